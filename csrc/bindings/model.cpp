@@ -1,0 +1,82 @@
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/bindings.h"
+#include "engine/runtime.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace convergio::bindings {
+
+namespace {
+
+/// A loaded model, freed by the worker once Python and every request have let go of it.
+struct ModelHandle {
+  std::shared_ptr<const model::Model> model;
+};
+
+using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
+
+Matrix logits(const ModelHandle& self, const std::vector<int>& tokens, int chunk) {
+  auto rows = std::make_unique<std::vector<float>>();
+  {
+    const nb::gil_scoped_release release;
+    *rows = engine::logits(self.model, tokens, chunk);
+  }
+  float* data = rows->data();
+  const nb::capsule owner(rows.get(),
+                          [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
+  rows.release();
+  return Matrix(data, {tokens.size(), static_cast<std::size_t>(self.model->vocab_size())}, owner);
+}
+
+}  // namespace
+
+void bind_model(nb::module_& m) {
+  nb::class_<ModelHandle>(m, "Model", "A loaded model. Made by load(); used from any thread.")
+      .def_prop_ro("vocab_size", [](const ModelHandle& self) { return self.model->vocab_size(); })
+      .def_prop_ro(
+          "context_window", [](const ModelHandle& self) { return self.model->context_window(); },
+          "Tokens of prompt and answer together.")
+      .def_prop_ro(
+          "model_type",
+          [](const ModelHandle& self) {
+            return std::string(self.model->spec().config.family->model_type);
+          },
+          "The row of the table of architectures that runs it.")
+      .def_prop_ro(
+          "weight_bytes", [](const ModelHandle& self) { return self.model->weight_bytes(); },
+          "Bytes of all tensors in the files.")
+      .def_prop_ro(
+          "resident_weight_bytes",
+          [](const ModelHandle& self) { return self.model->resident_weight_bytes(); },
+          "Bytes of the mapped files that are in memory now, whoever read them.")
+      .def_prop_ro(
+          "kv_bytes_per_token",
+          [](const ModelHandle& self) { return self.model->kv_bytes_per_token(); },
+          "What a token adds to the KV cache, in bytes, in the layers that keep every token.")
+      .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
+           "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
+           "tokens each.")
+      .def(
+          "submit",
+          [](const ModelHandle& self, const std::shared_ptr<engine::Request>& request) {
+            engine::submit(self.model, request);
+          },
+          "request"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "Queues a request; what is wrong with it raises here, before any work.");
+  m.def(
+      "load", [](const std::string& folder) { return ModelHandle{engine::load(folder)}; },
+      "folder"_a, nb::call_guard<nb::gil_scoped_release>(),
+      "Maps the model in `folder`: config.json and its safetensors files. Reads no matrix.");
+}
+
+}  // namespace convergio::bindings

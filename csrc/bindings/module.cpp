@@ -1,0 +1,11 @@
+#include "bindings/bindings.h"
+
+NB_MODULE(_native, m) {
+  using namespace convergio::bindings;
+  m.doc() = "The native core: models, requests and the worker that answers them.";
+  bind_errors(m);
+  bind_runtime(m);
+  bind_model(m);
+  bind_notifier(m);
+  bind_request(m);
+}

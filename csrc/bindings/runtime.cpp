@@ -1,0 +1,59 @@
+#include "engine/runtime.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <tuple>
+
+#include "arch/family.h"
+#include "bindings/bindings.h"
+#include "kernels/isa.h"
+#include "mlx/version.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace convergio::bindings {
+
+void bind_runtime(nb::module_& m) {
+  m.attr("MLX_VERSION") = CONVERGIO_MLX_VERSION;
+  m.def(
+      "mlx_version", [] { return std::string(mlx::core::version()); },
+      "The version of the libmlx that this process loaded.");
+  m.def("backend", &engine::backend, "Where MLX computes: 'metal', 'cuda' or 'cpu'.");
+  m.def(
+      "memory",
+      [] {
+        const engine::Memory memory = engine::memory();
+        return std::tuple(memory.active, memory.peak, memory.cached);
+      },
+      "Bytes that MLX holds: (active, peak, cached).");
+  m.def(
+      "isas",
+      [] {
+        std::vector<std::string> names;
+        for (const kernels::Isa isa : kernels::available_isas()) {
+          names.emplace_back(kernels::isa_name(isa));
+        }
+        return names;
+      },
+      "The CPU kernel sets this machine can run, slowest first.");
+  m.def(
+      "active_isa", [] { return std::string(kernels::isa_name(kernels::active_isa())); },
+      "The CPU kernel set in use; 'off' for MLX's own ops.");
+  m.def(
+      "model_types",
+      [] {
+        std::vector<std::string> names;
+        for (const arch::Family& family : arch::families()) {
+          names.emplace_back(family.model_type);
+        }
+        return names;
+      },
+      "The model types of config.json that the engine runs.");
+  m.def("shutdown", &engine::shutdown, nb::call_guard<nb::gil_scoped_release>(),
+        "Ends the worker; requests that wait or run fail.");
+}
+
+}  // namespace convergio::bindings

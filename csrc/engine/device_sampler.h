@@ -1,0 +1,20 @@
+#pragma once
+
+#include "engine/sampling.h"
+#include "mlx/array.h"
+
+namespace convergio::engine {
+
+namespace mx = mlx::core;
+
+/// True where the next token can be chosen on the device, without a word from the CPU: greedy,
+/// temperature, top-k, top-p and min-p. Penalties, bias and log-probabilities need the Sampler.
+bool samples_on_device(const SamplingParams& params);
+
+/// The token (scalar int32, not evaluated) that Sampler would choose at `step` of the answer, as a
+/// graph: so that the next step can be queued before this one is read. Top-k and top-p find their
+/// threshold by bisection, which sorts nothing; equal logits at the threshold are all kept.
+mx::array sample_on_device(const mx::array& logits, const SamplingParams& params,
+                           std::uint64_t step);
+
+}  // namespace convergio::engine

@@ -1,0 +1,217 @@
+#include "engine/generation.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "engine/device_sampler.h"
+#include "engine/failure.h"
+#include "mlx/memory.h"
+#include "mlx/ops.h"
+#include "mlx/transforms.h"
+
+namespace convergio::engine {
+
+namespace {
+
+constexpr int kReservedAnswer = 512;  ///< tokens of the answer that get room from the start
+
+[[noreturn]] void refuse(const std::string& what, ErrorKind kind = ErrorKind::InvalidRequest) {
+  throw Error(kind, "[engine] " + what);
+}
+
+void validate(const model::Model& model, const Request& request) {
+  const RequestOptions& options = request.options();
+  check_prompt(model, request.prompt());
+  if (options.max_tokens < 1) {
+    refuse("max_tokens is " + std::to_string(options.max_tokens) + ", which must be at least 1.");
+  }
+  if (options.prefill_chunk < 1) {
+    refuse("prefill_chunk is " + std::to_string(options.prefill_chunk) +
+           ", which must be at least 1.");
+  }
+  if (options.timeout && !(*options.timeout > 0)) {
+    refuse("timeout is " + std::to_string(*options.timeout) + " s, which must be above 0.");
+  }
+  options.sampling.validate(model.vocab_size());
+  const auto prompt = static_cast<int>(request.prompt().size());
+  if (options.max_tokens > model.context_window() - prompt) {
+    refuse("a prompt of " + std::to_string(prompt) + " tokens and max_tokens of " +
+               std::to_string(options.max_tokens) + " exceed the context window of " +
+               std::to_string(model.context_window()) +
+               " tokens; shorten the prompt or lower max_tokens.",
+           ErrorKind::ContextLength);
+  }
+}
+
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
+
+mx::array last_row(const mx::array& x) {
+  const int n = x.shape(0);
+  return n == 1 ? x : mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
+}
+
+}  // namespace
+
+void check_prompt(const model::Model& model, const std::vector<int>& tokens) {
+  if (tokens.empty()) {
+    refuse("the prompt is empty; give it at least one token.");
+  }
+  for (const int token : tokens) {
+    if (token < 0 || token >= model.vocab_size()) {
+      refuse("the prompt has token " + std::to_string(token) + ", which must be from 0 to " +
+             std::to_string(model.vocab_size() - 1) + ".");
+    }
+  }
+  if (tokens.size() > static_cast<std::size_t>(model.context_window())) {
+    refuse("a prompt of " + std::to_string(tokens.size()) +
+               " tokens exceeds the context window of " + std::to_string(model.context_window()) +
+               " tokens; shorten the prompt.",
+           ErrorKind::ContextLength);
+  }
+}
+
+Generation::Generation(std::shared_ptr<const model::Model> model, std::shared_ptr<Request> request)
+    : model_(std::move(model)),
+      request_(std::move(request)),
+      options_(request_->options()),
+      ahead_(on_gpu() && samples_on_device(options_.sampling)),
+      sampler_((validate(*model_, *request_), options_.sampling), request_->prompt()) {
+  stats_.prompt_tokens = static_cast<int>(request_->prompt().size());
+}
+
+Generation::~Generation() {
+  if (!finished_) {
+    fail(Error(ErrorKind::Cancelled, "[engine] the engine was shut down during the request."));
+  }
+}
+
+bool Generation::step() {
+  try {
+    request_->check();
+    if (!cache_) {
+      started_ = Clock::now();
+      stats_.queued = seconds(request_->submitted(), started_);
+      const int prompt = stats_.prompt_tokens;
+      cache_ = model_->make_cache(prompt + options_.max_tokens);
+      cache_->reserve(prompt + std::min(options_.max_tokens, kReservedAnswer));
+    }
+    if (prefilled_ < stats_.prompt_tokens) {
+      prefill();
+    } else if (ahead_) {
+      decode_ahead();
+    } else {
+      decode();
+    }
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::Cancelled) {
+      finish(Finish::Cancelled);
+    } else {
+      fail(error);
+    }
+  } catch (...) {
+    fail(classify(std::current_exception(), ErrorKind::InferenceFailed));
+  }
+  return !finished_;
+}
+
+/// Runs ids after the cache. A forward that is interrupted or fails leaves the cache as it was.
+mx::array Generation::pass(const mx::array& ids, bool interruptible) {
+  model::Model::Interrupt interrupt;
+  if (interruptible && !on_gpu()) {
+    interrupt = [this] { request_->check(); };
+  }
+  try {
+    return model_->forward(ids, *cache_, interrupt);
+  } catch (...) {
+    cache_->rollback();
+    throw;
+  }
+}
+
+void Generation::prefill() {
+  const std::vector<int>& prompt = request_->prompt();
+  const int n = std::min(options_.prefill_chunk, stats_.prompt_tokens - prefilled_);
+  const mx::array hidden = pass(mx::array(prompt.begin() + prefilled_, {n}, mx::int32), true);
+  prefilled_ += n;
+  if (prefilled_ < stats_.prompt_tokens) {
+    mx::eval(cache_->arrays());
+    stats_.prefill = seconds(started_, Clock::now());
+    return;
+  }
+  const mx::array logits = model_->logits(last_row(hidden));
+  if (ahead_) {
+    queue(logits);
+  } else {
+    choose(logits);
+  }
+}
+
+void Generation::decode() {
+  const mx::array hidden = pass(mx::array(&last_token_, {1}, mx::int32), false);
+  choose(model_->logits(hidden));
+}
+
+/// Reads the logits and chooses on the CPU.
+void Generation::choose(const mx::array& logits) {
+  mx::array row = mx::astype(mx::reshape(logits, {-1}), mx::float32);
+  mx::eval(row);
+  take(sampler_.sample({row.data<float>(), row.size()}));
+}
+
+void Generation::queue(const mx::array& logits) {
+  queued_ = sample_on_device(logits, options_.sampling, static_cast<std::uint64_t>(queued_tokens_));
+  ++queued_tokens_;
+  mx::async_eval(*queued_);
+}
+
+void Generation::decode_ahead() {
+  mx::array token = *queued_;
+  if (queued_tokens_ < options_.max_tokens) {
+    queue(model_->logits(pass(mx::reshape(token, {1}), false)));
+  }
+  take({.token = token.item<int>(), .logprob = {}, .top = {}});
+}
+
+/// One token is chosen: it ends the answer or joins it.
+void Generation::take(Sample sample) {
+  const Clock::time_point now = Clock::now();
+  if (stats_.output_tokens == 0) {
+    first_token_ = now;
+    stats_.prefill = seconds(started_, now);
+  }
+  stats_.decode = seconds(first_token_, now);
+  stats_.kv_bytes = cache_->bytes();
+  last_token_ = sample.token;
+  if (std::ranges::find(options_.stop_tokens, sample.token) != options_.stop_tokens.end()) {
+    finish(Finish::Stop);
+    return;
+  }
+  sampler_.accept(sample.token);
+  ++stats_.output_tokens;
+  request_->emit(std::move(sample), stats_);
+  if (stats_.output_tokens >= options_.max_tokens) {
+    finish(Finish::Length);
+  }
+}
+
+void Generation::finish(Finish finish) {
+  finished_ = true;
+  request_->finish(finish, stats_);
+}
+
+void Generation::fail(const Error& error) {
+  finished_ = true;
+  cache_.reset();
+  queued_.reset();
+  request_->fail(error, stats_);
+  if (error.kind() == ErrorKind::OutOfMemory) {
+    mx::clear_cache();
+  }
+}
+
+}  // namespace convergio::engine

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/sampling.h"
+#include "io/error.h"
+
+namespace convergio::engine {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Finish : std::uint8_t { Stop, Length, Cancelled, Failed };
+
+std::string_view finish_name(Finish finish);
+
+struct RequestOptions {
+  SamplingParams sampling;
+  int max_tokens = 0;             ///< of the answer, at least 1
+  std::vector<int> stop_tokens;   ///< end the answer and are not part of it
+  int prefill_chunk = 512;        ///< tokens a prefill pass; others run between passes
+  std::optional<double> timeout;  ///< seconds from submission, prefill included
+};
+
+/// Seconds spent and what was handled, so far.
+struct RequestStats {
+  double queued = 0;   ///< from submission to the first work
+  double prefill = 0;  ///< the prompt's passes, until the first token is chosen
+  double decode = 0;   ///< after it
+  int prompt_tokens = 0;
+  int cached_tokens = 0;  ///< of the prompt, served from a kept KV cache
+  int output_tokens = 0;
+  std::size_t kv_bytes = 0;
+};
+
+/// Wakes one waiting thread when any of many requests has news: what lets one thread of an
+/// asyncio program wait for all of its requests.
+class Notifier {
+ public:
+  void post(std::int64_t id);
+
+  /// The ids posted since the last call, each once; waits for the first. Empty once closed.
+  std::vector<std::int64_t> wait();
+
+  void close();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::int64_t> ids_;
+  bool closed_ = false;
+};
+
+/// What was decided since the last call; `finish` once nothing more will come.
+struct News {
+  std::vector<Sample> samples;
+  std::optional<Finish> finish;
+  std::optional<Error> error;  ///< with Finish::Failed
+  RequestStats stats;
+};
+
+/// One request, between the thread that asks and the worker that answers. Every member may be
+/// called from any thread.
+class Request {
+ public:
+  Request(std::vector<int> prompt, RequestOptions options);
+
+  const std::vector<int>& prompt() const { return prompt_; }
+  const RequestOptions& options() const { return options_; }
+  Clock::time_point submitted() const { return submitted_; }
+
+  /// Ends the request soon, inside prefill too. What was emitted stays.
+  void cancel() { cancelled_ = true; }
+
+  /// Throws Error (Cancelled or Timeout) where the request is to end now.
+  void check() const;
+
+  /// Waits for news, at most `timeout`; nothing new gives empty News.
+  News next(std::optional<std::chrono::duration<double>> timeout);
+
+  /// `id` is posted at each piece of news from now on.
+  void notify(std::shared_ptr<Notifier> notifier, std::int64_t id);
+
+  // for the worker
+  void emit(Sample sample, const RequestStats& stats);
+  void finish(Finish finish, const RequestStats& stats);
+  void fail(const Error& error, const RequestStats& stats);
+
+ private:
+  bool has_news() const { return !samples_.empty() || (finish_ && !delivered_); }
+  void announce();
+
+  const std::vector<int> prompt_;
+  const RequestOptions options_;
+  const Clock::time_point submitted_ = Clock::now();
+  std::atomic<bool> cancelled_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Sample> samples_;
+  std::optional<Finish> finish_;
+  std::optional<Error> error_;
+  bool delivered_ = false;  ///< the finish was handed out
+  RequestStats stats_;
+  std::shared_ptr<Notifier> notifier_;
+  std::int64_t id_ = 0;
+};
+
+}  // namespace convergio::engine

@@ -1,0 +1,129 @@
+#include "engine/runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "engine/failure.h"
+#include "mlx/device.h"
+#include "mlx/memory.h"
+#include "mlx/ops.h"
+#include "mlx/transforms.h"
+
+namespace convergio::engine {
+
+namespace {
+
+constexpr std::size_t kMostActive = 8;  ///< requests that take turns; each holds a KV cache
+/// Freed GPU buffers that MLX may keep: enough for a step's, bounded so that their count stays far
+/// from the driver's limit.
+constexpr std::size_t kBufferCacheBytes = std::size_t{1} << 30;
+
+std::mutex start_mutex;
+// never destroyed: threads of the host may still call while the process ends
+std::atomic<Worker*> started = nullptr;
+
+/// CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU.
+void choose_device() {
+  const char* wanted = std::getenv("CONVERGIO_MLX_DEVICE");
+  if (wanted != nullptr && std::strcmp(wanted, "cpu") == 0) {
+    mx::set_default_device(mx::Device::cpu);
+  }
+  if (mx::default_device() == mx::Device::gpu) {
+    mx::set_cache_limit(kBufferCacheBytes);
+  }
+}
+
+template <typename Job>
+std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
+  return worker().run([&job, fallback]() -> std::invoke_result_t<Job> {
+    try {
+      return job();
+    } catch (...) {
+      throw classify(std::current_exception(), fallback);
+    }
+  });
+}
+
+}  // namespace
+
+Worker& worker() {
+  Worker* current = started;
+  if (current == nullptr) {
+    const std::scoped_lock lock(start_mutex);
+    current = started;
+    if (current == nullptr) {
+      choose_device();
+      current = new Worker([] {}, kMostActive);
+      started = current;
+    }
+  }
+  return *current;
+}
+
+void shutdown() {
+  if (Worker* current = started) {
+    current->stop();
+  }
+}
+
+std::string backend() {
+  if (mx::default_device() == mx::Device::cpu) {
+    return "cpu";
+  }
+#ifdef __APPLE__
+  return "metal";
+#else
+  return "cuda";
+#endif
+}
+
+Memory memory() { return {mx::get_active_memory(), mx::get_peak_memory(), mx::get_cache_memory()}; }
+
+std::shared_ptr<const model::Model> load(const std::filesystem::path& folder) {
+  auto loaded = on_worker([&folder] { return model::Model::load(folder); }, ErrorKind::LoadFailed);
+  const model::Model* raw = loaded.get();
+  // whoever lets go last, the arrays are freed where they were made
+  return {raw, [held = std::move(loaded)](const model::Model*) mutable {
+            worker().run_later([last = std::move(held)]() mutable { last.reset(); });
+          }};
+}
+
+void submit(const std::shared_ptr<const model::Model>& model,
+            const std::shared_ptr<Request>& request) {
+  worker().submit(std::make_shared<Generation>(model, request));
+}
+
+std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
+                          const std::vector<int>& tokens, int chunk) {
+  check_prompt(*model, tokens);
+  if (chunk < 1) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
+  }
+  const auto vocab = static_cast<std::size_t>(model->vocab_size());
+  return on_worker(
+      [&] {
+        std::vector<float> rows;
+        rows.reserve(tokens.size() * vocab);
+        const auto count = static_cast<int>(tokens.size());
+        model::Cache cache = model->make_cache(count);
+        cache.reserve(count);
+        for (int from = 0; from < count; from += chunk) {
+          const int n = std::min(chunk, count - from);
+          const mx::array ids(tokens.begin() + from, {n}, mx::int32);
+          mx::array y = mx::astype(model->logits(model->forward(ids, cache)), mx::float32);
+          y = mx::contiguous(y);
+          mx::eval(y);
+          rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
+        }
+        return rows;
+      },
+      ErrorKind::InferenceFailed);
+}
+
+}  // namespace convergio::engine

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/generation.h"
+#include "engine/request.h"
+#include "engine/worker.h"
+#include "model/forward.h"
+
+namespace convergio::engine {
+
+/// The process's one worker, started at its first use.
+Worker& worker();
+
+/// Ends the worker; requests that wait or run fail. For the end of the program.
+void shutdown();
+
+/// "metal", "cuda" or "cpu": where MLX computes.
+std::string backend();
+
+/// Memory that MLX holds, in bytes.
+struct Memory {
+  std::size_t active = 0;
+  std::size_t peak = 0;
+  std::size_t cached = 0;
+};
+Memory memory();
+
+/// Loads on the worker, where it is freed too. Throws Error.
+std::shared_ptr<const model::Model> load(const std::filesystem::path& folder);
+
+/// Submits a request; what is wrong with it is thrown here, before any work.
+void submit(const std::shared_ptr<const model::Model>& model,
+            const std::shared_ptr<Request>& request);
+
+/// Logits at every token, row-major (tokens, vocab_size), by forwards of `chunk` tokens each.
+std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
+                          const std::vector<int>& tokens, int chunk);
+
+}  // namespace convergio::engine

@@ -1,0 +1,56 @@
+// The tensors of a checkpoint, where they lie in their mapped files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/dtype.h"
+#include "io/mmap.h"
+
+namespace convergio::io {
+
+// data points into file's mapping, at any alignment, bytes long (= product(shape) *
+// size_of(dtype)); keep file for as long as data is used.
+struct TensorView {
+  std::string name;
+  Dtype dtype;
+  std::vector<std::int64_t> shape;
+  const std::byte* data;
+  std::size_t bytes;
+  std::shared_ptr<const MappedFile> file;
+};
+
+// All tensors of one .safetensors file or of a folder of them.
+class Checkpoint {
+ public:
+  // path: a folder, or one .safetensors file. In a folder the shards are those that
+  // model.safetensors.index.json names; without it model.safetensors; without that every
+  // model*.safetensors and weights*.safetensors.
+  //
+  // Reads headers only, no weight page. Throws Error, one for all faults found: ModelNotFound (no
+  // folder, no such files), ModelCorrupt (see header.h), UnsupportedModel (nothing wrong but
+  // unknown dtypes), LoadFailed (files that can't be read).
+  static Checkpoint open(const std::filesystem::path& path);
+
+  const std::map<std::string, TensorView, std::less<>>& tensors() const { return tensors_; }
+  const TensorView* find(std::string_view name) const;  // nullptr when there is none
+  std::size_t total_bytes() const;                      // of all tensors, without headers
+  std::size_t resident_bytes() const;                   // see MappedFile
+  // The "__metadata__" strings; where shards disagree the first shard's.
+  const std::map<std::string, std::string, std::less<>>& metadata() const { return metadata_; }
+
+ private:
+  Checkpoint() = default;
+
+  std::vector<std::shared_ptr<const MappedFile>> files_;
+  std::map<std::string, TensorView, std::less<>> tensors_;
+  std::map<std::string, std::string, std::less<>> metadata_;
+};
+
+}  // namespace convergio::io

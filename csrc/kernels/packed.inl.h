@@ -1,0 +1,212 @@
+// y = x · Wᵀ for a few rows of x where the width of a number divides 32: 2, 4 and 8 bits.
+//
+// A vector of packed words is taken as it lies: lane l holds kFields numbers that follow each other.
+// Masking field j out and converting it gives field j of every lane, so x is laid out once a call to
+// match ("arranged"): for each block of kLanes words, for each field j, item l · kFields + j of x.
+// A mask leaves the field where it is, a power of two too large; that is taken out of x instead.
+//
+// y = Σ over groups of scale · Σ q·x + bias · Σ x: the sums of x are part of what is arranged.
+
+template <int kFieldBits>
+struct AffineWords {
+  static constexpr int kBits = kFieldBits;
+  template <int kField>
+  CONVERGIO_METHOD static V field(Words v) {
+    return field_of<kBits, kField>(v);
+  }
+  static constexpr float factor(int field) { return field_factor(kBits, field); }
+};
+
+struct E2m1Words {
+  static constexpr int kBits = 4;
+  template <int kField>
+  CONVERGIO_METHOD static V field(Words v) {
+    return e2m1_field<kField>(v);
+  }
+  static constexpr float factor(int) { return 1.0F; }
+};
+
+CONVERGIO_INLINE std::int64_t round_up(std::int64_t n, std::int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
+/// Items of x in one block.
+constexpr std::int64_t block_items(int bits) { return kLanes * (32 / bits); }
+
+/// The arranged items of a row of x, before its sums.
+CONVERGIO_INLINE std::int64_t arranged_items(const Weights& w) {
+  return round_up(w.cols, block_items(w.bits));
+}
+
+static bool is_packed_words(const Weights& w) {
+  return w.format == Format::Mxfp4 || w.format == Format::Nvfp4 ||
+         (w.format == Format::Affine && 32 % w.bits == 0);
+}
+
+static std::int64_t arranged_floats(const Weights& w) {
+  return is_packed_words(w)
+             ? round_up(arranged_items(w) + round_up(w.cols / w.group, kGroupsAtOnce), 16)
+             : 0;
+}
+
+template <class Number>
+CONVERGIO_INLINE void arrange_as(const Weights& w, const float* x, float* out) {
+  constexpr int kFields = 32 / Number::kBits;
+  const std::int64_t padded = arranged_items(w);
+  for (std::int64_t block = 0; block < padded; block += kLanes * kFields) {
+    const std::int64_t left = w.cols - block;
+    for (int j = 0; j < kFields; ++j) {
+      const float factor = Number::factor(j);
+      for (int l = 0; l < kLanes; ++l) {
+        const int k = l * kFields + j;
+        out[j * kLanes + l] = k < left ? x[block + k] * factor : 0.0F;
+      }
+    }
+    out += kLanes * kFields;
+  }
+  const std::int64_t groups = w.cols / w.group;
+  for (std::int64_t g = 0; g < round_up(groups, kGroupsAtOnce); ++g) {
+    float total = 0.0F;
+    for (std::int64_t k = g * w.group; g < groups && k < (g + 1) * w.group; ++k) {
+      total += x[k];
+    }
+    out[g] = total;
+  }
+}
+
+static void arrange(const Weights& w, const float* x, float* out) {
+  if (w.format != Format::Affine) {
+    arrange_as<E2m1Words>(w, x, out);
+  } else if (w.bits == 2) {
+    arrange_as<AffineWords<2>>(w, x, out);
+  } else if (w.bits == 4) {
+    arrange_as<AffineWords<4>>(w, x, out);
+  } else {
+    arrange_as<AffineWords<8>>(w, x, out);
+  }
+}
+
+template <class Number, int kRows, int kField>
+CONVERGIO_INLINE void add_fields(Words v, const float* x, std::int64_t x_stride, V* dots) {
+  if constexpr (kField < 32 / Number::kBits) {
+    const V q = Number::template field<kField>(v);
+    for (int i = 0; i < kRows; ++i) {
+      const V xi = load(x + i * x_stride + kField * kLanes);
+      dots[i] = kField == 0 ? q * xi : fma(q, xi, dots[i]);
+    }
+    add_fields<Number, kRows, kField + 1>(v, x, x_stride, dots);
+  }
+}
+
+/// kWords: the words of one group.
+template <class Number, int kWords, int kRows>
+CONVERGIO_INLINE void add_words(Words v, const float* scales, const float* x, std::int64_t x_stride,
+                                V* total) {
+  V dots[kRows];
+  add_fields<Number, kRows, 0>(v, x, x_stride, dots);
+  const V scale = repeat<kWords>(scales);
+  for (int i = 0; i < kRows; ++i) {
+    total[i] = fma(dots[i], scale, total[i]);
+  }
+}
+
+template <class Number, int kWords, int kRows>
+CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, std::int64_t row,
+                                     const float* x, std::int64_t x_stride, float* y,
+                                     std::int64_t y_stride) {
+  constexpr int kItems = kLanes * (32 / Number::kBits);
+  constexpr int kBlocks = kGroupsAtOnce * kWords / kLanes;  // for so many groups
+  static_assert(kGroupsAtOnce * kWords % kLanes == 0);
+  float scales[kGroupsAtOnce + 16];
+  float biases[kGroupsAtOnce];
+  V total[kRows];
+  for (int i = 0; i < kRows; ++i) {
+    total[i] = splat(0.0F);
+  }
+  const bool affine = w.format == Format::Affine;
+  const std::int64_t groups = w.cols / w.group;
+  const float* sums = x + arranged_items(w);
+  for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
+    const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
+    read_groups(w, row * groups + g, count, scales, biases);
+    if (affine) {
+      for (int s = 0; s < kGroupsAtOnce; s += kLanes) {
+        for (int i = 0; i < kRows; ++i) {
+          total[i] = fma(load(biases + s), load(sums + i * x_stride + g + s), total[i]);
+        }
+      }
+    }
+    if (count == kGroupsAtOnce) {
+      for (int b = 0; b < kBlocks; ++b) {
+        add_words<Number, kWords, kRows>(load_words(p + b * 4 * kLanes),
+                                         scales + b * kLanes / kWords, x + b * kItems, x_stride,
+                                         total);
+      }
+      p += kBlocks * 4 * kLanes;
+      x += kBlocks * kItems;
+    } else {
+      for (int left = count * kWords; left > 0; left -= kLanes) {
+        add_words<Number, kWords, kRows>(load_words(p, left),
+                                         scales + (count * kWords - left) / kWords, x, x_stride,
+                                         total);
+        p += 4 * kLanes;
+        x += kItems;
+      }
+    }
+  }
+  for (int i = 0; i < kRows; ++i) {
+    y[i * y_stride] = sum(total[i]);
+  }
+}
+
+template <class Number, int kWords, int kRows>
+CONVERGIO_INLINE void packed_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
+  const std::int64_t bytes = row_bytes(w);
+  const float* x = piece.x + first * piece.x_stride;
+  float* y = piece.y + first * piece.y_stride;
+  for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+    packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride, y + row,
+                                          piece.y_stride);
+  }
+}
+
+template <class Number, int kGroup>
+static void packed_gemv(const Weights& w, const LinearPiece& piece) {
+  constexpr int kWords = kGroup * Number::kBits / 32;
+  std::int64_t i = 0;
+  for (; i + 4 <= piece.n; i += 4) {
+    packed_rows<Number, kWords, 4>(w, piece, i);
+  }
+  for (; i + 2 <= piece.n; i += 2) {
+    packed_rows<Number, kWords, 2>(w, piece, i);
+  }
+  if (i < piece.n) {
+    packed_rows<Number, kWords, 1>(w, piece, i);
+  }
+}
+
+template <class Number>
+CONVERGIO_INLINE void packed_gemv_of_group(const Weights& w, const LinearPiece& piece) {
+  if (w.group == 32) {
+    packed_gemv<Number, 32>(w, piece);
+  } else if (w.group == 64) {
+    packed_gemv<Number, 64>(w, piece);
+  } else {
+    packed_gemv<Number, 128>(w, piece);
+  }
+}
+
+/// piece.x is arranged.
+static void gemv_packed(const Weights& w, const LinearPiece& piece) {
+  if (w.format == Format::Mxfp4) {
+    packed_gemv<E2m1Words, 32>(w, piece);
+  } else if (w.format == Format::Nvfp4) {
+    packed_gemv<E2m1Words, 16>(w, piece);
+  } else if (w.bits == 2) {
+    packed_gemv_of_group<AffineWords<2>>(w, piece);
+  } else if (w.bits == 4) {
+    packed_gemv_of_group<AffineWords<4>>(w, piece);
+  } else {
+    packed_gemv_of_group<AffineWords<8>>(w, piece);
+  }
+}

@@ -1,0 +1,53 @@
+#include "kernels/primitive.h"
+
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "kernels/cores.h"
+#include "kernels/isa.h"
+#include "mlx/allocator.h"
+#include "mlx/backend/cpu/encoder.h"
+#include "mlx/primitives.h"
+#include "mlx/utils.h"
+
+namespace convergio::kernels {
+
+namespace {
+
+class CpuOp : public mx::UnaryPrimitive {
+ public:
+  CpuOp(mx::Stream stream, const char* name, Prepare prepare)
+      : UnaryPrimitive(stream), name_(name), prepare_(std::move(prepare)) {}
+
+  void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
+    mx::cpu::get_command_encoder(stream()).dispatch(prepare_(inputs, out));
+  }
+
+  void eval_gpu(const std::vector<mx::array>&, mx::array&) override {
+    throw std::logic_error("[" + std::string(name_) + "] has a CPU kernel only.");
+  }
+
+  const char* name() const override { return name_; }
+
+ private:
+  const char* name_;
+  Prepare prepare_;
+};
+
+}  // namespace
+
+bool own_kernels() {
+  return mx::default_device() == mx::Device::cpu && active_isa() != Isa::Off && thread_count() > 0;
+}
+
+mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector<mx::array> inputs,
+                 Prepare prepare) {
+  const mx::Stream stream = mx::default_stream(mx::Device::cpu);
+  return mx::array(std::move(shape), dtype,
+                   std::make_shared<CpuOp>(stream, name, std::move(prepare)), std::move(inputs));
+}
+
+void allocate(mx::array& out) { out.set_data(mx::allocator::malloc(out.nbytes())); }
+
+}  // namespace convergio::kernels

@@ -1,0 +1,194 @@
+// Eight floats at a time: AVX2, FMA and F16C. The names are those of vec_scalar.h.
+
+#include "kernels/gather.inl.h"
+
+using V = __m256;
+constexpr int kLanes = 8;
+constexpr int kOverread = 16;
+
+CONVERGIO_INLINE __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+CONVERGIO_INLINE V splat(float x) { return _mm256_set1_ps(x); }
+CONVERGIO_INLINE V load(const float* p) { return _mm256_loadu_ps(p); }
+CONVERGIO_INLINE V load(const float* p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+CONVERGIO_INLINE void store(float* p, V v) { _mm256_storeu_ps(p, v); }
+CONVERGIO_INLINE void store(float* p, V v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+CONVERGIO_INLINE V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+CONVERGIO_INLINE V vmax(V a, V b) { return _mm256_max_ps(a, b); }
+CONVERGIO_INLINE V vmin(V a, V b) { return _mm256_min_ps(a, b); }
+CONVERGIO_INLINE V vabs(V a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), a); }
+CONVERGIO_INLINE V copysign(V magnitude, V sign) {
+  return _mm256_or_ps(magnitude, _mm256_and_ps(_mm256_set1_ps(-0.0F), sign));
+}
+CONVERGIO_INLINE float sum(V v) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+CONVERGIO_INLINE float largest(V v) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+CONVERGIO_INLINE V round_even(V v) {
+  return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+CONVERGIO_INLINE V exp2i(V n) {
+  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+}
+
+CONVERGIO_INLINE __m128i load16(const std::uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p));
+}
+/// The first n halves; the others are zero.
+CONVERGIO_INLINE __m128i load_halves(const std::uint8_t* p, int n) {
+  if (n >= 8) {
+    return load16(p);
+  }
+  std::uint16_t halves[8] = {};
+  for (int i = 0; i < n; ++i) {
+    __builtin_memcpy(halves + i, p + 2 * i, 2);
+  }
+  return load16(reinterpret_cast<const std::uint8_t*>(halves));
+}
+CONVERGIO_INLINE void store_halves(std::uint8_t* p, __m128i halves, int n) {
+  if (n >= 8) {
+    _mm_storeu_si128(reinterpret_cast<__m128i_u*>(p), halves);
+    return;
+  }
+  std::uint16_t items[8];
+  _mm_storeu_si128(reinterpret_cast<__m128i_u*>(items), halves);
+  for (int i = 0; i < n; ++i) {
+    __builtin_memcpy(p + 2 * i, items + i, 2);
+  }
+}
+
+CONVERGIO_INLINE V bfloats(__m128i halves) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+CONVERGIO_INLINE V load_f16(const std::uint8_t* p) { return _mm256_cvtph_ps(load16(p)); }
+CONVERGIO_INLINE V load_f16(const std::uint8_t* p, int n) {
+  return _mm256_cvtph_ps(load_halves(p, n));
+}
+CONVERGIO_INLINE V load_bf16(const std::uint8_t* p) { return bfloats(load16(p)); }
+CONVERGIO_INLINE V load_bf16(const std::uint8_t* p, int n) { return bfloats(load_halves(p, n)); }
+CONVERGIO_INLINE void store_f16(std::uint8_t* p, V v, int n) {
+  store_halves(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT), n);
+}
+CONVERGIO_INLINE void store_bf16(std::uint8_t* p, V v, int n) {
+  const __m256i bits = _mm256_castps_si256(v);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(up, quiet, nan), 16);
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(high, high), 0x08);
+  store_halves(p, _mm256_castsi256_si128(packed), n);
+}
+
+template <int kBits, int kFirst>
+CONVERGIO_INLINE V unpack8(__m256i twice) {
+  // `twice` holds the same 16 bytes in both halves; the shuffle works within halves
+  static constexpr Gather<kBits, kFirst, 8> kGather;
+  const __m256i bytes = _mm256_shuffle_epi8(
+      twice, _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(kGather.at)));
+  const __m256i moved =
+      _mm256_srlv_epi32(bytes, _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(kGather.shift)));
+  return _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32((1 << kBits) - 1)));
+}
+
+template <int kBits>
+CONVERGIO_INLINE void unpack(const std::uint8_t* p, V* out) {
+  if constexpr (kBits == 8) {
+    for (int i = 0; i < 4; ++i) {
+      out[i] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(
+          _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i))));
+    }
+  } else if constexpr (kBits == 4) {
+    const __m256i shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+    for (int i = 0; i < 4; ++i) {
+      std::int32_t word;
+      __builtin_memcpy(&word, p + 4 * i, sizeof(word));
+      const __m256i moved = _mm256_srlv_epi32(_mm256_set1_epi32(word), shift);
+      out[i] = _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32(15)));
+    }
+  } else {
+    for (int i = 0; i < 2; ++i) {  // 16 numbers are 2 · kBits bytes
+      const __m256i twice = _mm256_broadcastsi128_si256(load16(p + 2 * kBits * i));
+      out[2 * i] = unpack8<kBits, 0>(twice);
+      out[2 * i + 1] = unpack8<kBits, 8>(twice);
+    }
+  }
+}
+
+CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
+  const __m256 magnitudes = _mm256_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F);
+  const __m256i shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
+  for (int i = 0; i < 2; ++i) {
+    std::int32_t word;
+    __builtin_memcpy(&word, p + 4 * i, sizeof(word));
+    const __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(word), shift);
+    const __m256i sign =
+        _mm256_slli_epi32(_mm256_and_si256(codes, _mm256_set1_epi32(8)), 28);
+    // the permutation looks at the lowest three bits only
+    out[i] = _mm256_or_ps(_mm256_permutevar8x32_ps(magnitudes, codes), _mm256_castsi256_ps(sign));
+  }
+}
+
+CONVERGIO_INLINE void unpack_e4m3(const std::uint8_t* p, V* out) {
+  for (int i = 0; i < 4; ++i) {
+    // the same fields as a half's, 8 powers of two lower
+    const __m128i bytes =
+        _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i)));
+    const __m128i sign = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x80)), 8);
+    const __m128i rest = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x7f)), 7);
+    out[i] = _mm256_cvtph_ps(_mm_or_si128(sign, rest)) * splat(256.0F);
+  }
+}
+
+using Words = __m256i;
+
+CONVERGIO_INLINE Words load_words(const std::uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(p));
+}
+CONVERGIO_INLINE Words load_words(const std::uint8_t* p, int n) {
+  return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), first_lanes(n));
+}
+
+/// A mask leaves a field up to 16 bits up; the upper half of a word is moved down first.
+template <int kBits, int kField>
+CONVERGIO_INLINE V field_of(Words v) {
+  constexpr int kInHalf = kBits * kField % 16;
+  const __m256i half = kBits * kField < 16 ? v : _mm256_srli_epi32(v, 16);
+  return _mm256_cvtepi32_ps(
+      _mm256_and_si256(half, _mm256_set1_epi32(((1 << kBits) - 1) << kInHalf)));
+}
+constexpr float field_factor(int bits, int field) {
+  return 1.0F / static_cast<float>(1 << bits * field % 16);
+}
+
+template <int kField>
+CONVERGIO_INLINE V e2m1_field(Words v) {
+  const __m256 magnitudes = _mm256_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F);
+  const __m256i sign = _mm256_and_si256(_mm256_slli_epi32(v, 28 - 4 * kField),
+                                        _mm256_set1_epi32(static_cast<int>(0x80000000U)));
+  // the permutation looks at the lowest three bits only
+  return _mm256_xor_ps(_mm256_permutevar8x32_ps(magnitudes, _mm256_srli_epi32(v, 4 * kField)),
+                       _mm256_castsi256_ps(sign));
+}
+
+template <int kTimes>
+CONVERGIO_INLINE V repeat(const float* p) {
+  if constexpr (kTimes >= 8) {
+    return _mm256_set1_ps(*p);
+  } else if constexpr (kTimes == 4) {
+    const __m256 four = _mm256_castps128_ps256(_mm_loadu_ps(p));
+    return _mm256_permutevar8x32_ps(four, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+  } else {
+    const __m256 four = _mm256_castps128_ps256(_mm_loadu_ps(p));
+    return _mm256_permutevar8x32_ps(four, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+  }
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+
+#include "arch/spec.h"
+#include "model/attention.h"
+#include "model/ffn.h"
+
+namespace convergio::model {
+
+/// One decoder layer: attention and feed-forward, each in a residual branch with the norms its
+/// checkpoint has.
+class Block {
+ public:
+  Block(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
+
+  /// x is (n, hidden_size); `index` is this layer's place in the cache.
+  mx::array operator()(const mx::array& x, Cache& cache, int index) const;
+
+ private:
+  mx::array normed(const mx::array& x, const std::optional<mx::array>& norm) const;
+  mx::array join(const mx::array& x, const mx::array& branch) const;
+
+  std::optional<mx::array> attention_in_, attention_out_, ffn_in_, ffn_out_;
+  Attention attention_;
+  FeedForward ffn_;
+  float norm_eps_;
+  float residual_multiplier_;
+};
+
+}  // namespace convergio::model

@@ -1,0 +1,158 @@
+#include "model/cache.h"
+
+#include <algorithm>
+
+#include "arch/rope.h"
+#include "io/error.h"
+#include "kernels/attention.h"
+#include "mlx/allocator.h"
+#include "mlx/ops.h"
+
+namespace convergio::model {
+
+namespace {
+
+constexpr int kFirstCapacity = 64;
+
+/// Not filled: pages nobody writes to take no memory on most systems.
+mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
+  std::size_t bytes = mx::size_of(dtype);
+  for (const auto dim : shape) {
+    bytes *= static_cast<std::size_t>(dim);
+  }
+  return mx::array(mx::allocator::malloc(bytes), shape, dtype);
+}
+
+mx::array rows_of(const mx::array& buffer, int from, int to) {
+  return mx::slice(buffer, {0, from, 0}, {buffer.shape(0), to, buffer.shape(2)});
+}
+
+}  // namespace
+
+LayerCache::LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype)
+    : keys_(empty({kv_heads, 0, head_dim}, dtype)),
+      values_(empty({kv_heads, 0, head_dim}, dtype)),
+      window_(window) {}
+
+int LayerCache::needed_behind() const { return window_ > 0 ? std::min(rows_, window_ - 1) : rows_; }
+
+void LayerCache::move_rows(int from, int capacity) {
+  const auto moved = [&](const mx::array& old) {
+    mx::array fresh = empty({old.shape(0), capacity, old.shape(2)}, old.dtype());
+    if (rows_ == from) {
+      return fresh;
+    }
+    const mx::array kept = rows_of(old, from, rows_);
+    return mx::slice_update(fresh, kept, mx::Shape{0, 0, 0},
+                            mx::Shape{old.shape(0), rows_ - from, old.shape(2)});
+  };
+  keys_ = moved(keys_);
+  values_ = moved(values_);
+  rows_ -= from;
+  dropped_ += from;
+}
+
+void LayerCache::make_room(int rows) {
+  const int capacity = keys_.shape(1);
+  if (rows_ + rows <= capacity) {
+    return;
+  }
+  const int kept = needed_behind();
+  int wanted = std::max(2 * capacity, kFirstCapacity);
+  if (window_ > 0) {
+    wanted = std::min(wanted, 2 * window_);  // so that a row is moved once a window at most
+  }
+  wanted = std::max({wanted, capacity, kept + rows});
+  move_rows(rows_ + rows > wanted ? rows_ - kept : 0, wanted);
+}
+
+void LayerCache::reserve(int rows) {
+  const int most = window_ > 0 ? std::max(rows_, 2 * window_) : rows_ + rows;
+  const int wanted = std::min(rows_ + rows, most);
+  if (wanted > keys_.shape(1)) {
+    move_rows(0, wanted);
+  }
+}
+
+std::pair<mx::array, mx::array> LayerCache::append(const mx::array& keys, const mx::array& values) {
+  const int n = keys.shape(0);
+  make_room(n);
+  const int first = rows_ - needed_behind();
+  keys_ = kernels::kv_append(std::move(keys_), keys, rows_);
+  values_ = kernels::kv_append(std::move(values_), values, rows_);
+  rows_ += n;
+  return {rows_of(keys_, first, rows_), rows_of(values_, first, rows_)};
+}
+
+bool LayerCache::rewind(int length) {
+  const int rows = length - dropped_;
+  const int needed = window_ > 0 ? std::min(length, window_ - 1) : length;
+  if (rows > rows_ || rows < needed) {
+    return false;
+  }
+  rows_ = rows;
+  return true;
+}
+
+std::size_t LayerCache::bytes() const { return keys_.nbytes() + values_.nbytes(); }
+
+Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length) {
+  const arch::Config& config = spec.config;
+  for (const arch::LayerSpec& layer : spec.layers) {
+    layers_.emplace_back(config.kv_heads, config.head_dim, layer.window, dtype);
+  }
+  for (const arch::Rope& rope : config.ropes) {
+    const arch::RopeTable table = arch::rope_table(rope, length);
+    rotary_.push_back(
+        {mx::array(table.periods.begin(), {static_cast<int>(table.periods.size())}, mx::float32),
+         table.magnitude});
+  }
+}
+
+void Cache::reserve(int tokens) {
+  for (LayerCache& layer : layers_) {
+    layer.reserve(tokens);
+  }
+}
+
+void Cache::rollback() {
+  for (LayerCache& layer : layers_) {
+    if (!layer.rewind(length_)) {
+      throw Error(ErrorKind::Internal, "[cache] a layer dropped rows of an unfinished forward.");
+    }
+  }
+}
+
+bool Cache::trim(int length) {
+  if (length < 0 || length > length_) {
+    return false;
+  }
+  std::vector<LayerCache> trimmed = layers_;
+  for (LayerCache& layer : trimmed) {
+    if (!layer.rewind(length)) {
+      return false;
+    }
+  }
+  layers_ = std::move(trimmed);
+  length_ = length;
+  return true;
+}
+
+std::size_t Cache::bytes() const {
+  std::size_t total = 0;
+  for (const LayerCache& layer : layers_) {
+    total += layer.bytes();
+  }
+  return total;
+}
+
+std::vector<mx::array> Cache::arrays() const {
+  std::vector<mx::array> all;
+  for (const LayerCache& layer : layers_) {
+    all.push_back(layer.keys());
+    all.push_back(layer.values());
+  }
+  return all;
+}
+
+}  // namespace convergio::model

@@ -1,0 +1,40 @@
+#include "model/ffn.h"
+
+#include <string>
+
+#include "io/error.h"
+#include "mlx/ops.h"
+
+namespace convergio::model {
+
+namespace {
+
+kernels::Activation activation_named(const std::string& name) {
+  if (name == "silu" || name == "swish") return kernels::Activation::Silu;
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new") return kernels::Activation::GeluTanh;
+  if (name == "gelu") return kernels::Activation::Gelu;
+  if (name == "relu") return kernels::Activation::Relu;
+  throw Error(ErrorKind::UnsupportedModel,
+              "[config] config.json: 'hidden_act' is '" + name +
+                  "'; supported activations: silu, gelu, gelu_pytorch_tanh, relu.");
+}
+
+}  // namespace
+
+FeedForward::FeedForward(Weights& weights, const arch::ModelSpec& spec,
+                         const arch::LayerSpec& layer)
+    : down_(weights.linear(layer.ffn_down)), activation_(activation_named(spec.config.activation)) {
+  for (const arch::MatrixSpec& matrix : layer.gate_up) {
+    gate_up_.push_back(weights.linear(matrix));
+  }
+}
+
+mx::array FeedForward::operator()(const mx::array& x) const {
+  if (gate_up_.size() == 1) {
+    const std::vector<mx::array> halves = mx::split(gate_up_[0](x), 2, 1);
+    return down_(kernels::gated(halves[0], halves[1], activation_));
+  }
+  return down_(kernels::gated(gate_up_[0](x), gate_up_[1](x), activation_));
+}
+
+}  // namespace convergio::model

@@ -1,0 +1,260 @@
+"""A loaded model: prompts in, answers out, from any thread or task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from convergio_mlx.errors import InvalidRequestError, NotInitializedError
+from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
+from convergio_mlx.locate import locate
+from convergio_mlx.native import native
+from convergio_mlx.sampling import SamplingParams
+from convergio_mlx.stop_strings import StopStrings
+from convergio_mlx.tokenizer import Tokenizer
+
+Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
+"""A text to go on from, token ids, or messages in OpenAI's shape."""
+
+PREFILL_CHUNK = 512
+"""Tokens of a prompt that are run at once; other requests get their turn between."""
+
+
+class Engine:
+    """A model and its tokenizer. Any number of threads and tasks may call it at once: requests
+    take turns on the one native thread that computes."""
+
+    def __init__(self, model: Any, folder: Path) -> None:
+        """Made by `load`."""
+        self._model: Any = model
+        self.folder = folder
+
+    @classmethod
+    def load(cls, model: str | Path) -> Engine:
+        """Maps a model into memory; no weight is read and no network is used.
+
+        Args:
+            model: `convergio-guide` (the embedded one), the id of a downloaded model, or a folder
+                with config.json, tokenizer.json and safetensors files, as Hugging Face has them.
+
+        Raises:
+            ModelNotFoundError: there is no such model.
+            ModelCorruptError: a file is damaged, or the tensors do not fit config.json.
+            UnsupportedModelError: the engine does not run this kind of model.
+            UnavailableError: MLX cannot run here.
+        """
+        folder = locate(model)
+        return cls(native().load(str(folder)), folder)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float | None = None,
+        template: Mapping[str, Any] | None = None,
+    ) -> Generation:
+        """Answers a prompt.
+
+        Args:
+            prompt: messages go through the model's chat template; a text is gone on from, with
+                what the tokenizer puts before one; token ids are taken as they are.
+            params: how to choose tokens and when to end.
+            tools: OpenAI's tool definitions, for the template; with messages alone.
+            timeout: seconds until the answer must be complete, waiting and prefill included.
+            template: further variables of the chat template, such as `enable_thinking`.
+
+        Returns:
+            An iterator of chunks.
+
+        Raises:
+            InvalidRequestError: the prompt, an option or the messages cannot be honoured.
+            ContextLengthError: prompt and max_tokens exceed the context window.
+        """
+        return Generation(self._prepare(prompt, params, tools, timeout, template))
+
+    def agenerate(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float | None = None,
+        template: Mapping[str, Any] | None = None,
+    ) -> AsyncGeneration:
+        """As `generate`, for asyncio: `async for chunk in engine.agenerate(…)`. What `generate`
+        raises is raised when it is first awaited."""
+        return AsyncGeneration(lambda: self._prepare(prompt, params, tools, timeout, template))
+
+    def logits(self, tokens: Sequence[int], *, chunk: int = PREFILL_CHUNK) -> Any:
+        """The model's logits at every token, for scoring and tests.
+
+        Args:
+            tokens: ids, at least one, no more than the context window.
+            chunk: tokens that are run at once.
+
+        Returns:
+            (len(tokens), vocab_size) float32, an object with DLPack and the buffer protocol:
+            `numpy.asarray(engine.logits(ids))`.
+
+        Raises:
+            InvalidRequestError, ContextLengthError: the tokens are not such.
+        """
+        return self._loaded().logits(_token_ids(tokens), chunk)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer, read when first used.
+
+        Raises:
+            TokenizerError: it is missing or damaged.
+        """
+        return Tokenizer.from_folder(self.folder)
+
+    @property
+    def model_type(self) -> str:
+        """The model type of config.json."""
+        return str(self._loaded().model_type)
+
+    @property
+    def context_window(self) -> int:
+        """Tokens of prompt and answer together."""
+        return int(self._loaded().context_window)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits."""
+        return int(self._loaded().vocab_size)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all tensors in the model's files."""
+        return int(self._loaded().weight_bytes)
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """What a token adds to the KV cache, in bytes, in the layers that keep every token."""
+        return int(self._loaded().kv_bytes_per_token)
+
+    def close(self) -> None:
+        """Lets go of the model; answers under way end as they would. Idempotent."""
+        self._model = None
+
+    def __enter__(self) -> Self:
+        """Closes at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes."""
+        self.close()
+
+    def _loaded(self) -> Any:
+        model = self._model
+        if model is None:
+            raise NotInitializedError("[engine] this engine is closed; load the model again.")
+        return model
+
+    def _prepare(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None,
+        tools: Sequence[Mapping[str, Any]] | None,
+        timeout: float | None,
+        template: Mapping[str, Any] | None,
+    ) -> Prepared:
+        model = self._loaded()
+        params = (params or SamplingParams()).with_defaults(self.folder)
+        options = params.native_options()
+        tokens, template_seconds, tokenize_seconds = self._encode(prompt, tools, template)
+        ends = self.tokenizer.stop_ids if isinstance(prompt, str) else self.tokenizer.chat_stop_ids
+        stop_tokens = _token_ids(params.stop_token_ids, "stop_token_ids")
+        if not params.ignore_eos:
+            stop_tokens += sorted(ends)
+        room = model.context_window - len(tokens)
+        request = native().Request(
+            tokens,
+            max_tokens=_max_tokens(params.max_tokens, room),
+            stop_tokens=stop_tokens,
+            timeout=_timeout(timeout),
+            prefill_chunk=PREFILL_CHUNK,
+            **options,
+        )
+        return Prepared(
+            model,
+            request,
+            self.tokenizer.detokenizer(),
+            StopStrings(params.stop),
+            template_seconds,
+            tokenize_seconds,
+        )
+
+    def _encode(
+        self,
+        prompt: Prompt,
+        tools: Sequence[Mapping[str, Any]] | None,
+        template: Mapping[str, Any] | None,
+    ) -> tuple[list[int], float, float]:
+        """Token ids, and the seconds that template and tokenizer took."""
+        is_messages = (
+            not isinstance(prompt, str) and len(prompt) > 0 and isinstance(prompt[0], Mapping)
+        )
+        if not is_messages and (tools or template):
+            raise InvalidRequestError(
+                "[engine] tools and template variables need messages; give the prompt as a list "
+                "of messages."
+            )
+        start = time.perf_counter()
+        if is_messages:
+            chat = self.tokenizer.chat_template(tools=bool(tools))
+            text = chat.render(prompt, tools, **(template or {}))  # type: ignore[arg-type]
+            rendered = time.perf_counter()
+            ids = self.tokenizer.encode(text, add_special_tokens=False)
+            return ids, rendered - start, time.perf_counter() - rendered
+        if isinstance(prompt, str):
+            ids = self.tokenizer.encode(prompt)
+            return ids, 0.0, time.perf_counter() - start
+        return _token_ids(prompt), 0.0, 0.0
+
+
+def _token_ids(tokens: Any, name: str = "the prompt") -> list[int]:
+    if isinstance(tokens, str | bytes) or not hasattr(tokens, "__iter__"):
+        raise InvalidRequestError(
+            f"[engine] {name} is a {type(tokens).__name__}; give a list of token ids."
+        )
+    ids: list[int] = []
+    for token in tokens:
+        if isinstance(token, bool) or not hasattr(token, "__index__"):
+            raise InvalidRequestError(
+                f"[engine] {name} has {token!r}, which is not a token id; give whole numbers."
+            )
+        number = token.__index__()
+        if not -1 <= number < 1 << 31:
+            raise InvalidRequestError(
+                f"[engine] {name} has token {number}, which no vocabulary has; give ids of this one."
+            )
+        ids.append(number)
+    return ids
+
+
+def _max_tokens(given: int | None, room: int) -> int:
+    if given is None:
+        return max(room, 1)
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given < 1 << 31:
+        raise InvalidRequestError(
+            f"[engine] max_tokens is {given!r}, which must be a whole number of at least 1."
+        )
+    return given
+
+
+def _timeout(given: float | None) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1e9:
+        raise InvalidRequestError(
+            f"[engine] timeout is {given!r}, which must be a number of seconds above 0."
+        )
+    return float(given)

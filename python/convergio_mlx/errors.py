@@ -1,0 +1,148 @@
+"""Every exception this package raises: one root, a stable code, and whether a retry can help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """What a host switches on; the first group is shared by all providers, the second our own."""
+
+    OK = "ok"
+    AUTH = "auth"
+    RATE_LIMIT = "rate_limit"
+    QUOTA = "quota"
+    CONTEXT_LENGTH = "context_length"
+    CONTENT_FILTER = "content_filter"
+    MODEL_NOT_FOUND = "model_not_found"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    INVALID_REQUEST = "invalid_request"
+    NOT_INITIALIZED = "not_initialized"
+    UNKNOWN = "unknown"
+
+    UNAVAILABLE = "unavailable"
+    MODEL_CORRUPT = "model_corrupt"
+    OUT_OF_MEMORY = "out_of_memory"
+    LOAD_FAILED = "load_failed"
+    INFERENCE_FAILED = "inference_failed"
+    TOKENIZER_FAILED = "tokenizer_failed"
+    CANCELLED = "cancelled"
+
+
+class ConvergioError(Exception):
+    """Root of all errors of this package; raised itself only for an internal fault.
+
+    `str(error)` is one sentence that begins with who speaks in brackets and ends with what would
+    work; `hint` is that remedy alone (a command, say) where a program can show it on its own.
+    """
+
+    code: ClassVar[ErrorCode] = ErrorCode.UNKNOWN
+    retryable: ClassVar[bool] = False
+    hint: str | None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """Takes the whole sentence and, where there is one, the remedy alone."""
+        super().__init__(message)
+        self.hint = hint
+
+
+class InvalidRequestError(ConvergioError):
+    """An argument, a message, an option or a token id that cannot be honoured as given."""
+
+    code = ErrorCode.INVALID_REQUEST
+
+
+class ContextLengthError(InvalidRequestError):
+    """The prompt and what it may generate do not fit the model's context window."""
+
+    code = ErrorCode.CONTEXT_LENGTH
+
+
+class NotInitializedError(ConvergioError):
+    """Something was asked of an engine or provider that is not loaded, or was shut down."""
+
+    code = ErrorCode.NOT_INITIALIZED
+
+
+class UnavailableError(ConvergioError):
+    """MLX cannot run on this machine, or not with what is installed."""
+
+    code = ErrorCode.UNAVAILABLE
+
+
+class VersionMismatchError(UnavailableError):
+    """The libmlx found is another version than the one the native module was built with."""
+
+
+class LoadError(ConvergioError):
+    """A model could not be loaded for a reason that no narrower class names."""
+
+    code = ErrorCode.LOAD_FAILED
+
+
+class ModelNotFoundError(LoadError):
+    """No such model id, folder, or file of a model."""
+
+    code = ErrorCode.MODEL_NOT_FOUND
+
+
+class ModelCorruptError(LoadError):
+    """A model's file contradicts itself or another: truncated, misshapen, missing tensors."""
+
+    code = ErrorCode.MODEL_CORRUPT
+
+
+class UnsupportedModelError(LoadError):
+    """A sound model of a kind that this version cannot run."""
+
+
+class TokenizerError(LoadError):
+    """The tokenizer or its configuration is missing, unreadable, or does not fit the model."""
+
+    code = ErrorCode.TOKENIZER_FAILED
+
+
+class InferenceError(ConvergioError):
+    """A computation failed; that request is over and the next one works."""
+
+    code = ErrorCode.INFERENCE_FAILED
+    retryable = True
+
+
+class OutOfMemoryError(ConvergioError):
+    """The device or the memory limit had no room; works again once memory is freed."""
+
+    code = ErrorCode.OUT_OF_MEMORY
+    retryable = True
+
+
+class DeadlineExceededError(ConvergioError):
+    """The request's deadline passed before it was finished."""
+
+    code = ErrorCode.TIMEOUT
+    retryable = True
+
+
+class GenerationCancelledError(ConvergioError):
+    """The caller cancelled the request."""
+
+    code = ErrorCode.CANCELLED
+
+
+ERROR_BY_KIND: dict[str, type[ConvergioError]] = {
+    "InvalidRequest": InvalidRequestError,
+    "ModelNotFound": ModelNotFoundError,
+    "ModelCorrupt": ModelCorruptError,
+    "UnsupportedModel": UnsupportedModelError,
+    "ContextLength": ContextLengthError,
+    "OutOfMemory": OutOfMemoryError,
+    "Cancelled": GenerationCancelledError,
+    "Timeout": DeadlineExceededError,
+    "LoadFailed": LoadError,
+    "InferenceFailed": InferenceError,
+    "Internal": ConvergioError,
+}
+"""The native module's error kinds (C++ `ErrorKind`, by name) and what each is raised as."""

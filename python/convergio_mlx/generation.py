@@ -1,0 +1,305 @@
+"""An answer as it is made: chunks of text, for threads and for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from convergio_mlx.stop_strings import StopStrings
+
+if TYPE_CHECKING:
+    from convergio_mlx.detokenizer import Detokenizer
+
+FinishReason = Literal["stop", "length", "cancelled"]
+_POLL = 0.1
+"""Seconds between looks at signals while a thread waits: Ctrl-C is heard this fast."""
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token's log-probability under the model's own distribution."""
+
+    token_id: int
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens at its place with theirs, likeliest first."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What was decided since the last chunk."""
+
+    text: str
+    """Whole characters; may be empty while one is incomplete or a stop string may begin."""
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """One for each token, where asked for."""
+    finish_reason: FinishReason | None = None
+    """Set in the last chunk: stop (the model or a stop string), length, cancelled."""
+
+
+@dataclass(frozen=True)
+class GenerationStats:
+    """What an answer took. Seconds and tokens."""
+
+    template_seconds: float = 0.0
+    tokenize_seconds: float = 0.0
+    queued_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    kv_bytes: int = 0
+
+    @property
+    def first_token_seconds(self) -> float:
+        """From the call to the first token."""
+        return (
+            self.template_seconds
+            + self.tokenize_seconds
+            + self.queued_seconds
+            + self.prefill_seconds
+        )
+
+    @property
+    def prefill_tokens_per_second(self) -> float:
+        """Prompt tokens a second."""
+        tokens = self.prompt_tokens - self.cached_tokens
+        return tokens / self.prefill_seconds if self.prefill_seconds > 0 else 0.0
+
+    @property
+    def decode_tokens_per_second(self) -> float:
+        """Tokens a second after the first."""
+        return (self.output_tokens - 1) / self.decode_seconds if self.decode_seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that is ready to be submitted, and how to read its tokens."""
+
+    model: Any
+    request: Any
+    detokenizer: Detokenizer
+    stop_strings: StopStrings
+    template_seconds: float
+    tokenize_seconds: float
+
+
+class _Reader:
+    """Turns a native request's news into chunks."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.finished = False
+        self._news: Any = None
+
+    def submit(self) -> None:
+        self.prepared.model.submit(self.prepared.request)
+
+    def cancel(self) -> None:
+        self.prepared.request.cancel()
+
+    def stats(self) -> GenerationStats:
+        times = {
+            "template_seconds": self.prepared.template_seconds,
+            "tokenize_seconds": self.prepared.tokenize_seconds,
+        }
+        if self._news is None:
+            return GenerationStats(**times)
+        stats = self._news.stats
+        return GenerationStats(
+            **times,
+            queued_seconds=stats.queued,
+            prefill_seconds=stats.prefill,
+            decode_seconds=stats.decode,
+            prompt_tokens=stats.prompt_tokens,
+            cached_tokens=stats.cached_tokens,
+            output_tokens=stats.output_tokens,
+            kv_bytes=stats.kv_bytes,
+        )
+
+    def read(self, timeout: float | None) -> Chunk | None:
+        """The next chunk, or None where there was no news in `timeout` seconds."""
+        news = self.prepared.request.next(timeout)
+        tokens = news.tokens
+        finish = news.finish
+        if not tokens and finish is None:
+            return None
+        self._news = news
+        text, used, stopped = self._text(tokens)
+        reason: FinishReason | None = None
+        if stopped:
+            self.cancel()
+            reason = "stop"
+        elif finish == "error":
+            if used or text:
+                return Chunk(text, tuple(tokens), self._logprobs(tokens, news.logprobs))
+            self.finished = True
+            news.raise_error()
+        elif finish is not None:
+            text += self._rest()
+            reason = finish
+        self.finished = reason is not None
+        kept = tokens[:used]
+        return Chunk(text, tuple(kept), self._logprobs(kept, news.logprobs), reason)
+
+    def _text(self, tokens: list[int]) -> tuple[str, int, bool]:
+        """The text of some tokens, how many were read, and whether a stop string was met."""
+        parts: list[str] = []
+        for count, token in enumerate(tokens, start=1):
+            text, stopped = self.prepared.stop_strings.feed(self.prepared.detokenizer.add(token))
+            parts.append(text)
+            if stopped:
+                return "".join(parts), count, True
+        return "".join(parts), len(tokens), False
+
+    def _rest(self) -> str:
+        text, stopped = self.prepared.stop_strings.feed(self.prepared.detokenizer.finish())
+        return text if stopped else text + self.prepared.stop_strings.finish()
+
+    @staticmethod
+    def _logprobs(tokens: list[int], logprobs: list[Any]) -> tuple[TokenLogprob, ...]:
+        pairs = zip(tokens, logprobs, strict=False)
+        return tuple(
+            TokenLogprob(token, one[0], tuple(map(tuple, one[1])))
+            for token, one in pairs
+            if one is not None
+        )
+
+
+class Generation(Iterator[Chunk]):
+    """An answer being made: iterate over its chunks. Ends early with `cancel()`, which any thread
+    may call; leaving a `with` block, or dropping the last reference, cancels too."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        """Submits a request; made by `Engine.generate`."""
+        self._reader = _Reader(prepared)
+        self._reader.submit()
+
+    def __next__(self) -> Chunk:
+        """The next chunk; waits for it.
+
+        Raises:
+            StopIteration: after the chunk with a finish reason.
+            DeadlineExceededError: the deadline passed.
+            OutOfMemoryError, InferenceError: the computation failed; the next request works.
+        """
+        if self._reader.finished:
+            raise StopIteration
+        while True:
+            chunk = self._reader.read(_POLL)
+            if chunk is not None:
+                return chunk
+
+    def cancel(self) -> None:
+        """Ends the answer soon, inside prefill too; its last chunk says "cancelled"."""
+        self._reader.cancel()
+
+    @property
+    def stats(self) -> GenerationStats:
+        """What the answer took so far."""
+        return self._reader.stats()
+
+    def text(self) -> str:
+        """Waits for the end and returns the text of all chunks not yet taken."""
+        return "".join(chunk.text for chunk in self)
+
+    def __enter__(self) -> Self:
+        """Cancels at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Cancels what is not finished."""
+        self.cancel()
+
+    def __del__(self) -> None:
+        """An answer nobody can read is not worth making."""
+        reader = getattr(self, "_reader", None)
+        if reader is not None and not reader.finished:
+            reader.cancel()
+
+
+class AsyncGeneration(AsyncIterator[Chunk]):
+    """An answer being made, for asyncio: the loop is never blocked. Starts when first awaited."""
+
+    def __init__(self, prepare: Callable[[], Prepared]) -> None:
+        """Made by `Engine.agenerate`; `prepare` runs on a thread of its own."""
+        self._prepare = prepare
+        self._reader: _Reader | None = None
+        self._cancelled = False
+        self._news = asyncio.Event()
+        self._subscription: int | None = None
+
+    async def _start(self) -> _Reader:
+        from convergio_mlx.pump import pump
+
+        prepared = await asyncio.to_thread(self._prepare)
+        reader = _Reader(prepared)
+        self._subscription = pump().subscribe(
+            prepared.request, asyncio.get_running_loop(), self._news.set
+        )
+        reader.submit()
+        self._reader = reader
+        if self._cancelled:
+            reader.cancel()
+        return reader
+
+    def __aiter__(self) -> Self:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> Chunk:
+        """The next chunk; raises as `Generation` does, StopAsyncIteration at the end. A task that
+        is cancelled here cancels the answer."""
+        if self._reader is not None and self._reader.finished:
+            raise StopAsyncIteration
+        try:
+            reader = self._reader or await self._start()
+            while True:
+                self._news.clear()
+                chunk = reader.read(0)
+                if chunk is not None:
+                    if reader.finished:
+                        self._close()
+                    return chunk
+                await self._news.wait()
+        except BaseException:
+            self.cancel()
+            self._close()
+            raise
+
+    def cancel(self) -> None:
+        """Ends the answer soon; its last chunk says "cancelled"."""
+        self._cancelled = True
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def aclose(self) -> None:
+        """Cancels what is not finished."""
+        self.cancel()
+        self._close()
+
+    @property
+    def stats(self) -> GenerationStats:
+        """What the answer took so far."""
+        return GenerationStats() if self._reader is None else self._reader.stats()
+
+    async def text(self) -> str:
+        """Waits for the end and returns the text of all chunks not yet taken."""
+        return "".join([chunk.text async for chunk in self])
+
+    def _close(self) -> None:
+        from convergio_mlx.pump import pump
+
+        if self._subscription is not None:
+            pump().unsubscribe(self._subscription)
+            self._subscription = None
+
+    def __del__(self) -> None:
+        """An answer nobody can read is not worth making."""
+        if self._reader is not None and not self._reader.finished:
+            self._reader.cancel()
+            self._close()

@@ -1,0 +1,62 @@
+"""One thread that tells asyncio loops of news, for any number of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from convergio_mlx.native import native
+
+
+class Pump:
+    """Waits natively, without the GIL, and wakes the loop of each request that has news."""
+
+    def __init__(self) -> None:
+        """Starts the thread."""
+        self._notifier: Any = native().Notifier()
+        self._ids = itertools.count(1)
+        self._listeners: dict[int, tuple[asyncio.AbstractEventLoop, Callable[[], Any]]] = {}
+        self._thread = threading.Thread(target=self._run, name="convergio-mlx-pump", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def subscribe(
+        self, request: Any, loop: asyncio.AbstractEventLoop, wake: Callable[[], Any]
+    ) -> int:
+        """Calls `wake` on `loop` at each piece of news of a native request, until unsubscribed."""
+        subscription = next(self._ids)
+        self._listeners[subscription] = (loop, wake)
+        request.notify(self._notifier, subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: int) -> None:
+        """Stops the calls; unknown ones are ignored."""
+        self._listeners.pop(subscription, None)
+
+    def close(self) -> None:
+        """Ends the thread: before the interpreter does, which native waits must not outlive."""
+        self._notifier.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while subscriptions := self._notifier.wait():
+            for subscription in subscriptions:
+                listener = self._listeners.get(subscription)
+                if listener is None:
+                    continue
+                loop, wake = listener
+                try:
+                    loop.call_soon_threadsafe(wake)
+                except RuntimeError:  # that loop is closed
+                    self.unsubscribe(subscription)
+
+
+@lru_cache(maxsize=1)
+def pump() -> Pump:
+    """The process's one pump."""
+    return Pump()

@@ -1,0 +1,124 @@
+"""How the next token is chosen and when an answer ends."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.tokenizer_config import read_json
+
+_FROM_CONFIG = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+_NEUTRAL: dict[str, float] = {
+    "temperature": 0.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+}
+_MAX_INT = (1 << 31) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingParams:
+    """Options of one answer. Filters apply in the order of transformers: penalties, bias,
+    temperature, top-k, top-p, min-p.
+
+    An option that is None follows the model's generation_config.json, or, where that is silent,
+    does nothing (and temperature 0).
+    """
+
+    temperature: float | None = None
+    """Divides the logits; 0 takes the likeliest token. 0 to 100."""
+    top_k: int | None = None
+    """Keep the k likeliest tokens; 0 keeps all."""
+    top_p: float | None = None
+    """Keep the likeliest tokens that together reach this probability (Holtzman et al. 2020)."""
+    min_p: float | None = None
+    """Keep tokens at least this probable, relative to the likeliest (Nguyen et al. 2024)."""
+    repetition_penalty: float | None = None
+    """Divides the logits of tokens that prompt or answer has (Keskar et al. 2019); 1 is none."""
+    presence_penalty: float = 0.0
+    """Taken off the logits of tokens that the answer has, as OpenAI does."""
+    frequency_penalty: float = 0.0
+    """Taken off the logits of the answer's tokens, times their count, as OpenAI does."""
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    """Added to the logits of single tokens."""
+    seed: int | None = None
+    """The same seed gives the same text, whatever else runs; None draws one."""
+    max_tokens: int | None = None
+    """Tokens of the answer at most; None: what the context window leaves."""
+    stop: str | Sequence[str] = ()
+    """Texts that end the answer; neither they nor a part of them is given out."""
+    stop_token_ids: Sequence[int] = ()
+    """Tokens that end the answer, beside the model's own."""
+    ignore_eos: bool = False
+    """Go on after the model's own end tokens; for measuring."""
+    logprobs: int | None = None
+    """Report each token's log-probability and those of so many likeliest ones, under the model's
+    own distribution before penalties, bias, temperature and filters. 0 to 100."""
+
+    def with_defaults(self, folder: Path) -> SamplingParams:
+        """Fills in what is None from the generation_config.json in a model's folder."""
+        if all(getattr(self, name) is not None for name in _FROM_CONFIG):
+            return self
+        config = read_json(folder / "generation_config.json")
+        sample = config.get("do_sample")
+        fallback = _NEUTRAL | ({"temperature": 1.0} if sample is True else {})
+        values: dict[str, Any] = {}
+        for name in _FROM_CONFIG:
+            if getattr(self, name) is None:
+                applies = sample is not False or name == "repetition_penalty"
+                given = config.get(name) if applies else None
+                values[name] = fallback[name] if given is None else given
+        return replace(self, **values)
+
+    def native_options(self) -> dict[str, Any]:
+        """The sampling options of a native request, each checked to be a number of its kind.
+
+        Raises:
+            InvalidRequestError: an option is not of its type; ranges are checked natively.
+        """
+        bias = self.logit_bias
+        if not isinstance(bias, Mapping):
+            raise _refusal("logit_bias", bias, "a mapping of token ids to numbers")
+        seed = secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, 1 << 64)
+        return {
+            "temperature": _number("temperature", self.temperature),
+            "top_k": _integer("top_k", self.top_k),
+            "top_p": _number("top_p", self.top_p),
+            "min_p": _number("min_p", self.min_p),
+            "repetition_penalty": _number("repetition_penalty", self.repetition_penalty),
+            "presence_penalty": _number("presence_penalty", self.presence_penalty),
+            "frequency_penalty": _number("frequency_penalty", self.frequency_penalty),
+            "logit_bias": [
+                (_integer("a token of logit_bias", t), _number("a value of logit_bias", b))
+                for t, b in bias.items()
+            ],
+            "seed": seed % (1 << 64),
+            "logprobs": None if self.logprobs is None else _integer("logprobs", self.logprobs),
+        }
+
+
+def _refusal(name: str, value: object, wanted: str) -> InvalidRequestError:
+    return InvalidRequestError(f"[sampling] {name} is {value!r}, which must be {wanted}.")
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refusal(name, value, "a number")
+    if not math.isfinite(value) or abs(value) > 1e30:
+        raise _refusal(name, value, "a finite number")
+    return float(value)
+
+
+def _integer(name: str, value: object, limit: int = _MAX_INT) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _refusal(name, value, "a whole number")
+    if abs(value) > limit:
+        raise _refusal(name, value, f"from -{limit} to {limit}")
+    return value

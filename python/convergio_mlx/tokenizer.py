@@ -1,0 +1,227 @@
+"""Text to token ids and back, as the model's own tokenizer.json says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convergio_mlx import detokenizer, tokenizer_config
+from convergio_mlx.chat_template import ChatTemplate
+from convergio_mlx.errors import InvalidRequestError, TokenizerError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+_MAX_BYTES = 1 << 30
+_CLEAN_UP_BPE = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"
+_CLEAN_UP = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
+
+
+class Tokenizer:
+    """A model's vocabulary, its special tokens and its chat templates. Safe to share by threads."""
+
+    special_tokens: Mapping[str, str]
+    """The named special tokens' texts: `bos_token`, `eos_token`, …"""
+    stop_ids: frozenset[int]
+    """The ids that end a text: `eos_token_id` of generation_config.json, or else of config.json,
+    and the tokenizer's own `eos_token`."""
+    chat_templates: Mapping[str, str]
+    """Template sources by name; empty for a base model."""
+
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        special_tokens: Mapping[str, str] | None = None,
+        stop_ids: Iterable[int] = (),
+        chat_templates: Mapping[str, str] | None = None,
+        clean_up: bool = False,
+    ) -> None:
+        """Wraps a `tokenizers.Tokenizer`; use `from_folder` for a model's folder.
+
+        Args:
+            backend: holds all added tokens already; not changed afterwards.
+            special_tokens: texts by name; `eos_token` becomes a stop id.
+            stop_ids: further ids that end a text.
+            chat_templates: template sources by name.
+            clean_up: remove spaces before punctuation when decoding
+                (`clean_up_tokenization_spaces`, of old word-piece vocabularies).
+        """
+        self._backend = backend
+        self._clean_up = clean_up
+        self.special_tokens = dict(special_tokens or {})
+        self.chat_templates = dict(chat_templates or {})
+        self._added: dict[int, Any] = backend.get_added_tokens_decoder()
+        self._special_ids = frozenset(i for i, token in self._added.items() if token.special)
+        self.stop_ids = frozenset(stop_ids).union(_known(self.eos_id))
+        decoder = backend.decoder
+        section = None if decoder is None else json.loads(decoder.__getstate__())
+        self._steps = None if clean_up else detokenizer.steps(section)
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Tokenizer:
+        """Reads tokenizer.json and the files beside it. Nothing is asked of a network.
+
+        Raises:
+            TokenizerError: tokenizer.json is missing or unsound, or a file beside it is unsound.
+        """
+        folder = Path(folder)
+        path = folder / "tokenizer.json"
+        backend = _read_backend(path)
+        config = tokenizer_config.load_config(folder)
+        model_type = tokenizer_config.read_json(folder / "config.json").get("model_type")
+        tokenizer_config.repair_llama(backend, config, model_type)
+        tokenizer_config.declare_tokens(backend, config)
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = config.get("split_special_tokens") is True
+        is_bpe = type(backend.model).__name__ == "BPE"
+        clean_up = config.get("clean_up_tokenization_spaces") and (
+            not is_bpe or config.get(_CLEAN_UP_BPE)
+        )
+        return cls(
+            backend,
+            {name: text for name, text in tokenizer_config.special_tokens(config) if name},
+            tokenizer_config.end_ids(folder),
+            tokenizer_config.chat_templates(folder, config),
+            bool(clean_up),
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, added ones included; every id that `encode` gives is below it."""
+        return int(self._backend.get_vocab_size(with_added_tokens=True))
+
+    @property
+    def bos_id(self) -> int | None:
+        """The id of `bos_token`, or None where the model has none."""
+        return self._id_of("bos_token")
+
+    @property
+    def eos_id(self) -> int | None:
+        """The id of `eos_token`, or None where the model has none."""
+        return self._id_of("eos_token")
+
+    def token_to_id(self, token: str) -> int | None:
+        """The id of a token as the vocabulary spells it, or None."""
+        return self._backend.token_to_id(token)
+
+    def id_to_token(self, token_id: int) -> str | None:
+        """The token as the vocabulary spells it (not its text), or None outside the vocabulary."""
+        return self._backend.id_to_token(token_id) if 0 <= token_id < 1 << 32 else None
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        """The ids of a text.
+
+        Args:
+            text: special tokens spelled out in it become their ids.
+            add_special_tokens: put what tokenizer.json puts around a text (often a BOS; never a
+                second one). Give False for a rendered chat template, which spells out its own.
+
+        Raises:
+            InvalidRequestError: it is no text, or has half of a surrogate pair in it.
+        """
+        try:
+            ids = list(self._backend.encode(text, add_special_tokens=add_special_tokens).ids)
+        except TypeError as error:
+            raise InvalidRequestError(_why_no_text(text)) from error
+        if add_special_tokens and len(ids) > 1 and ids[0] == ids[1] == self.bos_id:
+            del ids[0]
+        return ids
+
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
+        """The text of some ids; those outside the vocabulary give none."""
+        known = [token_id for token_id in ids if 0 <= token_id < 1 << 32]
+        text = str(self._backend.decode(known, skip_special_tokens=skip_special_tokens))
+        if self._clean_up:
+            for spaced in _CLEAN_UP:
+                text = text.replace(spaced, spaced.strip())
+        return text
+
+    def detokenizer(self, skip_special_tokens: bool = True) -> detokenizer.Detokenizer:
+        """A fresh stream of text for one answer; costs microseconds."""
+        if self._steps is None:
+            return detokenizer.FinalDetokenizer(lambda ids: self.decode(ids, skip_special_tokens))
+        skipped = self._special_ids if skip_special_tokens else frozenset()
+        return detokenizer.Detokenizer(self.id_to_token, skipped, [make() for make in self._steps])
+
+    def chat_template(self, tools: bool = False, name: str | None = None) -> ChatTemplate:
+        """The template to render a conversation with.
+
+        Args:
+            tools: the conversation has tools; models with a template of their own for that
+                (named "tool_use") get it.
+            name: one of `chat_templates`, instead.
+
+        Raises:
+            InvalidRequestError: a base model, which has no template, or no template of that name.
+        """
+        if not self.chat_templates:
+            raise InvalidRequestError(
+                "[chat_template] this model has no chat template, so it was not made for "
+                "conversations; give it plain text with `complete`."
+            )
+        if name is None:
+            name = "tool_use" if tools and "tool_use" in self.chat_templates else "default"
+        source = self.chat_templates.get(name)
+        if source is None:
+            raise InvalidRequestError(
+                f"[chat_template] this model has no template named {name!r}; "
+                f"it has {', '.join(sorted(self.chat_templates))}."
+            )
+        return ChatTemplate(source, self.special_tokens)
+
+    @cached_property
+    def chat_stop_ids(self) -> frozenset[int]:
+        """`stop_ids` and the token that the default template puts after an answer.
+
+        Some configurations forget the latter (`<|end|>`, `<|eot_id|>`), and the answer would then
+        run on into a turn of its own making.
+        """
+        if "default" not in self.chat_templates:
+            return self.stop_ids
+        after = self.chat_template().after_answer().lstrip()
+        ends = [i for i, token in self._added.items() if after.startswith(token.content)]
+        longest = max(ends, key=lambda i: len(self._added[i].content), default=None)
+        return self.stop_ids.union(_known(longest))
+
+    def _id_of(self, name: str) -> int | None:
+        text = self.special_tokens.get(name)
+        return None if text is None else self.token_to_id(text)
+
+
+def _known(token_id: int | None) -> tuple[int, ...]:
+    return () if token_id is None else (token_id,)
+
+
+def _why_no_text(text: object) -> str:
+    if not isinstance(text, str):
+        return f"[tokenizer] a {type(text).__name__} cannot be encoded; give a text."
+    at = next(index for index, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
+    return (
+        f"[tokenizer] character {at} of the text is half of a surrogate pair "
+        f"({text[at]!r}); give text that can be written as UTF-8."
+    )
+
+
+def _read_backend(path: Path) -> tokenizers.Tokenizer:
+    data = tokenizer_config.read_bytes(path, _MAX_BYTES)
+    if data is None:
+        raise TokenizerError(
+            f"[tokenizer] {path.parent} has no tokenizer.json; "
+            "use a folder with a Hugging Face tokenizer, or download the model again."
+        )
+    import tokenizers
+
+    try:
+        return tokenizers.Tokenizer.from_buffer(data)
+    except BaseException as error:
+        # The library's own panics derive from BaseException.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        why = str(error).removeprefix("Cannot instantiate Tokenizer from buffer: ")
+        raise TokenizerError(
+            f"[tokenizer] {path} is not a tokenizer ({why}); download the file again."
+        ) from error
