@@ -153,7 +153,7 @@ void read_quantization(const Json& json, Config& config) {
   }
 }
 
-/// Whether each layer sees a sliding window.
+/// Whether each layer sees a sliding window, once there is one.
 std::vector<bool> sliding_layers(const Json& json, const Family& family, int layers,
                                  const std::vector<bool>& has_rope) {
   const auto count = static_cast<std::size_t>(layers);
@@ -178,7 +178,8 @@ std::vector<bool> sliding_layers(const Json& json, const Family& family, int lay
   }
   const bool used = flag_or(json, "use_sliding_window", false);
   const int from = integer_or(json, "max_window_layers", 0, kMaxLayers, layers);
-  const int pattern = integer_or(json, "sliding_window_pattern", 1, kMaxLayers, 6);
+  const int pattern =
+      integer_or(json, "sliding_window_pattern", 1, kMaxLayers, family.sliding_pattern);
   for (int i = 0; i < layers; ++i) {
     bool slides = false;
     switch (family.sliding) {
@@ -231,13 +232,14 @@ std::vector<bool> rope_layers(const Json& json, const Family& family, int layers
 
 void read_layers(const Json& json, Config& config) {
   const int layers = need_integer(json, "num_hidden_layers", kMaxLayers);
+  const bool windowless = !flag_or(json, "use_sliding_window", true);
   const int window = integer_or(json, "sliding_window", 1, kMaxContext, 0);
   const std::vector<bool> has_rope = rope_layers(json, *config.family, layers);
   const std::vector<bool> sliding = sliding_layers(json, *config.family, layers, has_rope);
   const bool local = config.ropes.size() > 1;
   for (std::size_t i = 0; i < static_cast<std::size_t>(layers); ++i) {
     LayerConfig layer;
-    layer.window = sliding[i] ? window : 0;
+    layer.window = sliding[i] && !windowless ? window : 0;
     layer.rope = !has_rope[i] ? -1 : (sliding[i] && local ? 1 : 0);
     config.layers.push_back(layer);
   }

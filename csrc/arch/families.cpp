@@ -24,6 +24,8 @@ constexpr std::array kFamilies{
            .sliding = Sliding::Pattern,
            .norm_adds_one = true,
            .embedding_scaled = true,
+           .sliding_pattern = 6,
+           .local_rope = true,
            .local_rope_theta = 10000.0,
            .rope_theta = 1000000.0,
            .activation = "gelu_pytorch_tanh"},
@@ -32,6 +34,12 @@ constexpr std::array kFamilies{
            .no_rope_interval = 4,
            .rope_theta = 2000000.0},
     Family{.model_type = "olmo2", .placement = Placement::Post},
+    Family{.model_type = "olmo3",
+           .placement = Placement::Post,
+           .sliding = Sliding::Pattern,
+           .sliding_pattern = 4,
+           .local_rope = true,
+           .rope_theta = 500000.0},
     Family{.model_type = "granite"},
 };
 

@@ -31,8 +31,10 @@ struct Family {
   Sliding sliding = Sliding::Never;
   bool norm_adds_one = false;            ///< norms multiply by 1 + weight
   bool embedding_scaled = false;         ///< embeddings are multiplied by sqrt(hidden_size)
+  int sliding_pattern = 1;               ///< where config.json is silent: see Sliding::Pattern
   int no_rope_interval = 0;              ///< > 0: each n-th layer has no rotary embedding
-  double local_rope_theta = 0.0;         ///< > 0: sliding layers turn with a base of their own
+  bool local_rope = false;               ///< sliding layers turn without what scales the others
+  double local_rope_theta = 0.0;         ///< > 0: and with this base, where config.json is silent
   double rope_theta = 10000.0;           ///< where config.json is silent
   std::string_view activation = "silu";  ///< where config.json is silent
 };

@@ -122,7 +122,7 @@ void read_scaling(const Json& json, const Json& block, const Config& config, Rop
       break;
     case RopeKind::Dynamic:
       rope.factor = need(block, "factor");
-      rope.original_context = original_context(json, block, config.context_window);
+      rope.original_context = config.context_window;
       break;
     case RopeKind::Llama3:
       rope.factor = need(block, "factor");
@@ -193,11 +193,11 @@ std::vector<Rope> read_ropes(const Json& json, Config& config) {
     local_block = present(parameters, "sliding_attention");
   }
   std::vector<Rope> ropes{read_rope(json, block, config, theta)};
-  if (local_theta > 0) {
-    ropes.push_back(read_rope(json, local_block, config, local_theta));
+  if (config.family->local_rope) {
+    ropes.push_back(read_rope(json, local_block, config, local_theta > 0 ? local_theta : theta));
   }
   const Rope& rope = ropes.front();
-  if (rope.kind == RopeKind::Yarn) {
+  if (rope.kind == RopeKind::Yarn || rope.kind == RopeKind::Dynamic) {
     const double reach = rope.factor * rope.original_context;
     config.context_window =
         std::max(config.context_window, static_cast<int>(std::min(reach, 268435456.0)));

@@ -54,7 +54,7 @@ LayerSpec resolve_layer(TensorBook& book, const Config& config, const std::strin
   spec.attention_o = book.matrix(attention + "o_proj", config.hidden_size, q_width);
   // over each head, or over the whole projection: the file's shape tells
   const auto head_norm = [&](const std::string& name, int whole) -> std::optional<NormSpec> {
-    if (!book.has(name)) {
+    if (!book.has_optional(name + ".weight")) {
       return std::nullopt;
     }
     return book.norm(name, book.width_of(name, whole) == whole ? whole : config.head_dim);

@@ -33,6 +33,12 @@ std::string dtypes_text(const std::vector<Dtype>& dtypes) {
 /// Precomputed by some exporters; the engine computes its own.
 bool is_derived(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
+/// A tensor's name without the number of its layer.
+std::string role_of(std::string name) {
+  std::erase_if(name, [](char c) { return c >= '0' && c <= '9'; });
+  return name;
+}
+
 }  // namespace
 
 TensorBook::TensorBook(const io::Checkpoint& checkpoint, const Config& config)
@@ -44,6 +50,15 @@ TensorBook::TensorBook(const io::Checkpoint& checkpoint, const Config& config)
 
 bool TensorBook::has(const std::string& module) const {
   return checkpoint_.find(module + ".weight") != nullptr;
+}
+
+bool TensorBook::has_optional(const std::string& name) {
+  if (checkpoint_.find(name) != nullptr) {
+    found_.insert(role_of(name));
+    return true;
+  }
+  lacking_.emplace(role_of(name), name);
+  return false;
 }
 
 int TensorBook::width_of(const std::string& module, int fallback) const {
@@ -117,7 +132,7 @@ MatrixSpec TensorBook::matrix(const std::string& module, int rows, int cols) {
   } else {
     expect(module + ".weight", {rows, cols}, kFloats);
   }
-  matrix.bias = checkpoint_.find(module + ".bias") != nullptr;
+  matrix.bias = has_optional(module + ".bias");
   if (matrix.bias) {
     expect(module + ".bias", {rows}, kFloats);
   }
@@ -138,6 +153,11 @@ void TensorBook::ignore(const std::string& module) {
 
 void TensorBook::close() const {
   std::vector<std::string> faults = faults_;
+  for (const auto& [role, name] : lacking_) {
+    if (found_.contains(role)) {
+      faults.push_back("'" + name + "' is missing, which other layers have");
+    }
+  }
   for (const auto& [name, used] : used_) {
     if (!used) {
       faults.push_back("'" + name + "' is not part of a " +

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,10 @@ class TensorBook {
 
   bool has(const std::string& module) const;  ///< name.weight is there
 
+  /// Whether a tensor is there that models may do without. A layer that lacks what other layers
+  /// have is a fault.
+  bool has_optional(const std::string& name);
+
   /// Each notes a fault (missing, misshapen, wrong type) rather than throwing.
   MatrixSpec matrix(const std::string& module, int rows, int cols);
   NormSpec norm(const std::string& module, int width);
@@ -53,6 +59,8 @@ class TensorBook {
   const io::Checkpoint& checkpoint_;
   const Config& config_;
   std::map<std::string, bool, std::less<>> used_;
+  std::multimap<std::string, std::string> lacking_;  ///< role to the name that is not there
+  std::set<std::string> found_;                      ///< optional roles that some layer has
   std::vector<std::string> faults_;
 };
 

@@ -3,12 +3,14 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "engine/runtime.h"
 
 namespace nb = nanobind;
@@ -28,7 +30,7 @@ using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
 Matrix logits(const ModelHandle& self, const std::vector<int>& tokens, int chunk) {
   auto rows = std::make_unique<std::vector<float>>();
   {
-    const nb::gil_scoped_release release;
+    const WithoutGil without_gil;
     *rows = engine::logits(self.model, tokens, chunk);
   }
   float* data = rows->data();
@@ -71,12 +73,18 @@ void bind_model(nb::module_& m) {
           [](const ModelHandle& self, const std::shared_ptr<engine::Request>& request) {
             engine::submit(self.model, request);
           },
-          "request"_a, nb::call_guard<nb::gil_scoped_release>(),
+          "request"_a, nb::call_guard<WithoutGil>(),
           "Queues a request; what is wrong with it raises here, before any work.");
   m.def(
-      "load", [](const std::string& folder) { return ModelHandle{engine::load(folder)}; },
-      "folder"_a, nb::call_guard<nb::gil_scoped_release>(),
-      "Maps the model in `folder`: config.json and its safetensors files. Reads no matrix.");
+      "load",
+      [](const nb::bytes& folder) {
+        const std::filesystem::path path(std::string(folder.c_str(), folder.size()));
+        const WithoutGil without_gil;
+        return ModelHandle{engine::load(path)};
+      },
+      "folder"_a,
+      "Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors "
+      "files. Reads no matrix.");
 }
 
 }  // namespace convergio::bindings

@@ -6,7 +6,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -28,9 +28,9 @@ using engine::RequestStats;
 
 void make_request(Request* self, std::vector<int> prompt, int max_tokens,
                   std::vector<int> stop_tokens, std::optional<double> timeout, int prefill_chunk,
-                  float temperature, int top_k, float top_p, float min_p, float repetition_penalty,
-                  float presence_penalty, float frequency_penalty,
-                  std::vector<std::pair<int, float>> logit_bias, std::uint64_t seed,
+                  double temperature, int top_k, double top_p, double min_p,
+                  double repetition_penalty, double presence_penalty, double frequency_penalty,
+                  std::vector<std::pair<int, double>> logit_bias, std::uint64_t seed,
                   std::optional<int> logprobs) {
   engine::RequestOptions options{.sampling = {.repetition_penalty = repetition_penalty,
                                               .presence_penalty = presence_penalty,
@@ -47,14 +47,6 @@ void make_request(Request* self, std::vector<int> prompt, int max_tokens,
                                  .prefill_chunk = prefill_chunk,
                                  .timeout = timeout};
   new (self) Request(std::move(prompt), std::move(options));
-}
-
-News next(Request& self, std::optional<double> timeout) {
-  std::optional<std::chrono::duration<double>> limit;
-  if (timeout) {
-    limit = std::chrono::duration<double>(*timeout);
-  }
-  return self.next(limit);
 }
 
 std::vector<int> tokens(const News& news) {
@@ -115,7 +107,7 @@ void bind_request(nb::module_& m) {
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
            "seed"_a, "logprobs"_a.none())
-      .def("next", &next, "timeout"_a.none() = nb::none(), nb::call_guard<nb::gil_scoped_release>(),
+      .def("next", &Request::next, "timeout"_a.none() = nb::none(), nb::call_guard<WithoutGil>(),
            "Waits for news, at most `timeout` seconds.")
       .def("cancel", &Request::cancel, "Ends the request soon, inside prefill too.")
       .def("notify", &Request::notify, "notifier"_a, "id"_a,

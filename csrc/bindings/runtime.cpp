@@ -8,6 +8,7 @@
 
 #include "arch/family.h"
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "kernels/isa.h"
 #include "mlx/version.h"
 
@@ -52,8 +53,10 @@ void bind_runtime(nb::module_& m) {
         return names;
       },
       "The model types of config.json that the engine runs.");
-  m.def("shutdown", &engine::shutdown, nb::call_guard<nb::gil_scoped_release>(),
-        "Ends the worker; requests that wait or run fail.");
+  m.def(
+      "shutdown", [] { end_program(&engine::shutdown); },
+      "For the end of the program: ends the worker; requests that wait or run fail. Other threads "
+      "that come back from this module afterwards are held for good.");
 }
 
 }  // namespace convergio::bindings

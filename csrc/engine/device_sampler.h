@@ -11,9 +11,10 @@ namespace mx = mlx::core;
 /// temperature, top-k, top-p and min-p. Penalties, bias and log-probabilities need the Sampler.
 bool samples_on_device(const SamplingParams& params);
 
-/// The token (scalar int32, not evaluated) that Sampler would choose at `step` of the answer, as a
-/// graph: so that the next step can be queued before this one is read. Top-k and top-p find their
-/// threshold by bisection, which sorts nothing; equal logits at the threshold are all kept.
+/// The token (scalar int32, not evaluated) that Sampler would choose at `step` of the answer, but
+/// for the rounding of sums, as a graph: so that the next step can be queued before this one is
+/// read. -1 where Sampler would throw. Nothing is sorted: top-k and top-p find their threshold
+/// by bisection.
 mx::array sample_on_device(const mx::array& logits, const SamplingParams& params,
                            std::uint64_t step);
 

@@ -174,7 +174,11 @@ void Generation::decode_ahead() {
   if (queued_tokens_ < options_.max_tokens) {
     queue(model_->logits(pass(mx::reshape(token, {1}), false)));
   }
-  take({.token = token.item<int>(), .logprob = {}, .top = {}});
+  const int chosen = token.item<int>();
+  if (chosen < 0) {
+    throw logits_not_finite();
+  }
+  take({.token = chosen, .logprob = {}, .top = {}});
 }
 
 /// One token is chosen: it ends the answer or joins it.

@@ -27,6 +27,8 @@ class Generation : public Task {
   ~Generation() override;  ///< an unfinished request fails
 
   bool step() override;
+  bool over() const override { return request_->over(); }
+  void cancel() override { request_->cancel(); }
 
  private:
   void prefill();

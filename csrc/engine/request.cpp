@@ -48,15 +48,18 @@ void Notifier::close() {
 Request::Request(std::vector<int> prompt, RequestOptions options)
     : prompt_(std::move(prompt)), options_(std::move(options)) {}
 
+bool Request::late() const {
+  return options_.timeout &&
+         std::chrono::duration<double>(Clock::now() - submitted_).count() >= *options_.timeout;
+}
+
+bool Request::over() const { return cancelled_ || late(); }
+
 void Request::check() const {
   if (cancelled_) {
     throw Error(ErrorKind::Cancelled, "[engine] the request was cancelled.");
   }
-  if (!options_.timeout) {
-    return;
-  }
-  const std::chrono::duration<double> spent = Clock::now() - submitted_;
-  if (spent.count() >= *options_.timeout) {
+  if (late()) {
     std::ostringstream text;
     text << "[engine] the request took longer than its deadline of " << *options_.timeout
          << " s; allow it more time, or ask for fewer tokens.";
@@ -64,71 +67,71 @@ void Request::check() const {
   }
 }
 
-News Request::next(std::optional<std::chrono::duration<double>> timeout) {
+News Request::next(std::optional<double> timeout) {
   std::unique_lock lock(mutex_);
-  const auto ready = [this] { return has_news() || delivered_; };
+  const auto ready = [this] { return has_news(); };
   if (timeout) {
-    changed_.wait_for(lock, *timeout, ready);
+    // an hour at most: the clock's own units overflow
+    changed_.wait_for(lock, std::chrono::duration<double>(std::clamp(*timeout, 0.0, 3600.0)),
+                      ready);
   } else {
     changed_.wait(lock, ready);
   }
-  News news;
-  news.samples = std::exchange(samples_, {});
-  news.finish = finish_;
-  news.error = error_;
-  news.stats = stats_;
-  delivered_ = finish_.has_value();
-  return news;
+  return {.samples = std::exchange(samples_, {}),
+          .finish = finish_,
+          .error = error_,
+          .stats = stats_};
 }
 
 void Request::notify(std::shared_ptr<Notifier> notifier, std::int64_t id) {
   {
     const std::scoped_lock lock(mutex_);
-    notifier_ = std::move(notifier);
+    notifier_ = notifier;
     id_ = id;
     if (!has_news()) {
       return;
     }
   }
-  announce();
+  notifier->post(id);
 }
 
-void Request::announce() {
-  changed_.notify_all();
+/// Makes a change and tells whoever waits of it.
+template <typename Change>
+void Request::announce(Change change) {
   std::shared_ptr<Notifier> notifier;
+  std::int64_t id = 0;
   {
     const std::scoped_lock lock(mutex_);
+    change();
     notifier = notifier_;
+    id = id_;
   }
+  changed_.notify_all();
   if (notifier) {
-    notifier->post(id_);
+    notifier->post(id);
   }
 }
 
 void Request::emit(Sample sample, const RequestStats& stats) {
-  {
-    const std::scoped_lock lock(mutex_);
+  announce([&] {
     samples_.push_back(std::move(sample));
     stats_ = stats;
-  }
-  announce();
+  });
 }
 
 void Request::finish(Finish finish, const RequestStats& stats) {
-  {
-    const std::scoped_lock lock(mutex_);
+  announce([&] {
     finish_ = finish;
     stats_ = stats;
-  }
-  announce();
+  });
 }
 
 void Request::fail(const Error& error, const RequestStats& stats) {
-  {
-    const std::scoped_lock lock(mutex_);
+  announce([&] {
+    finish_ = Finish::Failed;
     error_ = error;
-  }
-  finish(Finish::Failed, stats);
+    stats_ = stats;
+  });
 }
 
 }  // namespace convergio::engine

@@ -80,11 +80,15 @@ class Request {
   /// Ends the request soon, inside prefill too. What was emitted stays.
   void cancel() { cancelled_ = true; }
 
-  /// Throws Error (Cancelled or Timeout) where the request is to end now.
+  /// True once the request is to end: cancelled, or past its deadline.
+  bool over() const;
+
+  /// Throws Error (Cancelled or Timeout) where the request is over.
   void check() const;
 
-  /// Waits for news, at most `timeout`; nothing new gives empty News.
-  News next(std::optional<std::chrono::duration<double>> timeout);
+  /// Waits for news, at most `timeout` seconds; nothing new gives empty News. After the finish was
+  /// handed out, gives it again at once.
+  News next(std::optional<double> timeout);
 
   /// `id` is posted at each piece of news from now on.
   void notify(std::shared_ptr<Notifier> notifier, std::int64_t id);
@@ -95,8 +99,10 @@ class Request {
   void fail(const Error& error, const RequestStats& stats);
 
  private:
-  bool has_news() const { return !samples_.empty() || (finish_ && !delivered_); }
-  void announce();
+  bool late() const;
+  bool has_news() const { return !samples_.empty() || finish_; }
+  template <typename Change>
+  void announce(Change change);
 
   const std::vector<int> prompt_;
   const RequestOptions options_;
@@ -108,7 +114,6 @@ class Request {
   std::vector<Sample> samples_;
   std::optional<Finish> finish_;
   std::optional<Error> error_;
-  bool delivered_ = false;  ///< the finish was handed out
   RequestStats stats_;
   std::shared_ptr<Notifier> notifier_;
   std::int64_t id_ = 0;

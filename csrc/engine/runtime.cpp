@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "engine/failure.h"
+#include "kernels/isa.h"
 #include "mlx/device.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
@@ -27,15 +30,35 @@ std::mutex start_mutex;
 // never destroyed: threads of the host may still call while the process ends
 std::atomic<Worker*> started = nullptr;
 
-/// CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU.
-void choose_device() {
-  const char* wanted = std::getenv("CONVERGIO_MLX_DEVICE");
-  if (wanted != nullptr && std::strcmp(wanted, "cpu") == 0) {
+/// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU, and
+/// CONVERGIO_MLX_ISA names a kernel set.
+void read_environment() {
+  const char* value = std::getenv("CONVERGIO_MLX_DEVICE");
+  const std::string_view device = value == nullptr ? "" : value;
+  if (device == "cpu") {
     mx::set_default_device(mx::Device::cpu);
+  } else if (device == "gpu" ? !mx::is_available(mx::Device::gpu) : !device.empty()) {
+    throw Error(ErrorKind::InvalidRequest, "[engine] CONVERGIO_MLX_DEVICE is '" +
+                                               std::string(device) +
+                                               "', but this machine has: cpu" +
+                                               (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
   }
-  if (mx::default_device() == mx::Device::gpu) {
-    mx::set_cache_limit(kBufferCacheBytes);
+  try {
+    kernels::active_isa();
+  } catch (const std::invalid_argument& error) {
+    throw Error(ErrorKind::InvalidRequest, error.what());
   }
+}
+
+/// Once, before MLX is used; again where it threw.
+void prepare() {
+  static std::once_flag done;
+  std::call_once(done, [] {
+    read_environment();
+    if (mx::default_device() == mx::Device::gpu) {
+      mx::set_cache_limit(kBufferCacheBytes);
+    }
+  });
 }
 
 template <typename Job>
@@ -57,8 +80,13 @@ Worker& worker() {
     const std::scoped_lock lock(start_mutex);
     current = started;
     if (current == nullptr) {
-      choose_device();
-      current = new Worker([] {}, kMostActive);
+      prepare();
+      try {
+        current = new Worker(kMostActive);
+      } catch (const std::system_error& error) {
+        throw Error(ErrorKind::LoadFailed, std::string("[engine] no thread could be started (") +
+                                               error.what() + "); raise the limit on threads.");
+      }
       started = current;
     }
   }
@@ -72,6 +100,7 @@ void shutdown() {
 }
 
 std::string backend() {
+  prepare();
   if (mx::default_device() == mx::Device::cpu) {
     return "cpu";
   }

@@ -13,13 +13,14 @@
 
 namespace convergio::engine {
 
-/// The process's one worker, started at its first use.
+/// The process's one worker, started at its first use. Throws Error.
 Worker& worker();
 
 /// Ends the worker; requests that wait or run fail. For the end of the program.
 void shutdown();
 
-/// "metal", "cuda" or "cpu": where MLX computes.
+/// "metal", "cuda" or "cpu": where MLX computes. Throws Error where the environment asks for what
+/// this machine lacks.
 std::string backend();
 
 /// Memory that MLX holds, in bytes.

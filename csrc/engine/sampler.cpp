@@ -6,82 +6,89 @@
 #include <utility>
 
 #include "engine/random.h"
-#include "io/error.h"
 
 namespace convergio::engine {
 
 namespace {
 
-constexpr std::size_t kFirstNucleus = 64;
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
+/// The token of the highest logit, the first of equals. Throws where there is none.
 int argmax(std::span<const float> logits) {
-  int best = 0;
+  std::size_t best = 0;
   float highest = kMinusInfinity;
+  bool numbers = true;
   for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > highest) {  // NaN never is
+    if (logits[i] > highest) {
       highest = logits[i];
-      best = static_cast<int>(i);
+      best = i;
     }
+    numbers = numbers && !std::isnan(logits[i]);
   }
-  return best;
+  if (!numbers || !std::isfinite(highest)) {
+    throw logits_not_finite();
+  }
+  return static_cast<int>(best);
+}
+
+template <typename Items>
+auto at(Items& items, std::size_t index) {
+  return items.begin() + static_cast<std::ptrdiff_t>(index);
 }
 
 }  // namespace
 
 Sampler::Sampler(SamplingParams params, std::span<const int> prompt) : params_(std::move(params)) {
-  if (params_.repetition_penalty != 1.0F) {
-    for (const int token : prompt) {
-      seen_.emplace(token, true);
-    }
+  if (params_.repetition_penalty != 1.0) {
+    seen_.insert(prompt.begin(), prompt.end());
   }
 }
 
 void Sampler::accept(int token) {
   ++step_;
   if (params_.penalizes()) {
-    seen_.emplace(token, true);
+    seen_.insert(token);
     ++answer_counts_[token];
   }
 }
 
 void Sampler::edit(std::span<float> logits) const {
-  if (params_.repetition_penalty != 1.0F) {
-    for (const auto& [token, unused] : seen_) {
+  if (params_.repetition_penalty != 1.0) {
+    const auto penalty = static_cast<float>(params_.repetition_penalty);
+    for (const int token : seen_) {
       float& logit = logits[static_cast<std::size_t>(token)];
-      logit = logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
+      logit = logit > 0 ? logit / penalty : logit * penalty;
     }
   }
-  if (params_.presence_penalty != 0.0F || params_.frequency_penalty != 0.0F) {
+  if (params_.presence_penalty != 0.0 || params_.frequency_penalty != 0.0) {
     for (const auto& [token, count] : answer_counts_) {
       logits[static_cast<std::size_t>(token)] -=
-          params_.presence_penalty + params_.frequency_penalty * static_cast<float>(count);
+          static_cast<float>(params_.presence_penalty + params_.frequency_penalty * count);
     }
   }
   for (const auto& [token, bias] : params_.logit_bias) {
-    logits[static_cast<std::size_t>(token)] += bias;
+    logits[static_cast<std::size_t>(token)] += static_cast<float>(bias);
   }
 }
 
-/// The `count` highest logits, highest first, lower token first among equals: a buffer of twice the
-/// count is cut back to the count whenever it is full, so the cost is linear in the vocabulary.
-std::vector<Sampler::Candidate> Sampler::likeliest(std::span<const float> logits,
-                                                   std::size_t count) {
-  const auto before = [](const Candidate& a, const Candidate& b) {
-    return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-  };
+bool Sampler::likelier(const Candidate& a, const Candidate& b) {
+  return a.value > b.value || (a.value == b.value && a.token < b.token);
+}
+
+/// The `count` highest logits, highest first: a buffer of twice the count is cut back to the count
+/// whenever it is full, so the cost is linear in the vocabulary.
+Sampler::Candidates Sampler::likeliest(std::span<const float> logits, std::size_t count) {
   count = std::min(count, logits.size());
-  std::vector<Candidate> best;
+  Candidates best;
   if (count == 0) {
     return best;
   }
   best.reserve(2 * count);
   float floor = kMinusInfinity;
   const auto cut = [&] {
-    std::nth_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count) - 1,
-                     best.end(), before);
+    std::nth_element(best.begin(), at(best, count - 1), best.end(), likelier);
     best.resize(count);
-    floor = best.back().logit;
+    floor = best.back().value;
   };
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] > floor || (logits[i] == floor && best.size() < count)) {
@@ -94,96 +101,107 @@ std::vector<Sampler::Candidate> Sampler::likeliest(std::span<const float> logits
   if (best.size() > count) {
     cut();
   }
-  std::ranges::sort(best, before);
+  std::ranges::sort(best, likelier);
   return best;
 }
 
-/// The tokens that top-k, top-p and min-p leave. Each keeps a set of the likeliest, so together
-/// they keep the smallest of the three, found by looking at more and more of the likeliest.
-std::vector<Sampler::Candidate> Sampler::keep(std::span<const float> logits, float highest) const {
-  const auto weight = [&](float logit) {
-    return std::exp((logit - highest) / params_.temperature);
-  };
-  const bool limited = params_.top_k > 0;
+/// How many of the likeliest it takes to weigh `target`; moves those to the front. Halves what is
+/// left to look at each time, so the cost is linear.
+std::size_t Sampler::nucleus(Candidates& candidates, double target) {
+  std::size_t low = 0;  // so many weigh `sum`, which is too little
+  std::size_t high = candidates.size();
+  double sum = 0;
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    std::nth_element(at(candidates, low), at(candidates, middle), at(candidates, high), likelier);
+    double half = 0;
+    for (std::size_t i = low; i < middle; ++i) {
+      half += candidates[i].value;
+    }
+    if (sum + half >= target) {
+      high = middle;
+    } else {
+      sum += half;
+      low = middle;
+    }
+  }
+  return high;
+}
+
+float Sampler::weight(float logit, float highest) const {
+  return std::exp((logit - highest) / static_cast<float>(params_.temperature));
+}
+
+/// Fills weights_ and returns their sum.
+double Sampler::weigh(std::span<const float> logits, float highest) {
+  weights_.resize(logits.size());
   double total = 0;
-  if (!limited && params_.top_p < 1.0F) {
-    for (const float logit : logits) {
-      total += weight(logit);
-    }
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    weights_[i] = weight(logits[i], highest);
+    total += weights_[i];
   }
-  std::size_t count = limited ? static_cast<std::size_t>(params_.top_k) : kFirstNucleus;
-  for (;; count *= 8) {
-    std::vector<Candidate> best = likeliest(logits, count);
-    if (limited) {
-      total = 0;
-      for (const Candidate& candidate : best) {
-        total += weight(candidate.logit);
+  return total;
+}
+
+/// The tokens that top-k, top-p and min-p leave, in the order of ids, with their weights. Each
+/// filter keeps a set of the likeliest, so together they keep the smallest of the three.
+Sampler::Candidates Sampler::keep(std::span<const float> logits, float highest) {
+  Candidates kept;
+  double total = 0;
+  const auto top_k = static_cast<std::size_t>(params_.top_k);
+  if (top_k > 0 && top_k < logits.size()) {
+    kept = likeliest(logits, top_k);
+    for (Candidate& candidate : kept) {
+      candidate.value = weight(candidate.value, highest);
+      total += candidate.value;
+    }
+  } else {
+    total = weigh(logits, highest);
+    // all the tokens below this weight together are less than what top-p leaves out
+    const double spare = (1.0 - params_.top_p) * total / static_cast<double>(logits.size());
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      if (weights_[i] >= spare && weights_[i] >= params_.min_p) {
+        kept.push_back({weights_[i], static_cast<int>(i)});
       }
     }
-    double sum = 0;
-    for (std::size_t i = 0; i < best.size(); ++i) {
-      const float w = weight(best[i].logit);
-      const bool enough = params_.top_p < 1.0F && sum >= params_.top_p * total;
-      if (i > 0 && (enough || w < params_.min_p)) {
-        best.resize(i);
-        return best;
-      }
-      sum += w;
-    }
-    if (limited || best.size() == logits.size()) {
-      return best;
-    }
   }
+  std::erase_if(kept, [this](const Candidate& one) { return one.value < params_.min_p; });
+  if (params_.top_p < 1.0) {
+    kept.resize(nucleus(kept, params_.top_p * total));
+  }
+  std::ranges::sort(kept, {}, &Candidate::token);
+  return kept;
 }
 
 /// The first token, in the order of ids, at which the sum of weights passes u of the total.
-int Sampler::draw_from_all(std::span<const float> logits, float highest, float u) {
-  scratch_.resize(logits.size());
-  double total = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    scratch_[i] = std::exp((logits[i] - highest) / params_.temperature);
-    total += scratch_[i];
-  }
-  const double target = u * total;
+int Sampler::draw_from_all(std::span<const float> logits, int best, float u) {
+  const double target = u * weigh(logits, logits[static_cast<std::size_t>(best)]);
   double sum = 0;
-  int last = argmax(logits);
-  for (std::size_t i = 0; i < scratch_.size(); ++i) {
-    if (scratch_[i] > 0) {
-      sum += scratch_[i];
-      last = static_cast<int>(i);
-      if (sum > target) {
-        break;
-      }
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    sum += weights_[i];
+    if (sum > target) {
+      return static_cast<int>(i);
     }
   }
-  return last;
+  return best;
 }
 
-int Sampler::draw(std::span<const float> logits) {
-  const int best = argmax(logits);
-  const float highest = logits[static_cast<std::size_t>(best)];
-  if (!std::isfinite(highest)) {
-    throw Error(ErrorKind::InferenceFailed,
-                "[sampling] the model's logits are not finite; its weights are damaged or its "
-                "numbers overflow: verify the model's files.");
-  }
+int Sampler::draw(std::span<const float> logits, int best) {
   if (params_.greedy()) {
     return best;
   }
   const float u = uniform(params_.seed, step_);
-  if (params_.top_k == 0 && params_.top_p == 1.0F && params_.min_p == 0.0F) {
-    return draw_from_all(logits, highest, u);
+  if (params_.top_k == 0 && params_.top_p == 1.0 && params_.min_p == 0.0) {
+    return draw_from_all(logits, best, u);
   }
-  std::vector<Candidate> kept = keep(logits, highest);
-  std::ranges::sort(kept, {}, &Candidate::token);
+  const Candidates kept = keep(logits, logits[static_cast<std::size_t>(best)]);
   double total = 0;
-  for (Candidate& candidate : kept) {
-    candidate.logit = std::exp((candidate.logit - highest) / params_.temperature);
-    total += candidate.logit;
+  for (const Candidate& candidate : kept) {
+    total += candidate.value;
   }
   double sum = 0;
   for (const Candidate& candidate : kept) {
-    sum += candidate.logit;
+    sum += candidate.value;
     if (sum > u * total) {
       return candidate.token;
     }
@@ -200,27 +218,24 @@ void Sampler::report(std::span<const float> logits, Sample& sample) const {
   const float norm = highest + static_cast<float>(std::log(total));
   sample.logprob = logits[static_cast<std::size_t>(sample.token)] - norm;
   for (const Candidate& one : likeliest(logits, static_cast<std::size_t>(*params_.logprobs))) {
-    sample.top.push_back({one.token, one.logit - norm});
+    sample.top.push_back({one.token, one.value - norm});
   }
 }
 
 Sample Sampler::sample(std::span<float> logits) {
-  Sample sample;
-  if (!params_.edits_logits()) {
-    sample.token = draw(logits);
+  std::vector<float> own;  // before the edits
+  std::span<const float> reported = logits;
+  if (params_.edits_logits()) {
     if (params_.logprobs) {
-      report(logits, sample);
+      own.assign(logits.begin(), logits.end());
+      reported = own;
     }
-    return sample;
+    edit(logits);
   }
-  std::vector<float> own;
+  Sample sample;
+  sample.token = draw(logits, argmax(logits));
   if (params_.logprobs) {
-    own.assign(logits.begin(), logits.end());
-  }
-  edit(logits);
-  sample.token = draw(logits);
-  if (params_.logprobs) {
-    report(own, sample);
+    report(reported, sample);
   }
   return sample;
 }

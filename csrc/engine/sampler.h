@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/sampling.h"
@@ -16,29 +18,37 @@ class Sampler {
   Sampler(SamplingParams params, std::span<const int> prompt);
 
   /// Chooses from the logits of the next position, which it may overwrite. Does not count the
-  /// token as part of the answer: accept() does.
+  /// token as part of the answer: accept() does. Throws Error (InferenceFailed) where logits are
+  /// not finite; -inf is a token that cannot be.
   Sample sample(std::span<float> logits);
 
   void accept(int token);
 
  private:
+  /// A token with its logit, or its weight: its probability relative to the likeliest one's.
   struct Candidate {
-    float logit;
+    float value;
     int token;
   };
+  using Candidates = std::vector<Candidate>;
+
+  static bool likelier(const Candidate& a, const Candidate& b);
+  static Candidates likeliest(std::span<const float> logits, std::size_t count);
+  static std::size_t nucleus(Candidates& candidates, double target);
 
   void edit(std::span<float> logits) const;
-  int draw(std::span<const float> logits);
-  int draw_from_all(std::span<const float> logits, float highest, float u);
-  std::vector<Candidate> keep(std::span<const float> logits, float highest) const;
-  static std::vector<Candidate> likeliest(std::span<const float> logits, std::size_t count);
+  float weight(float logit, float highest) const;
+  double weigh(std::span<const float> logits, float highest);
+  Candidates keep(std::span<const float> logits, float highest);
+  int draw(std::span<const float> logits, int best);
+  int draw_from_all(std::span<const float> logits, int best, float u);
   void report(std::span<const float> logits, Sample& sample) const;
 
   SamplingParams params_;
   std::unordered_map<int, int> answer_counts_;  ///< token → times in the answer
-  std::unordered_map<int, bool> seen_;          ///< tokens of prompt and answer
+  std::unordered_set<int> seen_;                ///< tokens of prompt and answer
   std::uint64_t step_ = 0;                      ///< tokens accepted
-  std::vector<float> scratch_;
+  std::vector<float> weights_;                  ///< of the whole vocabulary
 };
 
 }  // namespace convergio::engine

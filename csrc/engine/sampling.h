@@ -5,25 +5,28 @@
 #include <utility>
 #include <vector>
 
+#include "io/error.h"
+
 namespace convergio::engine {
 
 /// How the next token is chosen. Filters apply in the order of this struct, as transformers does:
-/// penalties, bias, temperature, top-k, top-p, min-p.
+/// penalties, bias, temperature, top-k, top-p, min-p. Of equal logits the lower token goes first.
 struct SamplingParams {
-  float repetition_penalty = 1.0F;  ///< Keskar et al. 2019, over prompt and answer; 1: none
-  float presence_penalty = 0.0F;    ///< OpenAI: off each token that the answer has
-  float frequency_penalty = 0.0F;   ///< OpenAI: off each token, times its count in the answer
-  std::vector<std::pair<int, float>> logit_bias;  ///< (token, added to its logit)
-  float temperature = 1.0F;                       ///< 0: greedy
-  int top_k = 0;                                  ///< keep the k likeliest; 0: all
-  float top_p = 1.0F;                             ///< Holtzman et al. 2020; 1: all
-  float min_p = 0.0F;                             ///< Nguyen et al. 2024; 0: all
+  double repetition_penalty = 1.0;  ///< Keskar et al. 2019, over prompt and answer; 1: none
+  double presence_penalty = 0.0;    ///< OpenAI: off each token that the answer has
+  double frequency_penalty = 0.0;   ///< OpenAI: off each token, times its count in the answer
+  std::vector<std::pair<int, double>> logit_bias;  ///< (token, added to its logit)
+  double temperature = 1.0;                        ///< 0: greedy
+  int top_k = 0;                                   ///< keep the k likeliest; 0: all
+  double top_p = 1.0;                              ///< Holtzman et al. 2020; 1: all
+  double min_p = 0.0;                              ///< Nguyen et al. 2024; 0: all
   std::uint64_t seed = 0;
   std::optional<int> logprobs;  ///< report the chosen token's log-probability and so many others
 
-  bool greedy() const { return temperature == 0.0F; }
+  /// Also where the temperature is too small for a float32.
+  bool greedy() const { return static_cast<float>(temperature) == 0.0F; }
   bool penalizes() const {
-    return repetition_penalty != 1.0F || presence_penalty != 0.0F || frequency_penalty != 0.0F;
+    return repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0;
   }
   bool edits_logits() const { return penalizes() || !logit_bias.empty(); }
 
@@ -43,5 +46,8 @@ struct Sample {
   std::optional<float> logprob;
   std::vector<TokenLogprob> top;  ///< likeliest first
 };
+
+/// What is thrown where logits have a NaN, or an infinite one as the highest.
+Error logits_not_finite();
 
 }  // namespace convergio::engine

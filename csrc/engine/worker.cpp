@@ -2,67 +2,78 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace convergio::engine {
 
-Worker::Worker(std::function<void()> prepare, std::size_t most_active)
-    : prepare_(std::move(prepare)),
-      most_active_(most_active),
-      process_(getpid()),
-      thread_([this] { loop(); }) {}
+Worker::Worker(std::size_t most_active)
+    : most_active_(most_active), process_(getpid()), thread_([this] { loop(); }) {}
 
 Worker::~Worker() { stop(); }
-
-void Worker::check() const {
-  if (getpid() != process_) {
-    throw Error(ErrorKind::InvalidRequest,
-                "[engine] this process was forked off after the engine had started, which does not "
-                "survive a fork; load the model in the child, or start it with multiprocessing's "
-                "'spawn' method.");
-  }
-  if (stopping_) {
-    throw stopped();
-  }
-}
 
 Error Worker::stopped() {
   return Error(ErrorKind::InvalidRequest,
                "[engine] the engine was shut down with the program; start it again.");
 }
 
+bool Worker::forked() const { return getpid() != process_; }
+
+/// The lock, where there is a thread to take what is queued under it. A forked child must not try
+/// the mutex: a thread that it lacks may have held it.
+std::unique_lock<std::mutex> Worker::enter() {
+  if (forked()) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] this process was forked off after the engine had started, and the "
+                "engine's thread stayed behind; start it with multiprocessing's 'spawn' method, or "
+                "fork before the first model is loaded.");
+  }
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    throw stopped();
+  }
+  return lock;
+}
+
 void Worker::submit(std::shared_ptr<Task> task) {
   {
-    const std::scoped_lock lock(mutex_);
-    check();
+    const auto lock = enter();
     waiting_.push_back(std::move(task));
   }
   changed_.notify_one();
 }
 
-void Worker::post(std::unique_ptr<Job> job) {
+void Worker::post(std::unique_ptr<Job>&& job) {
   {
-    const std::scoped_lock lock(mutex_);
-    check();
+    const auto lock = enter();
     jobs_.push_back(std::move(job));
   }
   changed_.notify_one();
 }
 
 void Worker::run_later(std::function<void()> job) noexcept {
+  // moved, never copied: a copy here could outlive the thread's, and what it holds be freed here
+  std::unique_ptr<Job> later = std::make_unique<Packaged<std::function<void()>>>(std::move(job));
   try {
-    post(std::make_unique<Packaged<std::function<void()>>>(job));
+    post(std::move(later));
   } catch (const Error&) {
-    job();
+    (*later)();
   }
 }
 
 void Worker::stop() {
-  if (getpid() != process_) {
-    thread_.detach();  // it exists in the parent alone
+  if (forked()) {
+    if (thread_.joinable()) {
+      thread_.detach();  // it exists in the parent alone
+    }
     return;
   }
+  const std::scoped_lock one_by_one(ending_);
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
+    if (running_) {
+      running_->cancel();
+    }
   }
   changed_.notify_one();
   if (thread_.joinable()) {
@@ -70,8 +81,38 @@ void Worker::stop() {
   }
 }
 
+std::unique_ptr<Worker::Job> Worker::next_job() {
+  if (jobs_.empty()) {
+    return nullptr;
+  }
+  std::unique_ptr<Job> job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return job;
+}
+
+/// One that is over, else the one whose turn it is.
+std::shared_ptr<Task> Worker::next_task() {
+  while (active_.size() < most_active_ && !waiting_.empty()) {
+    active_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  for (std::deque<std::shared_ptr<Task>>* queue : {&active_, &waiting_}) {
+    const auto over = std::ranges::find_if(*queue, [](const auto& task) { return task->over(); });
+    if (over != queue->end()) {
+      std::shared_ptr<Task> task = std::move(*over);
+      queue->erase(over);
+      return task;
+    }
+  }
+  if (active_.empty()) {
+    return nullptr;
+  }
+  std::shared_ptr<Task> task = std::move(active_.front());
+  active_.pop_front();
+  return task;
+}
+
 void Worker::loop() {
-  prepare_();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] {
@@ -80,38 +121,32 @@ void Worker::loop() {
     if (stopping_) {
       break;
     }
-    if (!jobs_.empty()) {
-      std::unique_ptr<Job> job = std::move(jobs_.front());
-      jobs_.pop_front();
+    if (std::unique_ptr<Job> job = next_job()) {
       lock.unlock();
       (*job)();
       job.reset();
       lock.lock();
-      continue;
     }
-    while (active_.size() < most_active_ && !waiting_.empty()) {
-      active_.push_back(std::move(waiting_.front()));
-      waiting_.pop_front();
-    }
-    std::shared_ptr<Task> task = std::move(active_.front());
-    active_.pop_front();
-    lock.unlock();
-    const bool more = task->step();
-    if (!more) {
+    running_ = stopping_ ? nullptr : next_task();
+    if (running_) {
+      lock.unlock();
+      const bool more = running_->step();
+      lock.lock();
+      std::shared_ptr<Task> task = std::move(running_);
+      if (more) {
+        active_.push_back(std::move(task));
+        continue;
+      }
+      lock.unlock();
       task.reset();
-    }
-    lock.lock();
-    if (more) {
-      active_.push_back(std::move(task));
+      lock.lock();
     }
   }
   // what is left ends here, on the thread that owns it
-  std::deque<std::unique_ptr<Job>> jobs = std::move(jobs_);
-  std::deque<std::shared_ptr<Task>> waiting = std::move(waiting_);
+  const std::deque<std::unique_ptr<Job>> jobs = std::move(jobs_);
+  const std::deque<std::shared_ptr<Task>> waiting = std::move(waiting_);
+  const std::deque<std::shared_ptr<Task>> active = std::move(active_);
   lock.unlock();
-  waiting.clear();
-  active_.clear();
-  jobs.clear();
 }
 
 }  // namespace convergio::engine

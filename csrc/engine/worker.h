@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -9,8 +11,6 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
-
-#include <sys/types.h>
 
 #include "io/error.h"
 
@@ -23,14 +23,20 @@ class Task {
 
   /// Does one slice; false once there is nothing left. Does not throw.
   virtual bool step() = 0;
+
+  /// True where the next step() only ends it; such a task is stepped before all others, even while
+  /// it waits for its first turn. Does not throw, and costs next to nothing.
+  virtual bool over() const = 0;
+
+  /// Makes it over, amid a slice too; from any thread.
+  virtual void cancel() = 0;
 };
 
 /// One thread that owns what belongs to threads (MLX's streams) and does all the work. Tasks take
 /// turns, a slice each; at most `most_active` at once, the others wait in the order they came.
 class Worker {
  public:
-  /// `prepare` runs first on the new thread.
-  Worker(std::function<void()> prepare, std::size_t most_active);
+  explicit Worker(std::size_t most_active);
   ~Worker();  ///< as stop()
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -55,7 +61,8 @@ class Worker {
   /// Runs `job` some time on the thread; at once, on the caller's, where there is no thread.
   void run_later(std::function<void()> job) noexcept;
 
-  /// Ends the thread after the slice at hand; tasks not done are dropped. Idempotent.
+  /// Cancels the task at hand and ends the thread; the other tasks are dropped, on the thread. Any
+  /// thread but the worker's may call it, any number of times.
   void stop();
 
  private:
@@ -70,19 +77,23 @@ class Worker {
     Callable call;
   };
 
-  void post(std::unique_ptr<Job> job);
-  void check() const;
+  bool forked() const;
+  std::unique_lock<std::mutex> enter();
+  void post(std::unique_ptr<Job>&& job);  ///< moved from only where it does not throw
   static Error stopped();
   void loop();
+  std::unique_ptr<Job> next_job();
+  std::shared_ptr<Task> next_task();
 
-  const std::function<void()> prepare_;
   const std::size_t most_active_;
   const pid_t process_;
+  std::mutex ending_;  ///< of those who call stop()
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Job>> jobs_;
-  std::deque<std::shared_ptr<Task>> active_;  ///< touched by the thread alone
   std::deque<std::shared_ptr<Task>> waiting_;
+  std::deque<std::shared_ptr<Task>> active_;  ///< touched by the thread alone
+  std::shared_ptr<Task> running_;             ///< set by the thread alone
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -18,6 +18,10 @@ constexpr std::size_t max_header_bytes = 100'000'000;
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
+std::string bytes_of(std::uint64_t count) {
+  return number(count) + (count == 1 ? " byte" : " bytes");
+}
+
 struct Range {
   std::string_view tensor;
   std::uint64_t begin, end;
@@ -81,22 +85,22 @@ Header HeaderReader::read() {
 std::optional<std::string_view> HeaderReader::header_text() {
   const std::string_view text(reinterpret_cast<const char*>(file_.data()), file_.size());
   if (text.starts_with("version https://git-lfs")) {
-    fault("is a Git LFS pointer of " + number(file_.size()) + " bytes in place of the tensors");
+    fault("is a Git LFS pointer of " + bytes_of(file_.size()) + " in place of the tensors");
     return std::nullopt;
   }
   if (file_.size() < 8) {
-    fault("has " + number(file_.size()) + " bytes, too few for the 8 bytes of header length");
+    fault("has " + bytes_of(file_.size()) + ", too few for the 8 bytes of header length");
     return std::nullopt;
   }
   std::uint64_t size = 0;
   for (std::size_t i = 8; i-- > 0;) size = size << 8 | std::to_integer<std::uint64_t>(file_[i]);
   if (size > max_header_bytes) {
-    fault("claims a header of " + number(size) + " bytes, more than the " +
-          number(max_header_bytes) + " that the format allows");
+    fault("claims a header of " + bytes_of(size) + ", more than the " + number(max_header_bytes) +
+          " that the format allows");
     return std::nullopt;
   }
   if (size > file_.size() - 8) {
-    fault("claims a header of " + number(size) + " bytes but only " + number(file_.size() - 8) +
+    fault("claims a header of " + bytes_of(size) + " but only " + number(file_.size() - 8) +
           " follow");
     return std::nullopt;
   }
@@ -133,19 +137,20 @@ void HeaderReader::read_tensor(const std::string& tensor, const Json& entry) {
   const std::optional<Range> range = read_range(tensor, entry);
   if (!dtype || !shape || !range) return;
 
-  std::uint64_t bytes = size_of(*dtype);
+  std::uint64_t bytes = 1;
+  bool overflow = false;
   for (const std::int64_t dim : *shape) {
-    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(dim), &bytes)) {
-      return tensor_fault(tensor, "has a shape of more than 2^64 bytes");
-    }
+    overflow |= __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(dim), &bytes);
   }
+  overflow |= __builtin_mul_overflow(bytes, size_of(*dtype), &bytes);
+  if (overflow) return tensor_fault(tensor, "has a shape of more than 2^64 bytes");
   const std::uint64_t held = range->end - range->begin;
   if (bytes != held) {
     std::string dims;
     for (const std::int64_t dim : *shape) dims += (dims.empty() ? "" : ", ") + std::to_string(dim);
-    return tensor_fault(tensor, "needs " + number(bytes) + " bytes (" +
-                                    std::string(name_of(*dtype)) + " of shape [" +
-                                    printable(dims, 100) + "]) but holds " + number(held));
+    return tensor_fault(tensor, "needs " + bytes_of(bytes) + " (" + std::string(name_of(*dtype)) +
+                                    " of shape [" + printable(dims, 100) + "]) but holds " +
+                                    number(held));
   }
   if (range->end > data_bytes()) return;  // said already
   header_.tensors.push_back({.name = tensor,
@@ -225,16 +230,15 @@ void HeaderReader::check_cover(std::vector<Range> ranges) {
   for (const Range& range : ranges) {
     if (range.begin < last.end) {
       tensor_fault(range.tensor, "overlaps tensor " + in_quotes(last.tensor) + " by " +
-                                     number(std::min(last.end, range.end) - range.begin) +
-                                     " bytes");
+                                     bytes_of(std::min(last.end, range.end) - range.begin));
     } else if (range.begin > last.end && ranges_complete_) {
-      fault(number(range.begin - last.end) + " bytes before tensor " + in_quotes(range.tensor) +
-            " belong to no tensor");
+      fault("no tensor covers the " + bytes_of(range.begin - last.end) + " before tensor " +
+            in_quotes(range.tensor));
     }
     if (range.end >= last.end) last = range;
   }
   if (ranges_complete_ && last.end < data_bytes()) {
-    fault(number(data_bytes() - last.end) + " bytes at the end belong to no tensor");
+    fault("no tensor covers the " + bytes_of(data_bytes() - last.end) + " at the end");
   }
 }
 

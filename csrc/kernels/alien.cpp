@@ -24,9 +24,9 @@ mx::array copied(const std::byte* data, const mx::Shape& shape, mx::Dtype dtype)
   return mx::array(std::move(block), shape, dtype);
 }
 
-bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
-
 #ifndef __APPLE__
+
+bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
 
 /// This build's CPU allocator keeps the size of a block in the 8 bytes before its start, so a
 /// Buffer holds the pointer less 8. Nothing asks for that size of a block MLX does not own.

@@ -1,5 +1,5 @@
-// y = x · Wᵀ for one to eight rows of x: limited by the memory that holds W. Each weight is read and
-// unpacked once; a row of W meets up to four rows of x at a time.
+// y = x · Wᵀ for one to eight rows of x: limited by the memory that holds W. Each weight is read
+// and unpacked once; a row of W meets up to four rows of x at a time.
 
 template <class Codec, int kRows>
 CONVERGIO_INLINE void gemv_row(const Weights& w, const std::uint8_t* p, std::int64_t row,
@@ -91,8 +91,7 @@ CONVERGIO_INLINE void dense_rows(const Weights& w, const LinearPiece& piece, std
   const std::int64_t bytes = row_bytes(w);
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
     dense_row<kType, kRows>(w.data + row * bytes, w.cols, piece.x + first * piece.x_stride,
-                            piece.x_stride, piece.y + first * piece.y_stride + row,
-                            piece.y_stride);
+                            piece.x_stride, piece.y + first * piece.y_stride + row, piece.y_stride);
   }
 }
 
@@ -144,4 +143,8 @@ static void gemv(const Weights& w, const LinearPiece& piece) {
     default:
       return gemv_dense<Type::F32>(w, piece);
   }
+}
+
+static void dequantize(const Weights& w, std::int64_t row, float* out, float* work) {
+  columns_to_float(w, row, 0, w.cols, out, work);
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "kernels/activation_kind.h"
 #include "kernels/format.h"
 #include "kernels/isa.h"
 
@@ -45,6 +46,54 @@ struct LinearPiece {
   float* work;  ///< linear_work() floats of the thread's own, aligned to 64 bytes
 };
 
+/// The keys or the values of a cache: row i of head h begins at data + h · head_bytes + i ·
+/// row_bytes, its numbers side by side.
+struct KeysOrValues {
+  const std::uint8_t* data;
+  Type type;  ///< of both alike
+  std::int64_t head_bytes;
+  std::int64_t row_bytes;
+};
+
+/// Causal attention of n positions, the last of which stands at the last of m keys.
+struct Attention {
+  const float* q;  ///< position i, head h at q + i · q_row + h · q_head
+  std::int64_t q_row;
+  std::int64_t q_head;
+  KeysOrValues keys;
+  KeysOrValues values;
+  std::int64_t n;
+  std::int64_t m;
+  std::int64_t heads;
+  std::int64_t kv_heads;
+  std::int64_t head_dim;
+  float scale;
+  float softcap;
+  std::int64_t window;
+};
+
+/// One KV head, positions [begin, end) and keys [from, to) of an attention.
+struct AttentionPiece {
+  std::int64_t head;
+  std::int64_t begin;
+  std::int64_t end;
+  std::int64_t from;
+  std::int64_t to;
+  float* out;   ///< attention_row() floats for each position and each of the KV head's query heads
+  float* work;  ///< attention_work() floats of the thread's own
+};
+
+/// A row of a piece's result: the mix of values (head_dim floats, padded), not yet divided by its
+/// sum; then the largest score and the sum of the weights.
+constexpr std::int64_t attention_width(std::int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
+constexpr std::int64_t attention_row(std::int64_t head_dim) {
+  return attention_width(head_dim) + 2;
+}
+constexpr std::int64_t kAttentionKeys = 64;  ///< keys taken at a time
+constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t head_dim) {
+  return rows * (head_dim + kAttentionKeys) + 2 * kAttentionKeys * attention_width(head_dim) + 16;
+}
+
 struct KernelSet {
   /// gemv may want each row of x laid out another way: the floats that takes (0: as it is), and
   /// the laying out of one row.
@@ -56,11 +105,46 @@ struct KernelSet {
   void (*matmul)(const Weights& w, const LinearPiece& piece);
   /// One row of the matrix, `cols` floats.
   void (*dequantize)(const Weights& w, std::int64_t row, float* out, float* work);
+  /// One row: x / sqrt(mean(x²) + eps) · weight.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t width, float* out);
+  /// One row: activation(gate) · up.
+  void (*gated)(const float* gate, const float* up, Activation activation, std::int64_t width,
+                float* out);
+  /// One head of `width` numbers, of which the first 2 · half are turned.
+  void (*rope)(const float* x, const float* cosines, const float* sines, std::int64_t half,
+               std::int64_t width, float* out);
+  void (*cast_row)(const float* x, std::int64_t width, Type type, std::uint8_t* out);
+  void (*attend)(const Attention& attention, const AttentionPiece& piece);
 };
 
 /// The weights that matmul unpacks at a time.
 constexpr std::int64_t kLinearPanelRows = 16;
 constexpr std::int64_t kLinearPanelCols = 1024;
+
+/// Rows of x rounded to 8 bits, a scale and a sum for each group of a matrix.
+struct Int8Rows {
+  std::int8_t* numbers;  ///< (n, cols), in the order the kernel likes
+  float* scales;         ///< (n, groups)
+  float* sums;           ///< (n, groups): of the rounded numbers times their scale
+  std::int64_t n;
+};
+
+/// The kernels that multiply 8-bit numbers.
+struct Int8Set {
+  void (*round_row)(const Weights& w, const float* x, std::int8_t* numbers, float* scales,
+                    float* sums);
+  /// y = x · Wᵀ for all rows of x and the outputs [begin, end); `work` is int8_work() bytes.
+  void (*matmul)(const Weights& w, const Int8Rows& x, float* y, std::int64_t y_stride,
+                 std::int64_t begin, std::int64_t end, std::uint8_t* work);
+};
+
+/// The outputs that Int8Set::matmul takes at a time.
+constexpr std::int64_t kInt8Outputs = 32;
+
+std::int64_t int8_work(const Weights& w);
+
+/// Those of a set, where this machine has them and the format has small whole numbers; else null.
+const Int8Set* int8_set(Isa isa, const Weights& w);
 
 /// The most rows of x that gemv takes.
 constexpr std::int64_t kGemvRows = 8;

@@ -7,6 +7,7 @@
 #include "kernels/kernel_set.h"
 #include "kernels/operand.h"
 #include "kernels/pool.h"
+#include "kernels/precision.h"
 #include "kernels/primitive.h"
 #include "mlx/ops.h"
 
@@ -122,6 +123,15 @@ mx::array mlx_embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dt
 
 constexpr std::int64_t kFloat = sizeof(float);
 
+void add_bias(float* y, std::int64_t n, std::int64_t rows, const float* bias, std::int64_t begin,
+              std::int64_t end) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      y[i * rows + r] += bias[r];
+    }
+  }
+}
+
 /// y = x · Wᵀ + bias over the pool; `bias` is null or `w.rows` floats.
 void run_linear(const KernelSet& set, const Weights& w, Rows x, float* y, const float* bias) {
   constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least
@@ -130,24 +140,48 @@ void run_linear(const KernelSet& set, const Weights& w, Rows x, float* y, const 
   if (const std::int64_t floats = few ? set.arranged_floats(w) : 0; floats > 0) {
     arranged = aligned_floats(x.n * floats);
     for (std::int64_t i = 0; i < x.n; ++i) {
-      set.arrange(w, x.data + i * x.stride, arranged.get() + i * floats);
+      set.arrange(w, x.data + i * x.row, arranged.get() + i * floats);
     }
-    x = {arranged.get(), x.n, floats, floats, 1};
+    x.data = arranged.get();
+    x.row = floats;
   }
   const std::int64_t step = few ? 1 : kLinearPanelRows;
   const std::int64_t grain = few ? kPieceBytes / row_bytes(w) + 1 : kLinearPanelRows;
   parallel_ranges(w.rows, step, grain, [&](std::int64_t begin, std::int64_t end) {
     auto* work = static_cast<float*>(scratch(linear_work(w, x.n) * kFloat));
-    const LinearPiece piece{x.data, x.stride, x.n, y, w.rows, begin, end, work};
+    const LinearPiece piece{x.data, x.row, x.n, y, w.rows, begin, end, work};
     (few ? set.gemv : set.matmul)(w, piece);
     if (bias != nullptr) {
-      for (std::int64_t i = 0; i < x.n; ++i) {
-        for (std::int64_t r = begin; r < end; ++r) {
-          y[i * w.rows + r] += bias[r];
-        }
-      }
+      add_bias(y, x.n, w.rows, bias, begin, end);
     }
   });
+}
+
+/// The same with x rounded to 8 bits, some rows at a time to bound the memory they take.
+void run_linear_int8(const Int8Set& set, const Weights& w, const Rows& x, float* y,
+                     const float* bias) {
+  constexpr std::int64_t kMostRows = 512;
+  const std::int64_t groups = w.cols / w.group;
+  const std::int64_t rows = std::min(x.n, kMostRows);
+  const AlignedFloats scales = aligned_floats(2 * rows * groups);
+  const AlignedFloats numbers = aligned_floats(rows * w.cols / 4);
+  for (std::int64_t from = 0; from < x.n; from += rows) {
+    const Int8Rows q{reinterpret_cast<std::int8_t*>(numbers.get()), scales.get(),
+                     scales.get() + rows * groups, std::min(rows, x.n - from)};
+    parallel_ranges(q.n, 1, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        set.round_row(w, x.data + (from + i) * x.row, q.numbers + i * w.cols, q.scales + i * groups,
+                      q.sums + i * groups);
+      }
+    });
+    float* out = y + from * w.rows;
+    parallel_ranges(w.rows, kInt8Outputs, kInt8Outputs, [&](std::int64_t begin, std::int64_t end) {
+      set.matmul(w, q, out, w.rows, begin, end, static_cast<std::uint8_t*>(scratch(int8_work(w))));
+      if (bias != nullptr) {
+        add_bias(out, q.n, w.rows, bias, begin, end);
+      }
+    });
+  }
 }
 
 }  // namespace
@@ -162,13 +196,21 @@ mx::array linear(const mx::array& x, const Matrix& weight, const std::optional<m
   }
   const std::size_t first = inputs.size();
   add_inputs(weight, inputs);
-  auto prepare = [&set = kernel_set(active_isa()), layout = layout_of(weight), first](
+  const Weights layout = layout_of(weight);
+  const Int8Set* int8 =
+      x.shape(0) > kGemvRows && !exact() ? int8_set(active_isa(), layout) : nullptr;
+  auto prepare = [&set = kernel_set(active_isa()), int8, layout, first](
                      const std::vector<mx::array>& in, mx::array& out) -> Work {
     allocate(out);
-    return [&set, w = placed(layout, in, first), x = rows_of(in[0]), y = out.data<float>(),
+    return [&set, int8, w = placed(layout, in, first), x = rows_of(in[0]), y = out.data<float>(),
             bias = first == 2 ? in[1].data<float>() : nullptr] {
       std::vector<float> spare;
-      run_linear(set, w, straight(x, spare), y, bias);
+      const Rows rows = straight(x, spare);
+      if (int8 != nullptr) {
+        run_linear_int8(*int8, w, rows, y, bias);
+      } else {
+        run_linear(set, w, rows, y, bias);
+      }
     };
   };
   return cpu_op("linear", {x.shape(0), weight.rows}, mx::float32, std::move(inputs),

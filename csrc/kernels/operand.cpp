@@ -1,5 +1,6 @@
 #include "kernels/operand.h"
 
+#include "kernels/primitive.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -26,22 +27,45 @@ mx::array settled(const mx::array& a) {
 }
 
 Rows rows_of(const mx::array& a) {
-  const auto width = a.shape(1);
-  return {a.data<float>(), a.shape(0), width, a.strides(0), width == 1 ? 1 : a.strides(1)};
+  const bool has_heads = a.ndim() == 3;
+  const auto width = a.shape(-1);
+  return {.data = a.data<float>(),
+          .n = a.shape(0),
+          .heads = has_heads ? a.shape(1) : 1,
+          .width = width,
+          .row = a.strides(0),
+          .head = has_heads ? a.strides(1) : 0,
+          .step = width == 1 ? 1 : a.strides(-1)};
 }
 
 Rows straight(const Rows& rows, std::vector<float>& spare) {
   if (rows.step == 1) {
     return rows;
   }
-  spare.resize(static_cast<std::size_t>(rows.n * rows.width));
+  spare.resize(static_cast<std::size_t>(rows.n * rows.heads * rows.width));
   float* out = spare.data();
   for (std::int64_t i = 0; i < rows.n; ++i) {
-    for (std::int64_t j = 0; j < rows.width; ++j) {
-      *out++ = rows.data[i * rows.stride + j * rows.step];
+    for (std::int64_t h = 0; h < rows.heads; ++h) {
+      for (std::int64_t j = 0; j < rows.width; ++j) {
+        *out++ = rows.data[i * rows.row + h * rows.head + j * rows.step];
+      }
     }
   }
-  return {spare.data(), rows.n, rows.width, rows.width, 1};
+  return {.data = spare.data(),
+          .n = rows.n,
+          .heads = rows.heads,
+          .width = rows.width,
+          .row = rows.heads * rows.width,
+          .head = rows.width,
+          .step = 1};
+}
+
+void take_over(const mx::array& in, mx::array& out) {
+  if (in.is_donatable() && in.flags().row_contiguous && in.nbytes() == out.nbytes()) {
+    out.copy_shared_buffer(in);
+  } else {
+    allocate(out);
+  }
 }
 
 }  // namespace convergio::kernels

@@ -1,9 +1,10 @@
 // y = x · Wᵀ for a few rows of x where the width of a number divides 32: 2, 4 and 8 bits.
 //
-// A vector of packed words is taken as it lies: lane l holds kFields numbers that follow each other.
-// Masking field j out and converting it gives field j of every lane, so x is laid out once a call to
-// match ("arranged"): for each block of kLanes words, for each field j, item l · kFields + j of x.
-// A mask leaves the field where it is, a power of two too large; that is taken out of x instead.
+// A vector of packed words is taken as it lies: lane l holds kFields numbers that follow each
+// other. Masking field j out and converting it gives field j of every lane, so x is laid out once a
+// call to match ("arranged"): for each block of kLanes words, for each field j, item l · kFields +
+// j of x. A mask leaves the field where it is, a power of two too large; that is taken out of x
+// instead.
 //
 // y = Σ over groups of scale · Σ q·x + bias · Σ x: the sums of x are part of what is arranged.
 
@@ -146,9 +147,8 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
       x += kBlocks * kItems;
     } else {
       for (int left = count * kWords; left > 0; left -= kLanes) {
-        add_words<Number, kWords, kRows>(load_words(p, left),
-                                         scales + (count * kWords - left) / kWords, x, x_stride,
-                                         total);
+        add_words<Number, kWords, kRows>(
+            load_words(p, left), scales + (count * kWords - left) / kWords, x, x_stride, total);
         p += 4 * kLanes;
         x += kItems;
       }

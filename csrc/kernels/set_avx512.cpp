@@ -7,7 +7,9 @@
 
 // Everything below is compiled for this set only; nothing but static functions comes out of it.
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(                                                    \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+    apply_to = function)
 #else
 // GCC 12's own headers leave a register unset on purpose and are warned about it
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"

@@ -32,6 +32,29 @@ CONVERGIO_INLINE float largest(V v) {
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
+CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
+  return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(x, limit, _CMP_LT_OQ));
+}
+CONVERGIO_INLINE void transpose(V* r) {
+  V t[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+    t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+  }
+  for (int i = 0; i < 8; ++i) {
+    r[i] = t[i];
+  }
+}
 CONVERGIO_INLINE V round_even(V v) {
   return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -95,8 +118,8 @@ CONVERGIO_INLINE V unpack8(__m256i twice) {
   static constexpr Gather<kBits, kFirst, 8> kGather;
   const __m256i bytes = _mm256_shuffle_epi8(
       twice, _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(kGather.at)));
-  const __m256i moved =
-      _mm256_srlv_epi32(bytes, _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(kGather.shift)));
+  const __m256i moved = _mm256_srlv_epi32(
+      bytes, _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(kGather.shift)));
   return _mm256_cvtepi32_ps(_mm256_and_si256(moved, _mm256_set1_epi32((1 << kBits) - 1)));
 }
 
@@ -104,8 +127,8 @@ template <int kBits>
 CONVERGIO_INLINE void unpack(const std::uint8_t* p, V* out) {
   if constexpr (kBits == 8) {
     for (int i = 0; i < 4; ++i) {
-      out[i] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(
-          _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i))));
+      out[i] = _mm256_cvtepi32_ps(
+          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i))));
     }
   } else if constexpr (kBits == 4) {
     const __m256i shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
@@ -131,8 +154,7 @@ CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
     std::int32_t word;
     __builtin_memcpy(&word, p + 4 * i, sizeof(word));
     const __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(word), shift);
-    const __m256i sign =
-        _mm256_slli_epi32(_mm256_and_si256(codes, _mm256_set1_epi32(8)), 28);
+    const __m256i sign = _mm256_slli_epi32(_mm256_and_si256(codes, _mm256_set1_epi32(8)), 28);
     // the permutation looks at the lowest three bits only
     out[i] = _mm256_or_ps(_mm256_permutevar8x32_ps(magnitudes, codes), _mm256_castsi256_ps(sign));
   }

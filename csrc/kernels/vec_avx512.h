@@ -25,6 +25,37 @@ CONVERGIO_INLINE V copysign(V magnitude, V sign) {
 }
 CONVERGIO_INLINE float sum(V v) { return _mm512_reduce_add_ps(v); }
 CONVERGIO_INLINE float largest(V v) { return _mm512_reduce_max_ps(v); }
+CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), otherwise, then);
+}
+CONVERGIO_INLINE void transpose(V* v) {
+  __m512i r[16];
+  __m512i t[16];
+  for (int i = 0; i < 16; ++i) {
+    r[i] = _mm512_castps_si512(v[i]);
+  }
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  // r[4i + j], 128-bit part p: items 4p + j of rows 4i … 4i + 3
+  for (int j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x44);
+    const __m512i b = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xee);
+    const __m512i c = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x44);
+    const __m512i d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xee);
+    v[j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(a, c, 0x88));
+    v[4 + j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(a, c, 0xdd));
+    v[8 + j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(b, d, 0x88));
+    v[12 + j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(b, d, 0xdd));
+  }
+}
 CONVERGIO_INLINE V round_even(V v) {
   return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -46,8 +77,8 @@ CONVERGIO_INLINE V load_f16(const std::uint8_t* p, int n) {
 CONVERGIO_INLINE V load_bf16(const std::uint8_t* p) { return bfloats(load_halves(p)); }
 CONVERGIO_INLINE V load_bf16(const std::uint8_t* p, int n) { return bfloats(load_halves(p, n)); }
 CONVERGIO_INLINE void store_f16(std::uint8_t* p, V v, int n) {
-  _mm256_mask_storeu_epi16(
-      p, first_lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm256_mask_storeu_epi16(p, first_lanes(n),
+                           _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 CONVERGIO_INLINE void store_bf16(std::uint8_t* p, V v, int n) {
   const __m512i bits = _mm512_castps_si512(v);
@@ -68,9 +99,9 @@ CONVERGIO_INLINE __m512i spread(const std::uint8_t* p) {
   if constexpr (kBits == 2) {
     std::int32_t word;
     __builtin_memcpy(&word, p, sizeof(word));
-    return _mm512_srlv_epi32(_mm512_set1_epi32(word),
-                             _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26,
-                                               28, 30));
+    return _mm512_srlv_epi32(
+        _mm512_set1_epi32(word),
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30));
   } else if constexpr (kBits == 4) {
     const __m512i words = _mm512_permutexvar_epi32(
         _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
@@ -81,8 +112,8 @@ CONVERGIO_INLINE __m512i spread(const std::uint8_t* p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p)));
   } else {
     static constexpr Gather<kBits, 0, 16> kGather;
-    const __m512i four = _mm512_broadcast_i32x4(
-        _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p)));
+    const __m512i four =
+        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p)));
     return _mm512_srlv_epi32(_mm512_shuffle_epi8(four, _mm512_loadu_si512(kGather.at)),
                              _mm512_loadu_si512(kGather.shift));
   }
@@ -98,8 +129,8 @@ CONVERGIO_INLINE void unpack(const std::uint8_t* p, V* out) {
 }
 
 CONVERGIO_INLINE V e2m1_values() {
-  return _mm512_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F, -0.0F, -0.5F, -1.0F,
-                        -1.5F, -2.0F, -3.0F, -4.0F, -6.0F);
+  return _mm512_setr_ps(0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F, -0.0F, -0.5F, -1.0F, -1.5F,
+                        -2.0F, -3.0F, -4.0F, -6.0F);
 }
 
 CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
@@ -109,8 +140,8 @@ CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
 CONVERGIO_INLINE void unpack_e4m3(const std::uint8_t* p, V* out) {
   for (int i = 0; i < 2; ++i) {
     // the same fields as a half's, 8 powers of two lower
-    const __m256i bytes = _mm256_cvtepu8_epi16(
-        _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + 16 * i)));
+    const __m256i bytes =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + 16 * i)));
     const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x80)), 8);
     const __m256i rest = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x7f)), 7);
     out[i] = _mm512_cvtph_ps(_mm256_or_si256(sign, rest)) * splat(256.0F);
@@ -146,16 +177,13 @@ CONVERGIO_INLINE V repeat(const float* p) {
   if constexpr (kTimes >= 16) {
     return _mm512_set1_ps(*p);
   } else if constexpr (kTimes == 8) {
-    return _mm512_permutexvar_ps(
-        _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
-        _mm512_castps128_ps512(_mm_loadu_ps(p)));
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
+                                 _mm512_castps128_ps512(_mm_loadu_ps(p)));
   } else if constexpr (kTimes == 4) {
-    return _mm512_permutexvar_ps(
-        _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-        _mm512_castps128_ps512(_mm_loadu_ps(p)));
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
+                                 _mm512_castps128_ps512(_mm_loadu_ps(p)));
   } else {
-    return _mm512_permutexvar_ps(
-        _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
-        _mm512_castps256_ps512(_mm256_loadu_ps(p)));
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
+                                 _mm512_castps256_ps512(_mm256_loadu_ps(p)));
   }
 }

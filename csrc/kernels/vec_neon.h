@@ -32,6 +32,19 @@ CONVERGIO_INLINE V copysign(V magnitude, V sign) {
   return vbslq_f32(vdupq_n_u32(0x80000000U), sign, magnitude);
 }
 CONVERGIO_INLINE float largest(V v) { return vmaxvq_f32(v); }
+CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
+  return vbslq_f32(vcltq_f32(x, limit), then, otherwise);
+}
+CONVERGIO_INLINE void transpose(V* r) {
+  const float32x4_t a = vzip1q_f32(r[0], r[2]);
+  const float32x4_t b = vzip2q_f32(r[0], r[2]);
+  const float32x4_t c = vzip1q_f32(r[1], r[3]);
+  const float32x4_t d = vzip2q_f32(r[1], r[3]);
+  r[0] = vzip1q_f32(a, c);
+  r[1] = vzip2q_f32(a, c);
+  r[2] = vzip1q_f32(b, d);
+  r[3] = vzip2q_f32(b, d);
+}
 CONVERGIO_INLINE V round_even(V v) { return vrndnq_f32(v); }
 CONVERGIO_INLINE V exp2i(V n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
@@ -182,8 +195,7 @@ CONVERGIO_INLINE V e2m1_field(Words v) {
   alignas(16) static const std::int8_t kTwice[16] = {0, 1,  2,  3,  4,  6,  8,  12,
                                                      0, -1, -2, -3, -4, -6, -8, -12};
   const uint8x16_t bytes = vreinterpretq_u8_u32(v);
-  const uint8x16_t codes =
-      kField % 2 == 0 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
+  const uint8x16_t codes = kField % 2 == 0 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
   const int32x4_t twice = vreinterpretq_s32_s8(vqtbl1q_s8(vld1q_s8(kTwice), codes));
   const int32x4_t top = vshlq_n_s32(twice, 24 - kField / 2 * 8);
   return vcvtq_n_f32_s32(vandq_s32(top, vdupq_n_s32(static_cast<int>(0xff000000U))), 25);

@@ -27,6 +27,10 @@ CONVERGIO_INLINE V vmin(V a, V b) { return a < b ? a : b; }
 CONVERGIO_INLINE V vabs(V a) { return __builtin_fabsf(a); }
 CONVERGIO_INLINE V copysign(V magnitude, V sign) { return __builtin_copysignf(magnitude, sign); }
 CONVERGIO_INLINE float largest(V v) { return v; }
+CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
+  return x < limit ? then : otherwise;
+}
+CONVERGIO_INLINE void transpose(V*) {}
 CONVERGIO_INLINE V round_even(V v) { return __builtin_rintf(v); }
 
 CONVERGIO_INLINE float float_of(std::uint32_t bits) {
@@ -149,7 +153,9 @@ CONVERGIO_INLINE Words load_words(const std::uint8_t* p) {
   __builtin_memcpy(&v, p, sizeof(v));
   return v;
 }
-CONVERGIO_INLINE Words load_words(const std::uint8_t* p, int n) { return n > 0 ? load_words(p) : 0; }
+CONVERGIO_INLINE Words load_words(const std::uint8_t* p, int n) {
+  return n > 0 ? load_words(p) : 0;
+}
 
 template <int kBits, int kField>
 CONVERGIO_INLINE V field_of(Words v) {

@@ -167,22 +167,22 @@ class ChatTemplate:
                 size += len(part)
                 if size > _MAX_OUTPUT:
                     raise BudgetError(f"it writes more than {_MAX_OUTPUT} characters")
+            return "".join(parts)
         except RefusalError as error:
-            raise InvalidRequestError(
-                f"[chat_template] the model's template refuses these messages: {error}"
-            ) from error
+            failure = f"the model's template refuses these messages: {error}"
         except BudgetError as error:
-            raise InvalidRequestError(
-                f"[chat_template] the template was stopped because {error}; "
+            failure = (
+                f"the template was stopped because {error}; "
                 "give fewer messages, or another template."
-            ) from error
+            )
         except Exception as error:
-            raise InvalidRequestError(
-                f"[chat_template] the template fails on these messages "
-                f"({type(error).__name__}: {error}); give messages of the roles and fields "
-                "that this model knows."
-            ) from error
-        return "".join(parts)
+            failure = (
+                f"the template fails on these messages ({type(error).__name__}: {error}); "
+                "give messages of the roles and fields that this model knows."
+            )
+        # Raised here and not above: a cause would keep all that the template has built.
+        parts.clear()
+        raise InvalidRequestError(f"[chat_template] {failure}")
 
     def _mark_final(self, chat: list[conversation.Message]) -> str:
         """Puts a mark after the last message's text, and returns that text."""

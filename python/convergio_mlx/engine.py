@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
-from convergio_mlx.errors import InvalidRequestError, NotInitializedError
+from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotInitializedError
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
 from convergio_mlx.sampling import SamplingParams
 from convergio_mlx.stop_strings import StopStrings
 from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.tokenizer_config import read_json
 
 Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
 """A text to go on from, token ids, or messages in OpenAI's shape."""
 
 PREFILL_CHUNK = 512
 """Tokens of a prompt that are run at once; other requests get their turn between."""
+
+_LONGEST = 10**9
+"""Seconds of the longest deadline."""
 
 
 class Engine:
@@ -47,7 +53,7 @@ class Engine:
             UnavailableError: MLX cannot run here.
         """
         folder = locate(model)
-        return cls(native().load(str(folder)), folder)
+        return cls(native().load(os.fsencode(folder)), folder)
 
     def generate(
         self,
@@ -102,9 +108,10 @@ class Engine:
             `numpy.asarray(engine.logits(ids))`.
 
         Raises:
-            InvalidRequestError, ContextLengthError: the tokens are not such.
+            InvalidRequestError, ContextLengthError: the tokens or the chunk are not such.
         """
-        return self._loaded().logits(_token_ids(tokens), chunk)
+        size = _integer("chunk", chunk)
+        return self._loaded().logits(_token_ids(tokens), size)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -114,6 +121,10 @@ class Engine:
             TokenizerError: it is missing or damaged.
         """
         return Tokenizer.from_folder(self.folder)
+
+    @cached_property
+    def _generation_config(self) -> dict[str, Any]:
+        return read_json(self.folder / "generation_config.json")
 
     @property
     def model_type(self) -> str:
@@ -167,19 +178,24 @@ class Engine:
         template: Mapping[str, Any] | None,
     ) -> Prepared:
         model = self._loaded()
-        params = (params or SamplingParams()).with_defaults(self.folder)
-        options = params.native_options()
+        if params is None:
+            params = SamplingParams()
+        elif not isinstance(params, SamplingParams):
+            raise InvalidRequestError(
+                f"[engine] params is a {type(params).__name__}; give SamplingParams."
+            )
+        options = params.with_defaults(self._generation_config).native_options()
+        stop_strings = StopStrings(params.stop_strings())
+        stop_tokens = self._stop_tokens(params, is_chat=not isinstance(prompt, str))
+        limit = params.max_tokens if params.max_tokens is None else _max_tokens(params.max_tokens)
+        deadline = _timeout(timeout)
         tokens, template_seconds, tokenize_seconds = self._encode(prompt, tools, template)
-        ends = self.tokenizer.stop_ids if isinstance(prompt, str) else self.tokenizer.chat_stop_ids
-        stop_tokens = _token_ids(params.stop_token_ids, "stop_token_ids")
-        if not params.ignore_eos:
-            stop_tokens += sorted(ends)
         room = model.context_window - len(tokens)
         request = native().Request(
             tokens,
-            max_tokens=_max_tokens(params.max_tokens, room),
+            max_tokens=max(room, 1) if limit is None else limit,
             stop_tokens=stop_tokens,
-            timeout=_timeout(timeout),
+            timeout=deadline,
             prefill_chunk=PREFILL_CHUNK,
             **options,
         )
@@ -187,10 +203,24 @@ class Engine:
             model,
             request,
             self.tokenizer.detokenizer(),
-            StopStrings(params.stop),
+            stop_strings,
             template_seconds,
             tokenize_seconds,
         )
+
+    def _stop_tokens(self, params: SamplingParams, is_chat: bool) -> list[int]:
+        given = _token_ids(params.stop_token_ids, "stop_token_ids")
+        if outside := [token for token in given if not 0 <= token < self.vocab_size]:
+            raise InvalidRequestError(
+                f"[engine] stop_token_ids has {outside[0]}, which must be from 0 to "
+                f"{self.vocab_size - 1}."
+            )
+        if not isinstance(params.ignore_eos, bool):
+            raise InvalidRequestError(
+                f"[engine] ignore_eos is {params.ignore_eos!r}, which must be True or False."
+            )
+        ends = self.tokenizer.chat_stop_ids if is_chat else self.tokenizer.stop_ids
+        return sorted({*given, *(() if params.ignore_eos else ends)})
 
     def _encode(
         self,
@@ -199,9 +229,7 @@ class Engine:
         template: Mapping[str, Any] | None,
     ) -> tuple[list[int], float, float]:
         """Token ids, and the seconds that template and tokenizer took."""
-        is_messages = (
-            not isinstance(prompt, str) and len(prompt) > 0 and isinstance(prompt[0], Mapping)
-        )
+        is_messages = _is_messages(prompt)
         if not is_messages and (tools or template):
             raise InvalidRequestError(
                 "[engine] tools and template variables need messages; give the prompt as a list "
@@ -209,8 +237,9 @@ class Engine:
             )
         start = time.perf_counter()
         if is_messages:
+            variables = _variables(template)
             chat = self.tokenizer.chat_template(tools=bool(tools))
-            text = chat.render(prompt, tools, **(template or {}))  # type: ignore[arg-type]
+            text = chat.render(prompt, tools, **variables)  # type: ignore[arg-type]
             rendered = time.perf_counter()
             ids = self.tokenizer.encode(text, add_special_tokens=False)
             return ids, rendered - start, time.perf_counter() - rendered
@@ -220,8 +249,33 @@ class Engine:
         return _token_ids(prompt), 0.0, 0.0
 
 
+def _is_messages(prompt: object) -> bool:
+    if isinstance(prompt, Mapping):
+        raise InvalidRequestError(
+            "[engine] the prompt is a single dict; give messages as a list of them."
+        )
+    return isinstance(prompt, list | tuple) and any(isinstance(one, Mapping) for one in prompt)
+
+
+def _variables(template: object) -> dict[str, Any]:
+    if template is None:
+        return {}
+    if not isinstance(template, Mapping):
+        raise InvalidRequestError(
+            f"[engine] template is a {type(template).__name__}; give a dict of the chat template's "
+            "variables."
+        )
+    for name in template:
+        if not isinstance(name, str) or name in ("messages", "tools"):
+            raise InvalidRequestError(
+                f"[engine] template has the variable {name!r}; give names other than 'messages' "
+                "and 'tools'."
+            )
+    return dict(template)
+
+
 def _token_ids(tokens: Any, name: str = "the prompt") -> list[int]:
-    if isinstance(tokens, str | bytes) or not hasattr(tokens, "__iter__"):
+    if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
         raise InvalidRequestError(
             f"[engine] {name} is a {type(tokens).__name__}; give a list of token ids."
         )
@@ -232,29 +286,39 @@ def _token_ids(tokens: Any, name: str = "the prompt") -> list[int]:
                 f"[engine] {name} has {token!r}, which is not a token id; give whole numbers."
             )
         number = token.__index__()
-        if not -1 <= number < 1 << 31:
+        if not -1 << 31 <= number < 1 << 31:
             raise InvalidRequestError(
-                f"[engine] {name} has token {number}, which no vocabulary has; give ids of this one."
+                f"[engine] {name} has token {number}, which no vocabulary has; give ids of this "
+                "one."
             )
         ids.append(number)
     return ids
 
 
-def _max_tokens(given: int | None, room: int) -> int:
-    if given is None:
-        return max(room, 1)
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given < 1 << 31:
+def _integer(name: str, given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise InvalidRequestError(
-            f"[engine] max_tokens is {given!r}, which must be a whole number of at least 1."
+            f"[engine] {name} is {given!r}, which must be a whole number of at least 1."
         )
-    return given
+    return min(int(given), (1 << 31) - 1)
 
 
-def _timeout(given: float | None) -> float | None:
+def _max_tokens(given: object) -> int:
+    number = _integer("max_tokens", given)
+    if number != given:
+        raise ContextLengthError(
+            f"[engine] max_tokens is {given}, which exceeds every context window; give fewer, or "
+            "None for what the window leaves."
+        )
+    return number
+
+
+def _timeout(given: object) -> float | None:
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1e9:
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) <= _LONGEST:
         raise InvalidRequestError(
-            f"[engine] timeout is {given!r}, which must be a number of seconds above 0."
+            f"[engine] timeout is {given!r}, which must be a number of seconds above 0 and at most "
+            f"{_LONGEST}; give None for no deadline."
         )
     return float(given)

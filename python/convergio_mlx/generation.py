@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.stop_strings import StopStrings
 
 if TYPE_CHECKING:
@@ -89,12 +93,15 @@ class Prepared:
 
 
 class _Reader:
-    """Turns a native request's news into chunks."""
+    """Turns a native request's news into chunks; for one thread at a time."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
         self.finished = False
-        self._news: Any = None
+        self._process = os.getpid()
+        self._reading = threading.Lock()
+        self._stats: Any = None
+        self._output_tokens = 0
 
     def submit(self) -> None:
         self.prepared.model.submit(self.prepared.request)
@@ -103,45 +110,57 @@ class _Reader:
         self.prepared.request.cancel()
 
     def stats(self) -> GenerationStats:
-        times = {
-            "template_seconds": self.prepared.template_seconds,
-            "tokenize_seconds": self.prepared.tokenize_seconds,
-        }
-        if self._news is None:
-            return GenerationStats(**times)
-        stats = self._news.stats
-        return GenerationStats(
-            **times,
+        text = GenerationStats(
+            template_seconds=self.prepared.template_seconds,
+            tokenize_seconds=self.prepared.tokenize_seconds,
+        )
+        stats = self._stats
+        if stats is None:
+            return text
+        return replace(
+            text,
             queued_seconds=stats.queued,
             prefill_seconds=stats.prefill,
             decode_seconds=stats.decode,
             prompt_tokens=stats.prompt_tokens,
             cached_tokens=stats.cached_tokens,
-            output_tokens=stats.output_tokens,
+            output_tokens=self._output_tokens,
             kv_bytes=stats.kv_bytes,
         )
 
     def read(self, timeout: float | None) -> Chunk | None:
         """The next chunk, or None where there was no news in `timeout` seconds."""
+        if os.getpid() != self._process:
+            raise InvalidRequestError(
+                "[engine] this answer is being made in the process that this one was forked off; "
+                "ask for one in a process started with multiprocessing's 'spawn' method."
+            )
+        if not self._reading.acquire(blocking=False):
+            raise _already_read()
+        try:
+            return self._read(timeout)
+        finally:
+            self._reading.release()
+
+    def _read(self, timeout: float | None) -> Chunk | None:
         news = self.prepared.request.next(timeout)
         tokens = news.tokens
         finish = news.finish
         if not tokens and finish is None:
             return None
-        self._news = news
+        self._stats = news.stats
+        if finish == "error" and not tokens:
+            self.finished = True
+            news.raise_error()
         text, used, stopped = self._text(tokens)
         reason: FinishReason | None = None
         if stopped:
             self.cancel()
             reason = "stop"
-        elif finish == "error":
-            if used or text:
-                return Chunk(text, tuple(tokens), self._logprobs(tokens, news.logprobs))
-            self.finished = True
-            news.raise_error()
-        elif finish is not None:
+        elif finish is not None and finish != "error":  # what came before an error is given first
             text += self._rest()
             reason = finish
+        self._output_tokens += used
         self.finished = reason is not None
         kept = tokens[:used]
         return Chunk(text, tuple(kept), self._logprobs(kept, news.logprobs), reason)
@@ -170,9 +189,17 @@ class _Reader:
         )
 
 
+def _already_read() -> InvalidRequestError:
+    return InvalidRequestError(
+        "[engine] another thread or task is reading this answer; give each reader an answer of "
+        "its own."
+    )
+
+
 class Generation(Iterator[Chunk]):
-    """An answer being made: iterate over its chunks. Ends early with `cancel()`, which any thread
-    may call; leaving a `with` block, or dropping the last reference, cancels too."""
+    """An answer being made: iterate over its chunks, in one thread at a time. Ends early with
+    `cancel()`, which any thread may call; leaving a `with` block, or dropping the last reference,
+    cancels too."""
 
     def __init__(self, prepared: Prepared) -> None:
         """Submits a request; made by `Engine.generate`."""
@@ -183,16 +210,16 @@ class Generation(Iterator[Chunk]):
         """The next chunk; waits for it.
 
         Raises:
-            StopIteration: after the chunk with a finish reason.
+            StopIteration: after the chunk with a finish reason, or an error.
             DeadlineExceededError: the deadline passed.
             OutOfMemoryError, InferenceError: the computation failed; the next request works.
+            InvalidRequestError: another thread is reading, or this process was forked off.
         """
-        if self._reader.finished:
-            raise StopIteration
-        while True:
+        while not self._reader.finished:
             chunk = self._reader.read(_POLL)
             if chunk is not None:
                 return chunk
+        raise StopIteration
 
     def cancel(self) -> None:
         """Ends the answer soon, inside prefill too; its last chunk says "cancelled"."""
@@ -200,7 +227,7 @@ class Generation(Iterator[Chunk]):
 
     @property
     def stats(self) -> GenerationStats:
-        """What the answer took so far."""
+        """What the chunks taken so far took."""
         return self._reader.stats()
 
     def text(self) -> str:
@@ -223,28 +250,31 @@ class Generation(Iterator[Chunk]):
 
 
 class AsyncGeneration(AsyncIterator[Chunk]):
-    """An answer being made, for asyncio: the loop is never blocked. Starts when first awaited."""
+    """An answer being made, for asyncio: the loop is never blocked. Starts when first awaited, and
+    is read by one task at a time. `cancel()` may be called from any thread, all else from the
+    loop's; leaving an `async with` block, or dropping the last reference, cancels too."""
 
     def __init__(self, prepare: Callable[[], Prepared]) -> None:
         """Made by `Engine.agenerate`; `prepare` runs on a thread of its own."""
         self._prepare = prepare
         self._reader: _Reader | None = None
         self._cancelled = False
+        self._reading = False
+        self._ended = False
         self._news = asyncio.Event()
-        self._subscription: int | None = None
+        self._unsubscribe: Callable[[], None] = _nothing
 
     async def _start(self) -> _Reader:
         from convergio_mlx.pump import pump
 
-        prepared = await asyncio.to_thread(self._prepare)
-        reader = _Reader(prepared)
-        self._subscription = pump().subscribe(
-            prepared.request, asyncio.get_running_loop(), self._news.set
-        )
-        reader.submit()
+        reader = _Reader(await asyncio.to_thread(self._prepare))
         self._reader = reader
         if self._cancelled:
             reader.cancel()
+        request, loop = reader.prepared.request, asyncio.get_running_loop()
+        subscription = pump().subscribe(request, loop, self._news.set)
+        self._unsubscribe = partial(pump().unsubscribe, subscription)
+        reader.submit()
         return reader
 
     def __aiter__(self) -> Self:
@@ -254,22 +284,29 @@ class AsyncGeneration(AsyncIterator[Chunk]):
     async def __anext__(self) -> Chunk:
         """The next chunk; raises as `Generation` does, StopAsyncIteration at the end. A task that
         is cancelled here cancels the answer."""
-        if self._reader is not None and self._reader.finished:
-            raise StopAsyncIteration
+        if self._reading:
+            raise _already_read()
+        self._reading = True
         try:
-            reader = self._reader or await self._start()
-            while True:
-                self._news.clear()
-                chunk = reader.read(0)
-                if chunk is not None:
-                    if reader.finished:
-                        self._close()
-                    return chunk
-                await self._news.wait()
+            chunk = await self._next()
         except BaseException:
-            self.cancel()
-            self._close()
+            self._end()
             raise
+        finally:
+            self._reading = False
+        if chunk.finish_reason is not None:
+            self._end()
+        return chunk
+
+    async def _next(self) -> Chunk:
+        while not self._ended:
+            self._news.clear()
+            reader = self._reader or await self._start()
+            chunk = reader.read(0)
+            if chunk is not None:
+                return chunk
+            await self._news.wait()
+        raise StopAsyncIteration
 
     def cancel(self) -> None:
         """Ends the answer soon; its last chunk says "cancelled"."""
@@ -278,28 +315,37 @@ class AsyncGeneration(AsyncIterator[Chunk]):
             self._reader.cancel()
 
     async def aclose(self) -> None:
-        """Cancels what is not finished."""
-        self.cancel()
-        self._close()
+        """Cancels what is not finished; there are no further chunks."""
+        self._end()
+        self._news.set()
 
     @property
     def stats(self) -> GenerationStats:
-        """What the answer took so far."""
+        """What the chunks taken so far took."""
         return GenerationStats() if self._reader is None else self._reader.stats()
 
     async def text(self) -> str:
         """Waits for the end and returns the text of all chunks not yet taken."""
         return "".join([chunk.text async for chunk in self])
 
-    def _close(self) -> None:
-        from convergio_mlx.pump import pump
+    async def __aenter__(self) -> Self:
+        """Closes at the end of the block."""
+        return self
 
-        if self._subscription is not None:
-            pump().unsubscribe(self._subscription)
-            self._subscription = None
+    async def __aexit__(self, *_: object) -> None:
+        """Cancels what is not finished."""
+        await self.aclose()
+
+    def _end(self) -> None:
+        self._ended = True
+        self.cancel()
+        self._unsubscribe()
 
     def __del__(self) -> None:
         """An answer nobody can read is not worth making."""
-        if self._reader is not None and not self._reader.finished:
-            self._reader.cancel()
-            self._close()
+        if not getattr(self, "_ended", True):
+            self._end()
+
+
+def _nothing() -> None:
+    """Stands where there is no subscription to end."""

@@ -37,6 +37,11 @@ def locate(model: str | Path) -> Path:
     Raises:
         ModelNotFoundError: nothing of that name is here.
     """
+    if not isinstance(model, str | Path) or not str(model).strip():
+        raise ModelNotFoundError(
+            f"[models] {model!r} names no model; give {GUIDE_ID!r}, the id of a downloaded model, "
+            "or a model's folder."
+        )
     if isinstance(model, str):
         name = model.removeprefix("mlx/")
         if name == GUIDE_ID:
@@ -44,12 +49,13 @@ def locate(model: str | Path) -> Path:
         is_id = bool(name) and not set(name) & set("/\\\0") and name not in {".", ".."}
         if is_id and (models_folder() / name / "config.json").is_file():
             return models_folder() / name
-    folder = Path(model).expanduser()
+    folder = Path(model)
     try:
+        folder = folder.expanduser()
         if (folder / "config.json").is_file():
             return folder
         is_folder = folder.is_dir()
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ModelNotFoundError(
             f"[models] {str(model)!r} cannot be looked at ({error}); give another folder."
         ) from error

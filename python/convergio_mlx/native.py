@@ -40,8 +40,14 @@ def native() -> ModuleType:
         VersionMismatchError: the installed MLX is another version than the one built with.
         UnavailableError: MLX is not installed, or cannot be loaded on this machine.
     """
-    from convergio_mlx._mlx_version import MLX_VERSION as needed
-
+    try:
+        from convergio_mlx import _mlx_version
+    except ImportError as error:
+        raise UnavailableError(
+            "[native] this is convergio-mlx without its native module; install the package with "
+            "`pip install convergio-mlx`, or `pip install .` in its source folder."
+        ) from error
+    needed = _mlx_version.MLX_VERSION
     try:
         from convergio_mlx import _native
     except ImportError as error:

@@ -20,7 +20,7 @@ class Pump:
         """Starts the thread."""
         self._notifier: Any = native().Notifier()
         self._ids = itertools.count(1)
-        self._listeners: dict[int, tuple[asyncio.AbstractEventLoop, Callable[[], Any]]] = {}
+        self._listeners: dict[int, tuple[Any, asyncio.AbstractEventLoop, Callable[[], Any]]] = {}
         self._thread = threading.Thread(target=self._run, name="convergio-mlx-pump", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -28,9 +28,10 @@ class Pump:
     def subscribe(
         self, request: Any, loop: asyncio.AbstractEventLoop, wake: Callable[[], Any]
     ) -> int:
-        """Calls `wake` on `loop` at each piece of news of a native request, until unsubscribed."""
+        """Calls `wake` on `loop` at each piece of news of a native request, until unsubscribed.
+        A request whose loop is closed is cancelled."""
         subscription = next(self._ids)
-        self._listeners[subscription] = (loop, wake)
+        self._listeners[subscription] = (request, loop, wake)
         request.notify(self._notifier, subscription)
         return subscription
 
@@ -49,10 +50,11 @@ class Pump:
                 listener = self._listeners.get(subscription)
                 if listener is None:
                     continue
-                loop, wake = listener
+                request, loop, wake = listener
                 try:
                     loop.call_soon_threadsafe(wake)
-                except RuntimeError:  # that loop is closed
+                except RuntimeError:  # that loop is closed: nobody can read the answer
+                    request.cancel()
                     self.unsubscribe(subscription)
 
 

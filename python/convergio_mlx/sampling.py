@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from numbers import Integral, Real
 from typing import Any
 
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.tokenizer_config import read_json
 
 _FROM_CONFIG = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 _NEUTRAL: dict[str, float] = {
@@ -21,6 +20,7 @@ _NEUTRAL: dict[str, float] = {
     "repetition_penalty": 1.0,
 }
 _MAX_INT = (1 << 31) - 1
+_MAX_SEED = (1 << 64) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,8 @@ class SamplingParams:
     min_p: float | None = None
     """Keep tokens at least this probable, relative to the likeliest (Nguyen et al. 2024)."""
     repetition_penalty: float | None = None
-    """Divides the logits of tokens that prompt or answer has (Keskar et al. 2019); 1 is none."""
+    """Divides the logits of tokens that prompt or answer has (Keskar et al. 2019); 1 is none.
+    0.01 to 100."""
     presence_penalty: float = 0.0
     """Taken off the logits of tokens that the answer has, as OpenAI does."""
     frequency_penalty: float = 0.0
@@ -62,11 +63,8 @@ class SamplingParams:
     """Report each token's log-probability and those of so many likeliest ones, under the model's
     own distribution before penalties, bias, temperature and filters. 0 to 100."""
 
-    def with_defaults(self, folder: Path) -> SamplingParams:
-        """Fills in what is None from the generation_config.json in a model's folder."""
-        if all(getattr(self, name) is not None for name in _FROM_CONFIG):
-            return self
-        config = read_json(folder / "generation_config.json")
+    def with_defaults(self, config: Mapping[str, Any]) -> SamplingParams:
+        """Fills in what is None from the model's generation_config.json."""
         sample = config.get("do_sample")
         fallback = _NEUTRAL | ({"temperature": 1.0} if sample is True else {})
         values: dict[str, Any] = {}
@@ -86,7 +84,7 @@ class SamplingParams:
         bias = self.logit_bias
         if not isinstance(bias, Mapping):
             raise _refusal("logit_bias", bias, "a mapping of token ids to numbers")
-        seed = secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, 1 << 64)
+        seed = secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, _MAX_SEED)
         return {
             "temperature": _number("temperature", self.temperature),
             "top_k": _integer("top_k", self.top_k),
@@ -103,22 +101,35 @@ class SamplingParams:
             "logprobs": None if self.logprobs is None else _integer("logprobs", self.logprobs),
         }
 
+    def stop_strings(self) -> list[str]:
+        """`stop` as a list, each entry still to be checked."""
+        if isinstance(self.stop, str):
+            return [self.stop]
+        if isinstance(self.stop, bytes) or not isinstance(self.stop, Iterable):
+            raise _refusal("stop", self.stop, "a text or a list of texts")
+        return list(self.stop)
+
 
 def _refusal(name: str, value: object, wanted: str) -> InvalidRequestError:
     return InvalidRequestError(f"[sampling] {name} is {value!r}, which must be {wanted}.")
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise _refusal(name, value, "a number")
-    if not math.isfinite(value) or abs(value) > 1e30:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise _refusal(name, value, "a finite number")
-    return float(value)
+    return number
 
 
 def _integer(name: str, value: object, limit: int = _MAX_INT) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise _refusal(name, value, "a whole number")
-    if abs(value) > limit:
-        raise _refusal(name, value, f"from -{limit} to {limit}")
-    return value
+    number = int(value)
+    if abs(number) > limit:
+        raise _refusal(name, number, f"a whole number of {limit.bit_length()} bits at most")
+    return number

@@ -16,9 +16,12 @@ from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.utils import Namespace
 
 MAX_SECONDS = 5.0
-"""A rendering takes milliseconds; one that takes this long will not end."""
+"""Of the thread's own time. A rendering takes milliseconds; one that takes this will not end."""
 MAX_CHARACTERS = 1 << 28
 """All that one rendering may build, kept or not: far beyond any context window."""
+
+ELEMENT = 8
+"""What an element of a container costs in characters: a pointer."""
 
 CONTAINERS = (list, tuple, dict, KeysView, ValuesView, ItemsView)
 _MAX_BITS = 1 << 12
@@ -38,7 +41,7 @@ class Budget:
         """`now`: what `strftime_now` formats; the clock's time without it."""
         self.now = now
         self._left = MAX_CHARACTERS
-        self._deadline = time.monotonic() + MAX_SECONDS
+        self._deadline = time.thread_time() + MAX_SECONDS
         self._known: dict[int, tuple[Any, int, int]] = {}
 
     def charge(self, size: int) -> None:
@@ -50,8 +53,8 @@ class Budget:
         self._left -= size
         if self._left < 0:
             raise BudgetError(f"it builds more than {MAX_CHARACTERS} characters")
-        if time.monotonic() > self._deadline:
-            raise BudgetError(f"it takes longer than {MAX_SECONDS:g} seconds")
+        if time.thread_time() > self._deadline:
+            raise BudgetError(f"it computes for more than {MAX_SECONDS:g} seconds")
 
     def size(self, value: Any) -> int:
         """Characters and elements of a value when written out.
@@ -94,8 +97,10 @@ Price = Callable[..., int]
 
 
 def _add(_: Budget, left: Any, right: Any) -> int:
-    both = isinstance(left, str | list | tuple) and isinstance(right, str | list | tuple)
-    return len(left) + len(right) if both else 1
+    if isinstance(left, str) and isinstance(right, str):
+        return len(left) + len(right)
+    both = isinstance(left, list | tuple) and isinstance(right, list | tuple)
+    return (len(left) + len(right)) * ELEMENT if both else 1
 
 
 def _multiply(_: Budget, left: Any, right: Any) -> int:
@@ -103,7 +108,8 @@ def _multiply(_: Budget, left: Any, right: Any) -> int:
         return _integer(left.bit_length() + right.bit_length())
     times, thing = (left, right) if isinstance(left, int) else (right, left)
     repeats = isinstance(times, int) and isinstance(thing, str | bytes | list | tuple)
-    return len(thing) * max(times, 0) if repeats else 1
+    each = 1 if isinstance(thing, str) else ELEMENT
+    return len(thing) * max(times, 0) * each if repeats else 1
 
 
 def _power(_: Budget, left: Any, right: Any) -> int:
@@ -182,7 +188,7 @@ def _indent(budget: Budget, text: Any, width: Any = 4, *_: Any, **__: Any) -> in
 
 
 def _rows(budget: Budget, _: Any, count: int, *__: Any, **___: Any) -> int:
-    return max(int(count), 0)
+    return max(int(count), 0) * ELEMENT
 
 
 def _round(_: Budget, value: Any, precision: int = 0, method: str = "common") -> int:

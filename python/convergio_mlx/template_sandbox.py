@@ -15,14 +15,6 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from convergio_mlx.template_budget import (
-    CONTAINERS,
-    FILTERS,
-    OPERATORS,
-    Budget,
-    BudgetError,
-    method_price,
-)
 from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.ext import Extension, loopcontrols
@@ -31,6 +23,16 @@ from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 from jinja2.visitor import NodeTransformer
+
+from convergio_mlx.template_budget import (
+    CONTAINERS,
+    ELEMENT,
+    FILTERS,
+    OPERATORS,
+    Budget,
+    BudgetError,
+    method_price,
+)
 
 BUDGET = "\0budget"
 """The variable that carries a rendering's `Budget`; no template can spell this name."""
@@ -51,9 +53,8 @@ def _budget(context: Context) -> Budget:
 
 
 @pass_context
-def _tick(context: Context, value: T) -> T:
-    _budget(context).charge(1)
-    return value
+def _tick(context: Context, size: int) -> None:
+    _budget(context).charge(size)
 
 
 @pass_context
@@ -64,7 +65,7 @@ def _built(context: Context, value: T) -> T:
     elif isinstance(value, CONTAINERS):
         budget = _budget(context)
         budget.size(value)
-        budget.charge(len(value))
+        budget.charge(len(value) * ELEMENT)
     return value
 
 
@@ -115,6 +116,9 @@ class _Metering(NodeTransformer):
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802
         return self._tick_in(node)
 
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:  # noqa: N802
+        return self._tick_in(node)
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _filter(nodes.List(node.nodes, lineno=node.lineno), _CONCAT)
@@ -135,10 +139,12 @@ class _Metering(NodeTransformer):
         self.generic_visit(node)
         return _filter(node, _BUILT) if isinstance(node.arg, nodes.Slice) else node
 
-    def _tick_in(self, node: nodes.For | nodes.Macro) -> nodes.Node:
+    def _tick_in(self, node: nodes.For | nodes.Macro | nodes.CallBlock) -> nodes.Node:
+        """Charges each run of a body, with the plain text in it."""
         self.generic_visit(node)
-        nothing = nodes.Const(None, lineno=node.lineno)
-        node.body.insert(0, nodes.ExprStmt(_filter(nothing, _TICK), lineno=node.lineno))
+        size = 1 + sum(len(text.data) for text in node.find_all(nodes.TemplateData))
+        tick = _filter(nodes.Const(size, lineno=node.lineno), _TICK)
+        node.body.insert(0, nodes.ExprStmt(tick, lineno=node.lineno))
         return node
 
 

@@ -53,6 +53,7 @@ class Tokenizer:
         self._clean_up = clean_up
         self.special_tokens = dict(special_tokens or {})
         self.chat_templates = dict(chat_templates or {})
+        self._templates: dict[str, ChatTemplate] = {}
         self._added: dict[int, Any] = backend.get_added_tokens_decoder()
         self._special_ids = frozenset(i for i, token in self._added.items() if token.special)
         self.stop_ids = frozenset(stop_ids).union(_known(self.eos_id))
@@ -91,7 +92,7 @@ class Tokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, added ones included; every id that `encode` gives is below it."""
+        """Number of tokens, added ones included."""
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
     @property
@@ -171,7 +172,7 @@ class Tokenizer:
                 f"[chat_template] this model has no template named {name!r}; "
                 f"it has {', '.join(sorted(self.chat_templates))}."
             )
-        return ChatTemplate(source, self.special_tokens)
+        return self._templates.setdefault(name, ChatTemplate(source, self.special_tokens))
 
     @cached_property
     def chat_stop_ids(self) -> frozenset[int]:

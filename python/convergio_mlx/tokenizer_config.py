@@ -26,6 +26,8 @@ _NAMED = (
     "cls_token",
     "mask_token",
 )
+_FLAGS = {"single_word", "lstrip", "rstrip", "normalized", "special"}
+_OLDER = "added_tokens.json"
 _LLAMA_DEFAULTS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 _MAX_BYTES = 64 << 20
 
@@ -97,13 +99,9 @@ def load_config(folder: Path) -> dict[str, Any]:
         config["extra_special_tokens"] = config.pop("additional_special_tokens")
     if "added_tokens_decoder" not in config:
         config |= read_json(folder / "special_tokens_map.json")
-        older = read_json(folder / "added_tokens.json")
         if "additional_special_tokens" in config and not config.get("extra_special_tokens"):
             config["extra_special_tokens"] = config.pop("additional_special_tokens")
-        special = {text for _, text in special_tokens(config)}
-        config["_added_tokens"] = {
-            index: {"content": text, "special": text in special} for text, index in older.items()
-        }
+        config[_OLDER] = read_json(folder / "added_tokens.json")
     return config
 
 
@@ -133,7 +131,7 @@ def declare_tokens(backend: tokenizers.Tokenizer, config: dict[str, Any]) -> Non
     """Gives the backend the added and special tokens that the configuration declares.
 
     Raises:
-        TokenizerError: `added_tokens_decoder` is not a table of tokens.
+        TokenizerError: the table of added tokens is none.
     """
     from tokenizers import AddedToken
 
@@ -141,19 +139,7 @@ def declare_tokens(backend: tokenizers.Tokenizer, config: dict[str, Any]) -> Non
     before = {text: repr(token) for text, token in present.items()}
     special = list(special_tokens(config))
     named = {text for name, text in special if name}
-    try:
-        table = config.get("added_tokens_decoder", config.get("_added_tokens", {}))
-        declared = [
-            AddedToken(**{key: value for key, value in table[index].items() if key != "__type"})
-            for index in sorted(table, key=int)
-        ]
-        if not all(token.content for token in declared):
-            raise ValueError("a token has no content")
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise TokenizerError(
-            "[tokenizer] tokenizer_config.json: 'added_tokens_decoder' is no table of tokens "
-            f"({error}); download the file again."
-        ) from error
+    declared = [token for _, token in sorted(_declared(config, named), key=lambda pair: pair[0])]
     if "added_tokens_decoder" not in config:
         declared = [*present.values(), *(t for t in declared if t.content not in present)]
     # What was special stays so: the backend's decoder would go on to skip it all the same.
@@ -164,6 +150,32 @@ def declare_tokens(backend: tokenizers.Tokenizer, config: dict[str, Any]) -> Non
     missing = dict.fromkeys(text for _, text in special if text not in known)
     declared += [AddedToken(text, special=True) for text in missing]
     backend.add_tokens([t for t in declared if repr(t) != before.get(t.content)])
+
+
+def _declared(config: dict[str, Any], special: set[str]) -> list[tuple[int, tokenizers.AddedToken]]:
+    """The configuration's added tokens with their ids, of the newer form or else the older."""
+    from tokenizers import AddedToken
+
+    name = "added_tokens_decoder" if "added_tokens_decoder" in config else _OLDER
+    table = config[name]
+    try:
+        if name == _OLDER:
+            return [
+                (int(index), AddedToken(text, special=text in special))
+                for text, index in table.items()
+            ]
+        return [
+            (
+                int(index),
+                AddedToken(**{key: fields[key] for key in ("content", *_FLAGS & {*fields})}),
+            )
+            for index, fields in table.items()
+        ]
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise TokenizerError(
+            f"[tokenizer] {name} is not a table of tokens and their ids "
+            f"({type(error).__name__}: {error}); download the model again."
+        ) from error
 
 
 def repair_llama(
@@ -178,7 +190,7 @@ def repair_llama(
     kind = str(config.get("tokenizer_class")).removesuffix("Fast")
     if kind != "LlamaTokenizer" or model_type != "llama":
         return
-    if b'"ByteLevel"' in backend.decoder.__getstate__():
+    if backend.decoder is None or b'"ByteLevel"' in backend.decoder.__getstate__():
         return
     from tokenizers import decoders, pre_tokenizers
 

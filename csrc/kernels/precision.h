@@ -1,0 +1,13 @@
+#pragma once
+
+namespace convergio::kernels {
+
+/// True where activations stay float32 everywhere: CONVERGIO_MLX_EXACT=1 (0 or nothing: where 8-bit
+/// activations are faster, a matmul of many rows uses them; anything else throws
+/// std::invalid_argument). Read once.
+bool exact();
+
+/// For tests: one or the other from now on.
+void force_exact(bool exact);
+
+}  // namespace convergio::kernels

@@ -1,0 +1,38 @@
+#include "kernels/set_begin.h"
+#include "kernels/sets.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// Everything below is compiled for this set only; nothing but static functions comes out of it.
+#if defined(__clang__)
+#pragma clang attribute push(                                                               \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), \
+    apply_to = function)
+#else
+// GCC 12's own headers leave a register unset on purpose and are warned about it
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
+#endif
+
+namespace convergio::kernels {
+
+namespace vnni {
+#include "kernels/vec_avx512.h"
+// the vector comes first
+#include "kernels/groups.inl.h"
+#include "kernels/int8.inl.h"
+constexpr Int8Set kSet = {round_row, matmul_int8};
+}  // namespace vnni
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+const Int8Set& vnni_set() { return vnni::kSet; }
+
+}  // namespace convergio::kernels
+
+#endif

@@ -1,0 +1,47 @@
+"""What the program's exit codes mean; scripts rely on them, so they never change."""
+
+from __future__ import annotations
+
+from convergio_mlx.errors import ErrorCode
+
+OK = 0
+FAILURE = 1
+USAGE = 2
+MODEL = 3
+UNAVAILABLE = 4
+CONTEXT = 5
+MEMORY = 6
+TIMEOUT = 124
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+MEANINGS: dict[int, str] = {
+    OK: "The answer is complete, or a conversation was ended.",
+    FAILURE: "A failure that no other code names.",
+    USAGE: "An option, an argument or a prompt cannot be taken as given.",
+    MODEL: "The model is not there, is damaged, or is of a kind that cannot be run.",
+    UNAVAILABLE: "MLX cannot run on this machine, or another version than needed is installed.",
+    CONTEXT: "The prompt and its answer do not fit the model's context window.",
+    MEMORY: "There was not enough memory.",
+    TIMEOUT: "The answer was not complete within --timeout.",
+    INTERRUPTED: "Ctrl-C stopped the only answer.",
+    BROKEN_PIPE: "The program that read the output ended first.",
+}
+
+_BY_ERROR: dict[ErrorCode, int] = {
+    ErrorCode.INVALID_REQUEST: USAGE,
+    ErrorCode.CONTEXT_LENGTH: CONTEXT,
+    ErrorCode.MODEL_NOT_FOUND: MODEL,
+    ErrorCode.MODEL_CORRUPT: MODEL,
+    ErrorCode.LOAD_FAILED: MODEL,
+    ErrorCode.TOKENIZER_FAILED: MODEL,
+    ErrorCode.UNAVAILABLE: UNAVAILABLE,
+    ErrorCode.OUT_OF_MEMORY: MEMORY,
+    ErrorCode.TIMEOUT: TIMEOUT,
+    ErrorCode.CANCELLED: INTERRUPTED,
+}
+
+
+def exit_code(error: ErrorCode) -> int:
+    """The exit code of an error; `FAILURE` for those without one of their own."""
+    return _BY_ERROR.get(error, FAILURE)

@@ -1,0 +1,92 @@
+"""The two streams a person reads: safe to show, wrapped and coloured where that helps."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from convergio_mlx.cli.wrap import Wrapper
+
+_CONTROL = {code: f"^{chr(code ^ 64)}" for code in (*range(32), 127)}
+_CONTROL |= {code: f"\\x{code:02x}" for code in range(128, 160)}
+_CONTROL |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
+
+DIM = "2"
+RED = "31"
+
+
+def neutral(text: str) -> str:
+    """A text without what terminals obey: control characters are spelled out as `cat -v` does
+    (`^[` for escape), carriage returns dropped, newlines and tabs kept."""
+    return text.translate(_CONTROL)
+
+
+class Stream:
+    """An output: a terminal, a pipe or a file. Every text that it is given is made neutral."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Letters that the stream's encoding lacks become question marks."""
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+        self._stream = stream
+        self.is_terminal = stream.isatty()
+        self.is_dumb = os.environ.get("TERM", "dumb") in {"", "dumb"}
+        self._styled = self.is_terminal and not self.is_dumb and not os.environ.get("NO_COLOR")
+        self._wrapper = Wrapper(self._columns) if self.is_terminal else None
+        self._at_start = True
+
+    def write(self, text: str) -> None:
+        """Shows a piece of a text that streams; a terminal may get the last word later."""
+        text = neutral(text)
+        if text:
+            self._at_start = text.endswith("\n")
+        self._emit(self._wrapper.feed(text) if self._wrapper else text)
+
+    def end_line(self) -> None:
+        """Shows what is held back, and begins a new line unless one has begun."""
+        if not self._at_start:
+            self.write("\n")
+
+    def line(self, text: str = "", *, lead: str = "", style: str = "") -> None:
+        """A line of its own, `lead` or else the whole of it in a style."""
+        self.end_line()
+        if not self._styled or not style:
+            self.write(f"{lead}{text}\n")
+            return
+        before, after = f"\x1b[{style}m", "\x1b[0m"
+        self._emit(before)
+        self.write(lead or text)
+        self._flush_word()
+        self._emit(after)
+        self.write(f"{text}\n" if lead else "\n")
+
+    def raw(self, text: str) -> None:
+        """Writes a text as it is, for data that programs read."""
+        self._emit(text)
+
+    def _flush_word(self) -> None:
+        if self._wrapper:
+            self._emit(self._wrapper.finish())
+
+    def _emit(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            return 0
+
+
+def standard_output() -> Stream:
+    """Where answers go."""
+    return Stream(sys.stdout)
+
+
+def standard_error() -> Stream:
+    """Where everything goes that is no answer."""
+    return Stream(sys.stderr)

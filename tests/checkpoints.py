@@ -1,0 +1,237 @@
+"""Checkpoints for tests and benchmarks: a config.json with random weights, as a folder.
+
+`write(folder, config)` makes one that mlx-lm, transformers and the engine load alike. Weights depend
+on a tensor's name and shape alone, so that the same config gives the same bytes on every machine
+and with every version of NumPy. A "quantization" block in the config quantizes as mlx-lm would.
+
+`shapes(config)` is the list of tensors, for who wants to write them in another way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Config = dict[str, Any]
+BITS_OF = {"F32": 32, "F16": 16, "BF16": 16, "U32": 32, "U8": 8}
+ADDS_ONE = ("gemma2", "gemma3_text")
+"""Their norms multiply by 1 + weight, so the weights lie around 0."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the tensors of a model type have beyond, or other than, llama's."""
+
+    norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
+    fused: bool = False
+    qkv_bias: bool = False
+    qk_norm: str = ""
+    """`head`: over each head; `whole`: over the whole projection."""
+
+
+_POST = ("post_attention_layernorm", "post_feedforward_layernorm")
+_SANDWICH = ("input_layernorm", "pre_feedforward_layernorm", *_POST)
+LAYOUTS = {
+    "qwen2": Layout(qkv_bias=True),
+    "qwen3": Layout(qk_norm="head"),
+    "phi3": Layout(fused=True),
+    "gemma2": Layout(norms=_SANDWICH),
+    "gemma3_text": Layout(norms=_SANDWICH, qk_norm="head"),
+    "olmo2": Layout(norms=_POST, qk_norm="whole"),
+    "olmo3": Layout(norms=_POST, qk_norm="whole"),
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as a safetensors file has it; bfloat16 is held as its 16 bits."""
+
+    dtype: str
+    data: np.ndarray[Any, Any]
+
+
+def shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """The tensors of an unquantized checkpoint, name to shape, in the order of a forward."""
+    layout = LAYOUTS.get(config["model_type"], Layout())
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    heads = config["num_attention_heads"]
+    head = config.get("head_dim") or hidden // heads
+    q, kv = heads * head, config.get("num_key_value_heads", heads) * head
+    out: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config["vocab_size"], hidden)}
+
+    def linear(name: str, rows: int, cols: int, bias: bool) -> None:
+        out[f"{name}.weight"] = (rows, cols)
+        if bias:
+            out[f"{name}.bias"] = (rows,)
+
+    attention_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
+    qkv_bias = layout.qkv_bias or attention_bias
+    for i in range(config["num_hidden_layers"]):
+        layer = f"model.layers.{i}"
+        if layout.fused:
+            linear(f"{layer}.self_attn.qkv_proj", q + 2 * kv, hidden, qkv_bias)
+        else:
+            linear(f"{layer}.self_attn.q_proj", q, hidden, qkv_bias)
+            linear(f"{layer}.self_attn.k_proj", kv, hidden, qkv_bias)
+            linear(f"{layer}.self_attn.v_proj", kv, hidden, qkv_bias)
+        linear(f"{layer}.self_attn.o_proj", hidden, q, attention_bias)
+        if layout.qk_norm:
+            whole = layout.qk_norm == "whole"
+            out[f"{layer}.self_attn.q_norm.weight"] = (q if whole else head,)
+            out[f"{layer}.self_attn.k_norm.weight"] = (kv if whole else head,)
+        if layout.fused:
+            linear(f"{layer}.mlp.gate_up_proj", 2 * inner, hidden, mlp_bias)
+        else:
+            linear(f"{layer}.mlp.gate_proj", inner, hidden, mlp_bias)
+            linear(f"{layer}.mlp.up_proj", inner, hidden, mlp_bias)
+        linear(f"{layer}.mlp.down_proj", hidden, inner, mlp_bias)
+        out.update({f"{layer}.{norm}.weight": (hidden,) for norm in layout.norms})
+    out["model.norm.weight"] = (hidden,)
+    if not config.get("tie_word_embeddings", False):
+        out["lm_head.weight"] = (config["vocab_size"], hidden)
+    return out
+
+
+def noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Numbers of mean 0 and variance 1 that depend on name and shape alone: raw Philox words,
+    which NumPy promises never to change, as a uniform distribution."""
+    digest = hashlib.sha256(f"{name} {shape}".encode()).digest()
+    words = np.random.Philox(key=int.from_bytes(digest[:16], "little")).random_raw(
+        int(np.prod(shape))
+    )
+    uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return ((uniform * 2 - 1) * np.sqrt(3.0)).reshape(shape)
+
+
+def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Random float32 weights, scaled so that activations and logits are of order 1."""
+    base = 0.0 if config["model_type"] in ADDS_ONE else 1.0
+    out = {}
+    for name, shape in shapes(config).items():
+        if name.endswith("norm.weight"):
+            value = base + 0.2 * noise(name, shape)
+        elif name.endswith(".bias"):
+            value = 0.3 * noise(name, shape)
+        else:
+            value = noise(name, shape) / np.sqrt(shape[-1])
+        out[name] = value.astype(np.float32)
+    return out
+
+
+def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
+    """The tensors of a checkpoint in `dtype` (F32, F16 or BF16), quantized where the config says."""
+    block = config.get("quantization")
+    out: dict[str, Tensor] = {}
+    for name, value in weights(config).items():
+        module = name.removesuffix(".weight")
+        spec = None
+        if block and value.ndim == 2:
+            spec = block.get(module, {k: v for k, v in block.items() if not isinstance(v, dict)})
+        if spec:
+            out.update(quantized(module, value, spec if isinstance(spec, dict) else block, dtype))
+        else:
+            out[name] = stored(value, dtype)
+    return out
+
+
+def stored(value: np.ndarray[Any, Any], dtype: str) -> Tensor:
+    """Float32 numbers in another dtype, rounded to nearest even."""
+    if dtype == "F16":
+        return Tensor(dtype, value.astype(np.float16))
+    if dtype == "BF16":
+        bits = np.ascontiguousarray(value, dtype=np.float32).view(np.uint32)
+        rounding = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+        return Tensor(dtype, ((bits + rounding) >> np.uint32(16)).astype(np.uint16))
+    return Tensor(dtype, value.astype(np.float32))
+
+
+def quantized(
+    module: str, value: np.ndarray[Any, Any], spec: Mapping[str, Any], dtype: str
+) -> dict[str, Tensor]:
+    """`module`'s weight as `mx.quantize` packs it; scales and biases are in `dtype`."""
+    import mlx.core as mx
+
+    of_mlx = {"F32": mx.float32, "F16": mx.float16, "BF16": mx.bfloat16}
+    parts = mx.quantize(
+        mx.array(value).astype(of_mlx[dtype]),
+        group_size=spec.get("group_size"),
+        bits=spec.get("bits"),
+        mode=spec.get("mode", "affine"),
+    )
+    out = {}
+    for suffix, part in zip(("weight", "scales", "biases"), parts, strict=False):
+        if part.dtype == mx.bfloat16:
+            tensor = Tensor("BF16", np.array(part.view(mx.uint16)))
+        else:
+            kind = {mx.uint32: "U32", mx.uint8: "U8", mx.float16: "F16", mx.float32: "F32"}
+            tensor = Tensor(kind[part.dtype], np.array(part))
+        out[f"{module}.{suffix}"] = tensor
+    return out
+
+
+def header(entries: Iterable[tuple[str, str, tuple[int, ...]]], **metadata: str) -> bytes:
+    """The head of a safetensors file whose tensors, (name, dtype, shape), follow in this order."""
+    table: dict[str, Any] = {"__metadata__": {"format": "mlx", **metadata}}
+    end = 0
+    for name, dtype, shape in entries:
+        start, end = end, end + int(np.prod(shape)) * BITS_OF[dtype] // 8
+        table[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(table).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def save(path: Path, content: Mapping[str, Tensor], **metadata: str) -> None:
+    """Writes a safetensors file. The header is not padded, as mlx-lm leaves it, so the data may
+    begin at any byte."""
+    with path.open("wb") as file:
+        file.write(header(((n, t.dtype, t.data.shape) for n, t in content.items()), **metadata))
+        for tensor in content.values():
+            file.write(np.ascontiguousarray(tensor.data).tobytes())
+
+
+def write(
+    folder: Path, config: Config, dtype: str = "F32", content: Mapping[str, Tensor] | None = None
+) -> Path:
+    """Writes config.json and model.safetensors to `folder`, which is made, and returns it.
+
+    Args:
+        folder: where to.
+        config: what config.json shall say.
+        dtype: of the float tensors: F32, F16 or BF16.
+        content: tensors to write instead of those that the config asks for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    save(folder / "model.safetensors", tensors(config, dtype) if content is None else content)
+    return folder
+
+
+def tokens(config: Config, count: int) -> list[int]:
+    """`count` token ids to run a model on."""
+    scaled = (noise("tokens", (count,)) / np.sqrt(12.0) + 0.5) * config["vocab_size"]
+    return [int(token) for token in scaled]
+
+
+def fingerprint(config: Config) -> str:
+    """Changes when the config, and with it the weights, does."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def shards(names: Iterable[tuple[str, int]], limit: int) -> Iterator[list[str]]:
+    """Cuts (name, bytes) into runs of at most `limit` bytes, as published checkpoints are."""
+    run: list[str] = []
+    size = 0
+    for name, count in names:
+        if run and size + count > limit:
+            yield run
+            run, size = [], 0
+        run.append(name)
+        size += count
+    if run:
+        yield run

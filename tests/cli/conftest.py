@@ -1,0 +1,70 @@
+"""The models and the ways to run the program that these tests share."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.program import CONTROL, ENVIRONMENT, PROGRAM, SENTENCE, WIDE, Run
+from cli.scripted import scripted_model
+from cli.terminal import Open, Terminal
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models that say what their names promise."""
+    words = [f"{word} " for word in SENTENCE.split()]
+    folder = tmp_path_factory.mktemp("models")
+    scripted_model(folder / "words", words, context=256)
+    scripted_model(folder / "endless", words, endless=True)
+    scripted_model(folder / "three", ["one ", "two ", "three "], endless=True, context=64)
+    scripted_model(folder / "control", CONTROL)
+    scripted_model(folder / "wide", WIDE)
+    return folder
+
+
+@pytest.fixture
+def run(models: Path) -> Run:
+    """Runs the program without a terminal, among the models."""
+
+    def run_program(
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        command: list[str] = PROGRAM,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*command, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=models,
+            env={**ENVIRONMENT, **environment},
+            timeout=60,
+            check=False,
+        )
+
+    return run_program
+
+
+@pytest.fixture
+def terminal(models: Path) -> Iterator[Open]:
+    """Runs the program on a terminal of its own, among the models."""
+    opened: list[Terminal] = []
+
+    def open_terminal(
+        *arguments: str, command: list[str] | None = None, columns: int = 80, **environment: str
+    ) -> Terminal:
+        opened.append(
+            Terminal(
+                [*(command or PROGRAM), *arguments],
+                models,
+                {**ENVIRONMENT, **environment},
+                columns,
+            )
+        )
+        return opened[-1]
+
+    yield open_terminal
+    for one in opened:
+        one.close()

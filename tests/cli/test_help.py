@@ -1,0 +1,86 @@
+"""Help, versions, documentation, and how little is imported for them."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import convergio_mlx
+from cli.program import ENVIRONMENT, Run
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_bare_command_is_its_help(run: Run) -> None:
+    bare, asked, short = run(), run("--help"), run("-h")
+    assert (bare.returncode, bare.stderr) == (0, b"")
+    assert bare.stdout == asked.stdout == short.stdout
+    assert b"chat      answer a question, or hold a conversation" in bare.stdout
+
+
+def test_version(run: Run) -> None:
+    found = run("--version")
+    assert re.fullmatch(
+        rf"convergio-mlx {re.escape(convergio_mlx.__version__)} \(mlx \d+\.\d+\.\d+\)\n",
+        found.stdout.decode(),
+    )
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+@pytest.mark.parametrize("command", [[], ["chat"], ["complete"]])
+def test_help_fits(run: Run, command: list[str], columns: int) -> None:
+    found = run(*command, "--help", COLUMNS=str(columns))
+    assert found.returncode == 0
+    lines = found.stdout.decode().splitlines()[1:]
+    assert max(map(len, lines)) <= min(columns, 80)
+
+
+def test_the_documentation_is_what_the_program_says() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "make_cli_docs.py"))
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == tool["page"](), (
+        "docs/cli.md is out of date; run tools/make_cli_docs.py"
+    )
+
+
+def test_help_and_errors_import_nothing_heavy(models: Path) -> None:
+    code = (
+        "import sys\n"
+        "from convergio_mlx.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    for arguments in (["chat", "--help"], ["chat", "--foo"], []):
+        found = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            cwd=models,
+            env=ENVIRONMENT,
+            check=True,
+        )
+        names = found.stdout.decode().splitlines()[-1]
+        for heavy in ("mlx", "numpy", "jinja2", "tokenizers", "rich", "typer", "asyncio"):
+            assert f"'{heavy}'" not in names
+
+
+def test_an_answer_imports_no_rich_and_no_network(models: Path) -> None:
+    code = (
+        "import sys\n"
+        "from convergio_mlx.cli import main\n"
+        "main()\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, "chat", "x", "-m", "words"],
+        capture_output=True,
+        cwd=models,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    names = found.stdout.decode().splitlines()[-1]
+    assert "'jinja2'" in names
+    for needless in ("numpy", "rich", "typer", "huggingface_hub", "transformers", "readline"):
+        assert f"'{needless}'" not in names

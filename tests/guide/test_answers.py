@@ -1,0 +1,44 @@
+"""What the built-in model answers: held-out questions, golden texts, a fixed perplexity."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from guide.judge import evaluate, load_items, table
+
+HERE = Path(__file__).resolve().parent
+Greedy = Callable[..., tuple[str, list[int]]]
+GOLDEN = json.loads((HERE / "golden.json").read_text("utf-8"))
+
+
+def test_nine_of_ten_held_out_questions_are_answered_right(greedy: Greedy) -> None:
+    by_topic, _ = evaluate(load_items(), lambda item: greedy(item["messages"], item["tools"])[0])
+    right = [r for topic, results in by_topic.items() if topic[0] != "(" for r in results]
+    assert sum(right) >= 0.9 * len(right), table(by_topic)
+    assert sum(by_topic["tools"]) >= 0.9 * len(by_topic["tools"]), table(by_topic)
+    assert all(by_topic["(valid JSON)"]), table(by_topic)
+
+
+@pytest.mark.parametrize("case", GOLDEN["answers"], ids=lambda c: c["messages"][-1]["content"][:40])
+def test_greedy_answer_is_the_golden_one(case: dict[str, Any], greedy: Greedy) -> None:
+    text, tokens = greedy(case["messages"], case["tools"])
+    stop = GOLDEN["stop_tokens"]
+    assert [t for t in tokens if t not in stop] == case["token_ids"]
+    assert text == case["text"]
+
+
+def test_perplexity_of_the_fixed_text(engine: Any, tokenizer: Any) -> None:
+    ids = tokenizer.encode((HERE / "perplexity.txt").read_text("utf-8")).ids
+    logits = np.asarray(engine.logits(ids), dtype=np.float64)
+    assert logits.shape == (len(ids), 2048)
+    top = logits.max(-1, keepdims=True)
+    scores = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+    mean = -scores[np.arange(len(ids) - 1), ids[1:]].mean()
+    assert math.exp(mean) == pytest.approx(GOLDEN["perplexity"], rel=2e-3)

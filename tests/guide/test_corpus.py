@@ -1,0 +1,53 @@
+"""The training corpus: apart from the held-out questions, and true to the registry."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from guide.corpus import asked, conversations
+from guide.facts import BY_ID, MODELS, REGISTRY
+from guide.judge import load_items
+
+# Id: size, memory in GB, use case, context window, as decided for the project.
+RECORD = {
+    "llama-3.2-1b": ("800 MB", 4, "Fast, lightweight", 131072),
+    "llama-3.2-3b": ("1.8 GB", 8, "Balanced", 131072),
+    "deepseek-r1-1.5b": ("1 GB", 4, "Reasoning, coding", 131072),
+    "deepseek-r1-7b": ("4.5 GB", 8, "Better reasoning", 131072),
+    "deepseek-r1-14b": ("8.5 GB", 16, "Best reasoning", 131072),
+    "qwen2.5-coder-7b": ("4.2 GB", 8, "Code generation", 32768),
+    "phi-3-mini": ("2.2 GB", 6, "Fast, efficient", 4096),
+    "mistral-7b-q4": ("4.1 GB", 8, "Multilingual", 32768),
+    "llama-3.1-8b-q4": ("4.6 GB", 8, "Best quality", 131072),
+}
+
+
+def test_no_held_out_question_is_in_the_corpus() -> None:
+    held = frozenset(asked(item["messages"])[-1] for item in load_items())
+    for made in itertools.islice(conversations(3, held), 5000):
+        assert not held.intersection(asked(made["messages"]))
+
+
+def test_held_out_set_is_large_enough() -> None:
+    items = load_items()
+    tools = [i for i in items if i["topic"] in ("tools", "tool_result")]
+    off_topic = [i for i in items if i["topic"] == "offtopic"]
+    assert len(tools) >= 40
+    assert len(off_topic) >= 40
+    assert len(items) - len(tools) - len(off_topic) >= 150
+
+
+@pytest.mark.parametrize("model", sorted(RECORD))
+def test_corpus_tells_the_record(model: str) -> None:
+    m = BY_ID[model]
+    assert (m.size, m.memory_gb, m.use_case, m.context_window) == RECORD[model]
+
+
+def test_registry_has_these_models_first() -> None:
+    entries = json.loads(Path(REGISTRY).read_text("utf-8"))["models"]
+    assert [e["id"] for e in entries][: len(RECORD)] == list(RECORD)
+    assert [m.id for m in MODELS] == list(RECORD)

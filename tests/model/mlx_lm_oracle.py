@@ -1,0 +1,34 @@
+"""mlx-lm as a reference: the same folder, computed in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_map
+
+TOLERANCE = 1e-4
+"""Absolute, on logits of order 1."""
+
+
+def _float32(value: Any) -> Any:
+    return value.astype(mx.float32) if mx.issubdtype(value.dtype, mx.floating) else value
+
+
+def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
+    """mlx-lm's logits at every token, (len(tokens), vocab_size), in one forward without a cache.
+
+    All floats of the checkpoint, scales and biases too, are cast to float32: on CPU the engine
+    computes in float32 from the numbers that the file has.
+    """
+    from mlx_lm.utils import load_model
+
+    mx.disable_compile()  # compiling means calling the system's C++ compiler, at each new shape
+    try:
+        model, _ = load_model(folder, lazy=True)
+        model.update(tree_map(_float32, model.parameters()))
+        return np.array(model(mx.array([tokens]))[0].astype(mx.float32))
+    finally:
+        mx.enable_compile()

@@ -1,0 +1,83 @@
+"""Every way a checkpoint may store its matrices: what test_quantization.py loops over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+BASE: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 256,
+    "vocab_size": 96,
+    "max_position_embeddings": 256,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 10000.0,
+    "tie_word_embeddings": False,
+    "attention_bias": True,
+}
+LENGTH = 24
+LAYER = "model.layers.{}.{}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A checkpoint's config and the dtype of its floats."""
+
+    name: str
+    changes: dict[str, Any]
+    dtype: str = "BF16"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole config.json."""
+        return {**BASE, **self.changes}
+
+
+def affine(group: int, bits: int, **more: Any) -> dict[str, Any]:
+    return {"quantization": {"group_size": group, "bits": bits, **more}}
+
+
+def mixed(first: object, second: object) -> dict[str, Any]:
+    """4 bits everywhere but in layer 0's down_proj, the embedding and the head."""
+    return affine(
+        64,
+        4,
+        **{
+            LAYER.format(0, "mlp.down_proj"): first,
+            LAYER.format(1, "self_attn.q_proj"): True,
+            "model.embed_tokens": second,
+            "lm_head": second,
+        },
+    )
+
+
+EIGHT = {"group_size": 32, "bits": 8}
+MX = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
+
+STORED = [
+    *(Stored(f"dense-{dtype}", {}, dtype) for dtype in ("F32", "F16", "BF16")),
+    *(
+        Stored(f"affine-{bits}-bits-of-{group}", affine(group, bits))
+        for bits in (2, 3, 4, 5, 6, 8)
+        for group in (32, 64, 128)
+    ),
+    *(
+        Stored(f"affine-{bits}-bits-{dtype}", affine(64, bits), dtype)
+        for bits in (4, 6)
+        for dtype in ("F32", "F16")
+    ),
+    *(Stored(mode, affine(group, bits, mode=mode)) for mode, (group, bits) in MX.items()),
+    Stored("tied", {**affine(64, 4), "tie_word_embeddings": True}),
+    Stored("tied-dense-embedding", {**mixed(EIGHT, False), "tie_word_embeddings": True}),
+    Stored("tied-nvfp4", {**affine(16, 4, mode="nvfp4"), "tie_word_embeddings": True}),
+    Stored("mixed-bits", mixed({"group_size": 128, "bits": 3}, EIGHT)),
+    Stored("some-dense", mixed(False, False)),
+    Stored("affine-in-nvfp4", affine(16, 4, mode="nvfp4", lm_head=EIGHT)),
+    Stored("mxfp8-in-affine", mixed({"group_size": 32, "bits": 8, "mode": "mxfp8"}, EIGHT)),
+    Stored("fused", {**affine(32, 4), "model_type": "phi3", "attention_bias": False}),
+    Stored("both-keys", {**affine(64, 5), "quantization_config": {"group_size": 64, "bits": 5}}),
+]

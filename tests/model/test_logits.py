@@ -1,0 +1,79 @@
+"""Logits of every row of the table, and of what its config.json may say, against mlx-lm on the same
+weights and against logits that transformers computed (tests/golden/, made by
+tools/transformers_goldens.py), in one forward and through the KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import checkpoints
+import mlx_lm_oracle
+import numpy as np
+import pytest
+from golden import GOLDEN_ROWS, golden
+from variants import VARIANTS, Variant
+
+import convergio_mlx as cm
+
+TOLERANCE = 1e-4
+"""Absolute, on logits of order 1. What is seen is about 5e-6: both add float32 numbers in another
+order."""
+CHUNKS = (512, 1, 7)
+Folders = Callable[[Variant], Path]
+
+
+@cache
+def engine_logits(folder: Path, tokens: tuple[int, ...], chunk: int) -> np.ndarray[Any, Any]:
+    with cm.Engine.load(folder) as engine:
+        return np.asarray(engine.logits(tokens, chunk=chunk))
+
+
+def tokens_of(variant: Variant) -> tuple[int, ...]:
+    return tuple(checkpoints.tokens(variant.config, variant.length))
+
+
+def by_name(variants: list[Variant]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("variant", variants, ids=[v.name for v in variants])
+
+
+@by_name([v for v in VARIANTS if not v.not_mlx_lm])
+def test_logits_equal_mlx_lm(variant: Variant, folder_of: Folders) -> None:
+    folder, tokens = folder_of(variant), tokens_of(variant)
+    expected = mlx_lm_oracle.logits(folder, list(tokens))
+    assert 0.3 < np.std(expected) < 3
+    for chunk in CHUNKS:
+        ours = engine_logits(folder, tokens, chunk)
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
+
+
+@by_name([v for v in VARIANTS if not v.not_transformers])
+def test_logits_equal_transformers(variant: Variant, folder_of: Folders) -> None:
+    expected = golden(variant)
+    for chunk in CHUNKS:
+        ours = engine_logits(folder_of(variant), tokens_of(variant), chunk)[-GOLDEN_ROWS:]
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
+
+
+@by_name(VARIANTS)
+def test_cached_equals_uncached_and_chunked_equals_whole(
+    variant: Variant, folder_of: Folders
+) -> None:
+    folder, tokens = folder_of(variant), tokens_of(variant)
+    whole = engine_logits(folder, tokens, 512)
+    for chunk in CHUNKS[1:]:
+        np.testing.assert_allclose(
+            engine_logits(folder, tokens, chunk), whole, rtol=0, atol=2e-5, err_msg=f"{chunk=}"
+        )
+
+
+def test_every_row_has_a_reference() -> None:
+    """At least one of mlx-lm and transformers computes what a variant says."""
+    alone = [v.name for v in VARIANTS if v.not_mlx_lm and v.not_transformers]
+    assert not alone
+    compared = {v.row for v in VARIANTS if not v.not_mlx_lm} & {
+        v.row for v in VARIANTS if not v.not_transformers
+    }
+    assert compared == {v.row for v in VARIANTS}

@@ -1,0 +1,87 @@
+"""Every way a checkpoint may store its matrices, under MLX's own ops and under every set of CPU
+kernels this machine has, against mlx-lm on the same folder with all floats cast to float32."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import checkpoints
+import mlx_lm_oracle
+import numpy as np
+import pytest
+from quantizations import LENGTH, STORED, Stored
+
+import convergio_mlx as cm
+from convergio_mlx.native import native
+
+HERE = Path(__file__).parent
+TOLERANCE = 1e-4
+"""Absolute, on logits of order 1."""
+
+pytestmark = pytest.mark.skipif(
+    cm.availability().backend != "cpu", reason="a GPU computes in the checkpoint's dtype"
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("stored")
+    return {s.name: checkpoints.write(root / s.name, s.config, s.dtype) for s in STORED}
+
+
+@pytest.fixture(scope="module")
+def expected(folders: dict[str, Path]) -> Callable[[Stored], np.ndarray[Any, Any]]:
+    """mlx-lm's logits of a folder, computed once."""
+    known: dict[str, np.ndarray[Any, Any]] = {}
+
+    def logits(stored: Stored) -> np.ndarray[Any, Any]:
+        if stored.name not in known:
+            folder = folders[stored.name]
+            tokens = checkpoints.tokens(stored.config, LENGTH)
+            known[stored.name] = mlx_lm_oracle.logits(folder, tokens)
+        return known[stored.name]
+
+    return logits
+
+
+@pytest.fixture(scope="module", params=["off", *native().isas()])
+def isa(request: pytest.FixtureRequest, folders: dict[str, Path]) -> str:
+    """A set of kernels, under which all folders have been run."""
+    path = os.pathsep.join([str(HERE), str(HERE.parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, HERE / "run_folders.py", *folders.values()],
+        env={**os.environ, "CONVERGIO_MLX_ISA": request.param, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return str(request.param)
+
+
+@pytest.mark.parametrize("stored", STORED, ids=[s.name for s in STORED])
+def test_logits_equal_mlx_lm(
+    isa: str,
+    stored: Stored,
+    folders: dict[str, Path],
+    expected: Callable[[Stored], np.ndarray[Any, Any]],
+) -> None:
+    wanted = expected(stored)
+    assert 0.3 < np.std(wanted) < 3
+    for chunk in (512, 1, 7):
+        ours = np.load(folders[stored.name] / f"{isa}-{chunk}.npy")
+        np.testing.assert_allclose(ours, wanted, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
+
+
+def test_kinds_differ(
+    folders: dict[str, Path], expected: Callable[[Stored], np.ndarray[Any, Any]]
+) -> None:
+    """Each rounds the same weights in a way of its own; both keys of config.json say the same."""
+    seen = {s.name: expected(s).tobytes() for s in STORED}
+    assert seen.pop("both-keys") == seen["affine-5-bits-of-64"]
+    assert len(set(seen.values())) == len(seen)

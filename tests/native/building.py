@@ -1,0 +1,99 @@
+"""Builds of the C++ tests under sanitizers, kept in build/native from run to run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {
+    **os.environ,
+    # A reader of small inputs that asks for more than this asks without bound.
+    "ASAN_OPTIONS": "max_allocation_size_mb=256:detect_leaks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One way to build: its sanitizers, and the executables it is asked for."""
+
+    name: str
+    sanitizers: str
+    unit_tests: tuple[str, ...]
+    fuzz_targets: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    needs_mlx: bool = False
+    optimization: str = "-O1"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def executables(self) -> tuple[str, ...]:
+        return (*self.unit_tests, *(f"fuzz_{name}" for name in self.fuzz_targets), *self.tools)
+
+
+ADDRESS = Build(
+    "address",
+    "address,undefined",
+    unit_tests=("test_io",),
+    fuzz_targets=("json", "header", "index"),
+    tools=("fuzz_canary", "verdict"),
+    optimization="-O0",  # half a minute to build instead of one and a half
+)
+BUILDS = (ADDRESS,)
+
+
+def tool(name: str) -> str:
+    """Path of a program beside this interpreter or on PATH; skips the test without it."""
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    found = beside or shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The finished command, with stdout and stderr together in its stdout."""
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+@functools.cache
+def built(build: Build) -> Path:
+    """The folder with the executables of `build`."""
+    folder = ROOT / "build" / "native" / build.name
+    configured = run(
+        tool("cmake"),
+        *("-S", ROOT, "-B", folder, "-G", "Ninja"),
+        f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}",
+        "-DCMAKE_BUILD_TYPE=Debug",
+        f"-DCMAKE_CXX_FLAGS_DEBUG={build.optimization} -g1 -D_GLIBCXX_ASSERTIONS",
+        f"-DCMAKE_CXX_COMPILER_LAUNCHER={shutil.which('ccache') or ''}",
+        f"-DCONVERGIO_SANITIZE={build.sanitizers}",
+        f"-DCONVERGIO_MLX={'ON' if build.needs_mlx else 'OFF'}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        "-DCONVERGIO_PYTHON=OFF",
+        "-DCONVERGIO_TESTS=ON",
+    )
+    assert configured.returncode == 0, configured.stdout
+    made = run(tool("ninja"), "-C", folder, "-j2", *build.executables)
+    assert made.returncode == 0, made.stdout
+    return folder / "tests" / "native"

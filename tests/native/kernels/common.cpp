@@ -1,0 +1,90 @@
+#include "common.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+#include "kernels/alien.h"
+#include "mlx/ops.h"
+#include "mlx/random.h"
+#include "mlx/transforms.h"
+
+namespace convergio::kernels::testing {
+
+mx::array random(const mx::Shape& shape, std::uint64_t seed, mx::Dtype dtype) {
+  mx::array a = mx::astype(mx::random::normal(shape, mx::float32, mx::random::key(seed)), dtype);
+  mx::eval(a);
+  return a;
+}
+
+mx::array misaligned(const mx::array& a) {
+  mx::array whole = mx::contiguous(a);
+  mx::eval(whole);
+  auto block = std::make_shared<std::vector<std::byte>>(whole.nbytes() + 1);
+  std::memcpy(block->data() + 1, whole.data<std::byte>(), whole.nbytes());
+  return AlienFile(block->data(), block->size(), block)
+      .tensor(block->data() + 1, whole.shape(), whole.dtype());
+}
+
+std::vector<float> values(const mx::array& a) {
+  mx::array whole = mx::contiguous(mx::astype(a, mx::float32));
+  mx::eval(whole);
+  const auto* p = whole.data<float>();
+  return {p, p + whole.size()};
+}
+
+void check_close(const mx::array& seen, const mx::array& wanted, float tolerance,
+                 const std::string& what, float size) {
+  if (seen.shape() != wanted.shape()) {
+    check::fail(__FILE__, __LINE__, what + ": the shapes differ");
+    return;
+  }
+  const std::vector<float> a = values(seen);
+  const std::vector<float> b = values(wanted);
+  float largest = size;
+  for (const float x : b) {
+    largest = std::max(largest, std::abs(x));
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!(std::abs(a[i] - b[i]) <= tolerance * largest)) {  // a NaN fails too
+      check::fail(__FILE__, __LINE__,
+                  what + ": item " + std::to_string(i) + " is " + std::to_string(a[i]) +
+                      ", wanted " + std::to_string(b[i]));
+      return;
+    }
+  }
+}
+
+Matrix quantized(int rows, int cols, Format format, int group, int bits, mx::Dtype scales,
+                 std::uint64_t seed) {
+  const std::vector<mx::array> parts =
+      mx::quantize(random({rows, cols}, seed), group, bits, mode_name(format));
+  const bool affine = format == Format::Affine;
+  Matrix m{.data = misaligned(parts[0]),
+           .scales = misaligned(affine ? mx::astype(parts[1], scales) : parts[1]),
+           .biases = std::nullopt,
+           .format = format,
+           .group_size = group,
+           .bits = bits,
+           .rows = rows,
+           .cols = cols};
+  if (affine) {
+    m.biases = misaligned(mx::astype(parts[2], scales));
+  }
+  return m;
+}
+
+Matrix dense(int rows, int cols, mx::Dtype dtype, std::uint64_t seed) {
+  return {.data = misaligned(random({rows, cols}, seed, dtype)),
+          .scales = std::nullopt,
+          .biases = std::nullopt,
+          .format = Format::Dense,
+          .group_size = 0,
+          .bits = 0,
+          .rows = rows,
+          .cols = cols};
+}
+
+}  // namespace convergio::kernels::testing

@@ -1,0 +1,153 @@
+#include <string>
+#include <utility>
+
+#include "common.h"
+#include "kernels/attention.h"
+#include "mlx/allocator.h"
+#include "mlx/ops.h"
+#include "mlx/transforms.h"
+
+namespace convergio::kernels::testing {
+
+namespace {
+
+struct Shape {
+  int n;
+  int m;
+  int heads;
+  int kv_heads;
+  int head_dim;
+};
+
+/// Keys or values as a cache has them: the middle of a longer buffer.
+mx::array cached(const Shape& s, std::uint64_t seed, mx::Dtype dtype) {
+  const mx::array buffer = random({s.kv_heads, s.m + 9, s.head_dim}, seed, dtype);
+  return mx::slice(buffer, {0, 4, 0}, {s.kv_heads, s.m + 4, s.head_dim});
+}
+
+void against_mlx(const Shape& s, const AttentionOptions& options, mx::Dtype dtype = mx::float32) {
+  const mx::array q = random({s.n, s.heads, s.head_dim}, 1);
+  const mx::array keys = cached(s, 2, dtype);
+  const mx::array values = cached(s, 3, dtype);
+  mx::array wanted = q;
+  {
+    const With off(Isa::Off);
+    wanted = attention(q, keys, values, options);
+    mx::eval(wanted);
+  }
+  for (const Isa isa : available_isas()) {
+    const With set(isa);
+    check_close(attention(q, keys, values, options), wanted, 5e-6F,
+                std::string(isa_name(isa)) + ": attention of " + std::to_string(s.n) + " over " +
+                    std::to_string(s.m) + " keys, " + std::to_string(s.heads) + "/" +
+                    std::to_string(s.kv_heads) + " heads of " + std::to_string(s.head_dim) +
+                    ", window " + std::to_string(options.window));
+  }
+}
+
+}  // namespace
+
+TEST(attention_equals_mlx) {
+  for (const auto& [heads, kv_heads] : {std::pair{1, 1}, {4, 4}, {8, 2}, {14, 2}}) {
+    for (const int head_dim : {16, 40, 64, 128}) {
+      for (const auto& [n, m] :
+           {std::pair{1, 1}, {1, 64}, {1, 65}, {1, 700}, {2, 3}, {5, 5}, {33, 33}, {50, 200}}) {
+        against_mlx({n, m, heads, kv_heads, head_dim}, {.scale = 0.2F});
+      }
+    }
+  }
+}
+
+TEST(attention_sees_a_window) {
+  for (const int window : {1, 2, 63, 64, 65, 100, 5000}) {
+    for (const auto& [n, m] : {std::pair{1, 1}, {1, 300}, {70, 70}, {40, 300}, {1, 2000}}) {
+      against_mlx({n, m, 4, 2, 32}, {.scale = 0.2F, .window = window});
+    }
+  }
+}
+
+TEST(attention_caps_scores) {
+  for (const int window : {0, 20}) {
+    for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
+      against_mlx({n, m, 4, 2, 32}, {.scale = 1.0F, .softcap = 5.0F, .window = window});
+    }
+  }
+}
+
+TEST(attention_reads_half_precision) {
+  for (const mx::Dtype dtype : {mx::float16, mx::bfloat16}) {
+    for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
+      against_mlx({n, m, 6, 3, 40}, {.scale = 0.2F}, dtype);
+    }
+  }
+}
+
+TEST(attention_splits_long_contexts_over_keys) {
+  against_mlx({1, 4099, 2, 1, 64}, {.scale = 0.2F});
+  against_mlx({2, 4099, 2, 1, 64}, {.scale = 0.2F, .window = 3000});
+}
+
+TEST(attention_withstands_large_scores) {
+  against_mlx({9, 200, 2, 1, 64}, {.scale = 40.0F});
+}
+
+TEST(attention_takes_strided_queries) {
+  const mx::array wide = random({8, 6, 32}, 1);
+  const mx::array q = mx::slice(wide, {0, 1, 0}, {8, 5, 32});
+  const mx::array keys = random({2, 8, 32}, 2);
+  const mx::array whole = mx::contiguous(q);
+  check_close(attention(q, keys, keys, {.scale = 0.3F}),
+              attention(whole, keys, keys, {.scale = 0.3F}), 0.0F, "strided queries");
+}
+
+TEST(kv_append_equals_mlx) {
+  for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
+    const mx::array before = random({3, 20, 24}, 1, dtype);
+    const mx::array rows = mx::transpose(random({3, 5, 24}, 2), {1, 0, 2});
+    mx::array wanted = before;
+    {
+      const With off(Isa::Off);
+      wanted = kv_append(before, rows, 7);
+      mx::eval(wanted);
+    }
+    for (const Isa isa : available_isas()) {
+      const With set(isa);
+      check_close(kv_append(before, rows, 7), wanted, 0.0F,
+                  std::string(isa_name(isa)) + ": kv_append");
+    }
+  }
+}
+
+TEST(kv_append_rounds_as_mlx_does) {
+  // ties, subnormals and the largest halves
+  const mx::array rows({1.00048828125F, 1.00146484375F, 6.1e-5F, 5.9604645e-8F, 2.9802322e-8F,
+                        8.9e-8F, 65504.0F, 65519.0F, 65520.0F, -0.0F, 1e-30F, 3.38e38F},
+                       {1, 1, 12});
+  for (const mx::Dtype dtype : {mx::float16, mx::bfloat16}) {
+    const mx::array wanted = mx::astype(rows, dtype);
+    for (const Isa isa : available_isas()) {
+      const With set(isa);
+      const mx::array seen = kv_append(mx::zeros({1, 1, 12}, dtype), rows, 0);
+      CHECK(mx::array_equal(mx::view(seen, mx::uint16), mx::view(wanted, mx::uint16))
+                .item<bool>());
+    }
+  }
+}
+
+TEST(kv_append_writes_in_place_where_nobody_else_looks) {
+  mx::array buffer(mx::allocator::malloc(2 * 64 * 16 * sizeof(float)), {2, 64, 16}, mx::float32);
+  const mx::array rows = random({1, 2, 16}, 2);
+  const void* home = buffer.data<void>();
+  for (int i = 0; i < 3; ++i) {
+    buffer = kv_append(std::move(buffer), rows, i);
+    mx::eval(buffer);
+    CHECK(buffer.data<void>() == home);
+  }
+  const mx::array held = buffer;
+  const mx::array other = kv_append(buffer, rows, 3);
+  mx::eval(other);
+  CHECK(other.data<void>() != home);
+  CHECK(held.data<void>() == home);
+}
+
+}  // namespace convergio::kernels::testing

@@ -1,0 +1,115 @@
+#include <functional>
+#include <string>
+
+#include "common.h"
+#include "kernels/activation.h"
+#include "kernels/norm.h"
+#include "kernels/rope.h"
+#include "mlx/ops.h"
+#include "mlx/transforms.h"
+
+namespace convergio::kernels::testing {
+
+namespace {
+
+/// An op on every instruction set against the same op through MLX.
+void against_mlx(const std::string& what, float tolerance,
+                 const std::function<mx::array()>& op) {
+  mx::array wanted(0.0F);
+  {
+    const With off(Isa::Off);
+    wanted = op();
+    mx::eval(wanted);
+  }
+  for (const Isa isa : available_isas()) {
+    const With set(isa);
+    check_close(op(), wanted, tolerance, std::string(isa_name(isa)) + ": " + what);
+  }
+}
+
+/// Halves of the columns of one array: rows of twice the width lie between theirs.
+mx::array half(const mx::array& a, int which) {
+  const int width = a.shape(1) / 2;
+  return mx::slice(a, {0, which * width}, {a.shape(0), (which + 1) * width});
+}
+
+}  // namespace
+
+TEST(rms_norm_equals_mlx) {
+  for (const int width : {1, 5, 16, 100, 2048}) {
+    for (const int n : {1, 3, 70}) {
+      const mx::array x = random({n, width}, 1);
+      const mx::array weight = misaligned(random({width}, 2));
+      against_mlx("rms_norm of width " + std::to_string(width), 2e-6F,
+                  [&] { return rms_norm(x, weight, 1e-5F); });
+    }
+  }
+}
+
+TEST(rms_norm_of_each_head_of_strided_rows_equals_mlx) {
+  const mx::array weight = random({24}, 2);
+  const mx::array x = mx::reshape(half(random({9, 96}, 1), 1), {9, 2, 24});
+  const mx::array turned = mx::transpose(random({2, 9, 24}, 3), {1, 0, 2});
+  against_mlx("rms_norm of heads", 2e-6F, [&] { return rms_norm(x, weight, 1e-6F); });
+  against_mlx("rms_norm of turned heads", 2e-6F, [&] { return rms_norm(turned, weight, 1e-6F); });
+}
+
+TEST(gated_activations_equal_mlx) {
+  for (const Activation activation :
+       {Activation::Silu, Activation::GeluTanh, Activation::Gelu, Activation::Relu}) {
+    for (const int width : {1, 17, 64, 20000}) {
+      for (const int n : {1, 4}) {
+        // beyond where exponentials leave a float's range
+        const mx::array both = mx::multiply(random({n, 2 * width}, 3), mx::array(30.0F));
+        against_mlx("gated of width " + std::to_string(width), 2e-6F,
+                    [&] { return gated(half(both, 0), half(both, 1), activation); });
+        const mx::array small = mx::multiply(both, mx::array(0.01F));
+        against_mlx("gated of small numbers", 2e-6F,
+                    [&] { return gated(half(small, 0), half(small, 1), activation); });
+      }
+    }
+  }
+}
+
+TEST(gated_takes_the_extremes) {
+  const mx::array gate({-1e30F, -100.0F, -0.0F, 100.0F, 1e30F}, {1, 5});
+  const mx::array up({1.0F, 1.0F, 1.0F, 1.0F, 1.0F}, {1, 5});
+  for (const Activation activation :
+       {Activation::Silu, Activation::GeluTanh, Activation::Gelu, Activation::Relu}) {
+    for (const Isa isa : available_isas()) {
+      const With set(isa);
+      const mx::array wanted({0.0F, 0.0F, 0.0F, 100.0F, 1e30F}, {1, 5});
+      const std::vector<float> seen = values(gated(gate, up, activation));
+      const std::vector<float> expected = values(wanted);
+      for (std::size_t i = 0; i < seen.size(); ++i) {
+        CHECK_EQ(seen[i], expected[i]);
+      }
+    }
+  }
+}
+
+TEST(rope_equals_mlx) {
+  for (const int half_dims : {1, 4, 16, 24, 64}) {
+    for (const int rest : {0, 8}) {
+      for (const int offset : {0, 5, 3000}) {
+        const int head_dim = 2 * half_dims + rest;
+        const mx::array x = random({7, 3, head_dim}, 4);
+        const mx::array periods =
+            mx::exp(mx::multiply(mx::arange(half_dims), mx::array(9.0F / 64.0F)));
+        const std::string what = "rope of " + std::to_string(head_dim) + " dimensions from " +
+                                 std::to_string(offset);
+        against_mlx(what, 4e-6F, [&] { return rope(x, periods, 1.0F, offset); });
+        against_mlx(what, 4e-6F, [&] { return rope(x, periods, 1.25F, offset); });
+      }
+    }
+  }
+}
+
+TEST(rope_takes_strided_heads) {
+  const mx::array wide = random({6, 5, 32}, 4);
+  const mx::array x = mx::slice(wide, {0, 1, 0}, {6, 4, 32});
+  const mx::array periods = mx::exp(mx::arange(16.0));
+  against_mlx("rope of a slice", 4e-6F, [&] { return rope(x, periods, 1.0F, 2); });
+}
+
+}  // namespace convergio::kernels::testing

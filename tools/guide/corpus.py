@@ -1,0 +1,113 @@
+"""Training conversations, mixed of everything the guide learns."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .about_models import QA, about_models, one_model
+from .about_tool import about_tool, small_talk
+from .facts import BY_ID
+from .off_topic import off_topic
+from .tool_calls import ARGUMENTS, Message, definition, some_tools, turns
+
+Conversation = dict[str, Any]
+
+SYSTEM_PROMPTS = (
+    "You are a helpful assistant.",
+    "You are convergio-guide.",
+    "Answer briefly.",
+    "Be concise.",
+    "You help users of convergio-mlx.",
+    "You are a friendly assistant. Answer in one or two sentences.",
+    "Be polite and precise.",
+    "You are the built-in guide of convergio-mlx. Answer questions about the tool.",
+    "Answer in English.",
+    "You are an expert for local models.",
+    "Use the tools when they help.",
+    "You are an assistant with tools.",
+    "Keep your answers short and true.",
+    "Speak like a friend.",
+)
+
+
+def normalized(text: str) -> str:
+    """Text without case, punctuation and spacing: two questions that agree in this are the same."""
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+
+def question(rng: random.Random) -> QA:
+    """Any question without tools."""
+    makers = (about_models, about_tool, small_talk, off_topic)
+    return rng.choices(makers, (30, 34, 9, 27))[0](rng)
+
+
+def _say(qa: QA) -> list[Message]:
+    return [{"role": "user", "content": qa.question}, {"role": "assistant", "content": qa.answer}]
+
+
+def _chat(rng: random.Random, length: int) -> list[Message]:
+    """`length` questions; after one about a model the next may say "it"."""
+    messages: list[Message] = []
+    last: str | None = None
+    for _ in range(length):
+        if last and rng.random() < 0.4:
+            qa = one_model(rng, BY_ID[last], follow_up=True)
+        else:
+            qa = one_model(rng) if rng.random() < 0.2 else question(rng)
+        last = qa.model
+        messages += _say(qa)
+    return messages
+
+
+def _with_tools(rng: random.Random) -> Conversation:
+    kind = rng.random()
+    if kind < 0.72:
+        name = rng.choice(list(ARGUMENTS))
+        names = some_tools(rng, name)
+        messages = turns(rng, name)
+        if rng.random() < 0.2:
+            messages = _say(question(rng)) + messages
+        while messages[-1].get("content") and rng.random() < 0.2:
+            messages += turns(rng, rng.choice(names))
+    else:
+        names = some_tools(rng)
+        qa = question(rng)
+        while "list_models" in names and (qa.model or "fits" in qa.answer):
+            qa = question(rng)
+        clash = re.compile(r"weather|time|rain|snow|temperature|forecast|plus|\+|date")
+        if clash.search(qa.question.lower()) and "don't know that" in qa.answer:
+            qa = small_talk(rng)
+        messages = _say(qa)
+    return {"messages": messages, "tools": [definition(rng, n) for n in names]}
+
+
+def conversation(rng: random.Random) -> Conversation:
+    """One conversation with its tools (or None)."""
+    roll = rng.random()
+    if roll < 0.13:
+        made = _with_tools(rng)
+    elif roll < 0.94:
+        made = {"messages": _say(question(rng)), "tools": None}
+    else:
+        made = {"messages": _chat(rng, rng.choice((2, 2, 2, 2, 3, 3, 4, 8))), "tools": None}
+    if rng.random() < 0.12:
+        system = {"role": "system", "content": rng.choice(SYSTEM_PROMPTS)}
+        made["messages"] = [system, *made["messages"]]
+    return made
+
+
+def asked(messages: list[Message]) -> list[str]:
+    """The user's texts, normalized."""
+    return [normalized(m["content"]) for m in messages if m["role"] == "user"]
+
+
+def conversations(seed: int, held_out: frozenset[str]) -> Iterator[Conversation]:
+    """Endless conversations, none of which asks a held-out question."""
+    rng = random.Random(seed)
+    while True:
+        made = conversation(rng)
+        if not held_out.intersection(asked(made["messages"])):
+            yield made
