@@ -1,8 +1,9 @@
 """Checkpoints for tests and benchmarks: a config.json with random weights, as a folder.
 
-`write(folder, config)` makes one that mlx-lm, transformers and the engine load alike. Weights depend
-on a tensor's name and shape alone, so that the same config gives the same bytes on every machine
-and with every version of NumPy. A "quantization" block in the config quantizes as mlx-lm would.
+`write(folder, config)` makes one that mlx-lm, transformers and the engine load alike. Weights
+depend on a tensor's name and shape alone, so that the same config gives the same bytes on every
+machine and with every version of NumPy. A "quantization" block in the config quantizes as mlx-lm
+would.
 
 `shapes(config)` is the list of tensors, for who wants to write them in another way.
 """
@@ -125,7 +126,7 @@ def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
 
 
 def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
-    """The tensors of a checkpoint in `dtype` (F32, F16 or BF16), quantized where the config says."""
+    """The tensors of a checkpoint in `dtype` (F32, F16, BF16), quantized where the config says."""
     block = config.get("quantization")
     out: dict[str, Tensor] = {}
     for name, value in weights(config).items():

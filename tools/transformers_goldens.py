@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "arch"), str(TESTS / "golden")]
+sys.path.insert(0, str(TESTS))
 
 import checkpoints  # noqa: E402
-from golden import FILE, GOLDEN_ROWS, golden  # noqa: E402
-from variants import VARIANTS, Variant  # noqa: E402
+from arch.variants import VARIANTS, Variant  # noqa: E402
+from golden.logits import FILE, GOLDEN_ROWS, golden  # noqa: E402
 
 REPEATABLE = 2e-5
 """How far two machines' float32 sums may lie apart."""

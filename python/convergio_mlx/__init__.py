@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convergio_mlx.availability import Availability, availability
+    from convergio_mlx.machine import Availability, availability
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AsyncGeneration": "generation",
-    "Availability": "availability",
+    "Availability": "machine",
     "Chunk": "generation",
     "ConvergioError": "errors",
     "Engine": "engine",
@@ -33,7 +33,7 @@ _HOMES = {
     "Generation": "generation",
     "GenerationStats": "generation",
     "SamplingParams": "sampling",
-    "availability": "availability",
+    "availability": "machine",
 }
 
 __all__ = [

@@ -316,9 +316,10 @@ def _max_tokens(given: object) -> int:
 def _timeout(given: object) -> float | None:
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) <= _LONGEST:
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    if not is_number or not 0 < given <= _LONGEST:  # type: ignore[operator]
         raise InvalidRequestError(
             f"[engine] timeout is {given!r}, which must be a number of seconds above 0 and at most "
             f"{_LONGEST}; give None for no deadline."
         )
-    return float(given)
+    return float(given)  # type: ignore[arg-type]

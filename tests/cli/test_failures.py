@@ -175,6 +175,7 @@ def start(models: Path, *arguments: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
         cwd=models,
         env=ENVIRONMENT,
     )
@@ -215,7 +216,7 @@ def test_an_interrupt_ends_one_answer(models: Path) -> None:
         assert process.stdout.read(4) == b"The "
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=30)
-    assert text.startswith(b"quick ")
+    assert text.startswith(b"quick brown ")
     assert text.endswith(b"\n")
     assert errors == b""
     assert process.returncode == exits.INTERRUPTED

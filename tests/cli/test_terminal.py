@@ -9,10 +9,10 @@ from cli.program import PROGRAM, SENTENCE
 from cli.terminal import CTRL_C, CTRL_D, UP, Open, Terminal
 from convergio_mlx.cli import exits
 
-WRAPPED = """\
-The quick brown fox jumps over a lazy dog while some considerably longer words
-show what wrapping does at the edge of narrow terminals 
-"""
+WRAPPED = (
+    "The quick brown fox jumps over a lazy dog while some considerably longer words\n"
+    "show what wrapping does at the edge of narrow terminals \n"
+)
 
 
 def usage(terminal: Terminal) -> int:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "arch"), str(TESTS / "golden")]
-
-import checkpoints  # noqa: E402
-from variants import Variant  # noqa: E402
+import checkpoints
+from arch.variants import Variant
 
 
 @pytest.fixture(scope="session")

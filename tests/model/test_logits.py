@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import checkpoints
-import mlx_lm_oracle
 import numpy as np
 import pytest
-from golden import GOLDEN_ROWS, golden
-from variants import VARIANTS, Variant
 
+import checkpoints
 import convergio_mlx as cm
+from arch.variants import VARIANTS, Variant
+from golden.logits import GOLDEN_ROWS, golden
+from model import mlx_lm_oracle
 
 TOLERANCE = 1e-4
 """Absolute, on logits of order 1. What is seen is about 5e-6: both add float32 numbers in another

@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import checkpoints
 import numpy as np
-from variants import Variant
+
+import checkpoints
+from arch.variants import Variant
 
 FILE = Path(__file__).with_name("transformers.safetensors")
 GOLDEN_ROWS = 3
