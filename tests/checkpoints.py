@@ -107,7 +107,8 @@ def noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.floa
         int(np.prod(shape))
     )
     uniform = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return ((uniform * 2 - 1) * np.sqrt(3.0)).reshape(shape)
+    spread: np.ndarray[Any, np.dtype[np.float64]] = (uniform * 2 - 1) * np.sqrt(3.0)
+    return spread.reshape(shape)
 
 
 def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
@@ -127,15 +128,15 @@ def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
 
 def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
     """The tensors of a checkpoint in `dtype` (F32, F16, BF16), quantized where the config says."""
-    block = config.get("quantization")
+    block: dict[str, Any] = config.get("quantization") or {}
+    by_default = {key: value for key, value in block.items() if not isinstance(value, dict)}
     out: dict[str, Tensor] = {}
     for name, value in weights(config).items():
         module = name.removesuffix(".weight")
-        spec = None
-        if block and value.ndim == 2:
-            spec = block.get(module, {k: v for k, v in block.items() if not isinstance(v, dict)})
-        if spec:
-            out.update(quantized(module, value, spec if isinstance(spec, dict) else block, dtype))
+        spec = block.get(module, bool(block))
+        if spec and value.ndim == 2:
+            spec = spec if isinstance(spec, dict) else by_default
+            out.update(quantized(module, value, spec, dtype))
         else:
             out[name] = stored(value, dtype)
     return out

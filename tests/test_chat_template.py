@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from convergio_mlx import chat_template
 from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
-from hypothesis import given
-from hypothesis import strategies as st
 from vocabularies import DATA, REAL, fuzz, made, tokenizer
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"

@@ -4,10 +4,11 @@ import json
 
 import pytest
 import tokenizers
-from convergio_mlx.tokenizer import Tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, decoders
+
+from convergio_mlx.tokenizer import Tokenizer
 from vocabularies import LINES, MADE, REAL, fuzz, made, texts, tokenizer
 
 

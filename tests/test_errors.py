@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from convergio_mlx import errors
 from convergio_mlx.errors import ERROR_BY_KIND, ConvergioError, ErrorCode
 

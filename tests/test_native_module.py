@@ -10,21 +10,8 @@ from programs import output
 
 import convergio_mlx as cm
 
-HEAVY = [
-    "mlx",
-    "mlx.core",
-    "numpy",
-    "transformers",
-    "torch",
-    "huggingface_hub",
-    "jinja2",
-    "tokenizers",
-    "rich",
-    "typer",
-    "safetensors",
-    "asyncio",
-    "convergio_mlx._native",
-]
+HEAVY = """mlx mlx.core numpy transformers torch huggingface_hub jinja2 tokenizers rich typer
+safetensors asyncio convergio_mlx._native"""
 FAKE = """
 import sys, types
 import convergio_mlx as cm
@@ -35,7 +22,7 @@ sys.modules["convergio_mlx._mlx_version"] = version
 
 
 def test_importing_the_package_is_light() -> None:
-    code = f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    code = f"print([name for name in {HEAVY.split()!r} if name in sys.modules])"
     assert output(code) == "[]\n"
 
 
@@ -96,7 +83,7 @@ def test_why_the_module_cannot_be_imported(installed: dict[str, str], sentence: 
 
     code = f"""
     from importlib import metadata
-    installed = {{name: version.format(needed={NEEDED!r}) for name, version in {installed!r}.items()}}
+    installed = {{k: v.format(needed={NEEDED!r}) for k, v in {installed!r}.items()}}
     def version(name):
         if name not in installed:
             raise metadata.PackageNotFoundError(name)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+
 from convergio_mlx import template_budget
 from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError

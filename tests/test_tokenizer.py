@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from convergio_mlx.errors import InvalidRequestError, TokenizerError
-from convergio_mlx.tokenizer import Tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.tokenizer import Tokenizer
 from vocabularies import FOLDERS, LINES, REAL, SPECIAL, fuzz, made, texts, tokenizer, write_folder
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"

@@ -33,6 +33,7 @@ from guide.text import (
     write_text_files,
 )
 
+WARM_UP = 12_000  # conversations
 FOLDER = Path(__file__).resolve().parents[1] / "python" / "convergio_mlx" / "guide"
 
 
@@ -54,7 +55,8 @@ def train(options: argparse.Namespace, tokenizer: Any, held: frozenset[str]) -> 
     model = Guide()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     encoder = Encoder(tokenizer)
-    stream = batches(conversations(options.seed + 1, held), encoder, options.batch, held)
+    source = conversations(options.seed + 1, held, WARM_UP)
+    stream = batches(source, encoder, options.batch, held)
     optimizer = Optimizer(model, options.matrix_rate, options.rate, options.decay)
     steps = options.tokens // options.batch
     begun, seen, mean = time.monotonic(), 0, 0.0
@@ -109,13 +111,13 @@ def main() -> None:
     parser.add_argument("--golden", action="store_true", help="write its tests/guide/golden.json")
     parser.add_argument("--wrong", action="store_true", help="print the wrong answers")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the model goes")
-    parser.add_argument("--tokens", type=int, default=14_000_000, help="training tokens")
+    parser.add_argument("--tokens", type=int, default=5_000_000, help="training tokens")
     parser.add_argument("--batch", type=int, default=4096, help="tokens a step")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak rate of AdamW")
     parser.add_argument("--matrix-rate", type=float, default=0.02, help="peak rate of Muon")
     parser.add_argument("--decay", type=float, default=0.1, help="weight decay of Muon")
     parser.add_argument(
-        "--last-part", type=float, default=0.35, help="of the steps: falling rate, 4-bit weights"
+        "--last-part", type=float, default=0.4, help="of the steps: falling rate, 4-bit weights"
     )
     parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--state", type=Path, metavar="FILE", help="go on from here if it exists")

@@ -21,7 +21,7 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
 import checkpoints  # noqa: E402
-from arch.variants import VARIANTS, Variant  # noqa: E402
+from arch.variants import LENGTH, VARIANTS, Variant  # noqa: E402
 from golden.logits import FILE, GOLDEN_ROWS, golden  # noqa: E402
 
 REPEATABLE = 2e-5
@@ -34,7 +34,7 @@ def compute(variant: Variant) -> np.ndarray[Any, Any]:
     from transformers import AutoModelForCausalLM
 
     config = variant.config
-    tokens = checkpoints.tokens(config, variant.length)
+    tokens = checkpoints.tokens(config, LENGTH)
     with tempfile.TemporaryDirectory() as scratch:
         folder = checkpoints.write(Path(scratch), config)
         model, found = AutoModelForCausalLM.from_pretrained(

@@ -1,12 +1,12 @@
 #include "arch/config.h"
 
 #include <cmath>
-#include <limits>
 #include <string>
 
 #include "arch/rope_config.h"
 #include "io/error.h"
 #include "io/json.h"
+#include "io/text.h"
 
 namespace convergio::arch {
 
@@ -17,10 +17,18 @@ using io::Json;
 constexpr int kMaxDim = 1 << 22;
 constexpr int kMaxLayers = 4096;
 constexpr int kMaxContext = 1 << 28;
+constexpr double kLeastFloat = 1e-30;  // far from where float32 ends, so that sums stay inside
+constexpr double kMostFloat = 1e30;
 
 [[noreturn]] void corrupt(const std::string& what) {
   throw Error(ErrorKind::ModelCorrupt,
               "[config] config.json: " + what + "; download the model again or correct the file.");
+}
+
+[[noreturn]] void corrupt(const Json& value, const std::string& is, const std::string& wanted) {
+  throw Error(ErrorKind::ModelCorrupt, "[config] " + value.where() + " is " + is +
+                                           ", which must be " + wanted +
+                                           "; download the model again or correct the file.");
 }
 
 const Json* present(const Json& json, std::string_view key) {
@@ -28,11 +36,11 @@ const Json* present(const Json& json, std::string_view key) {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-int integer_in(const Json& value, std::string_view key, int low, int high) {
+int integer_in(const Json& value, int low, int high) {
   const std::int64_t number = value.as_integer();
   if (number < low || number > high) {
-    corrupt("'" + std::string(key) + "' is " + std::to_string(number) + ", which must be from " +
-            std::to_string(low) + " to " + std::to_string(high));
+    corrupt(value, std::to_string(number),
+            "from " + std::to_string(low) + " to " + std::to_string(high));
   }
   return static_cast<int>(number);
 }
@@ -42,12 +50,12 @@ int need_integer(const Json& json, std::string_view key, int high) {
   if (value == nullptr) {
     corrupt("'" + std::string(key) + "' is missing");
   }
-  return integer_in(*value, key, 1, high);
+  return integer_in(*value, 1, high);
 }
 
 int integer_or(const Json& json, std::string_view key, int low, int high, int fallback) {
   const Json* value = present(json, key);
-  return value == nullptr ? fallback : integer_in(*value, key, low, high);
+  return value == nullptr ? fallback : integer_in(*value, low, high);
 }
 
 /// A finite number above zero, or zero where that means "none", as the fallback does.
@@ -58,9 +66,9 @@ float positive_or(const Json& json, std::string_view key, double fallback) {
   }
   const double number = value->as_number();
   const bool none = number == 0 && fallback == 0;
-  if (!std::isfinite(number) || (number <= 0 && !none) ||
-      number > std::numeric_limits<float>::max()) {
-    corrupt("'" + std::string(key) + "' is " + value->describe() + ", which must be above 0");
+  const bool in_range = number >= kLeastFloat && number <= kMostFloat;  // false for NaN
+  if (!in_range && !none) {
+    corrupt(*value, value->describe(), "from 1e-30 to 1e30");
   }
   return static_cast<float>(number);
 }
@@ -95,9 +103,9 @@ Quantization parse_quantization(const Json& block) {
   const bool affine = quantization.mode == "affine";
   if (!affine && quantization.mode != "mxfp4" && quantization.mode != "mxfp8" &&
       quantization.mode != "nvfp4") {
-    throw Error(ErrorKind::UnsupportedModel,
-                "[config] config.json: the quantization mode is '" + quantization.mode +
-                    "'; supported modes: affine, mxfp4, mxfp8, nvfp4.");
+    throw Error(ErrorKind::UnsupportedModel, "[config] config.json: the quantization mode is " +
+                                                 io::in_quotes(quantization.mode) +
+                                                 "; supported modes: affine, mxfp4, mxfp8, nvfp4.");
   }
   quantization.group_size = integer_or(block, "group_size", 1, 1024,
                                        affine ? 64 : (quantization.mode == "nvfp4" ? 16 : 32));

@@ -26,8 +26,9 @@ const Json* present(const Json* json, std::string_view key) {
 
 double positive(const Json& value) {
   const double number = value.as_number();
-  if (!std::isfinite(number) || number <= 0 || number > 1e12) {
-    corrupt(value, "above 0 and at most 1e12");
+  const bool in_range = number >= 1e-12 && number <= 1e12;  // false for NaN
+  if (!in_range) {
+    corrupt(value, "from 1e-12 to 1e12");
   }
   return number;
 }
@@ -143,6 +144,11 @@ void read_scaling(const Json& json, const Json& block, const Config& config, Rop
         rope.truncate = truncate->as_bool();
       }
       rope.attention_factor = yarn_magnitude(block, rope.factor);
+      if (rope.base <= 1) {
+        throw Error(ErrorKind::ModelCorrupt,
+                    "[config] config.json: 'rope_theta' must be above 1 for rope type yarn; "
+                    "download the model again or correct the file.");
+      }
       break;
     case RopeKind::LongRope: {
       rope.original_context = original_context(json, block, config.context_window);
@@ -166,12 +172,13 @@ Rope read_rope(const Json& json, const Json* block, const Config& config, double
   rope.base = positive_or(block, "rope_theta", theta);
   const double part =
       positive_or(block, "partial_rotary_factor", positive_or(&json, "partial_rotary_factor", 1));
-  rope.dims = static_cast<int>(config.head_dim * std::min(part, 1.0));
-  if (rope.dims < 2 || rope.dims % 2 != 0) {
+  rope.dims = static_cast<int>(config.head_dim * std::min(part, 2.0));
+  if (rope.dims < 2 || rope.dims % 2 != 0 || rope.dims > config.head_dim) {
     throw Error(ErrorKind::ModelCorrupt,
-                "[config] config.json: rotary embedding of " + std::to_string(rope.dims) +
-                    " dimensions of a head of " + std::to_string(config.head_dim) +
-                    ", which must be even and at least 2; correct 'partial_rotary_factor'.");
+                "[config] config.json: 'partial_rotary_factor' turns " + std::to_string(rope.dims) +
+                    " of a head's " + std::to_string(config.head_dim) +
+                    " dimensions, which must be even, at least 2 and no more than those; download "
+                    "the model again or correct the file.");
   }
   if (block != nullptr) {
     read_scaling(json, *block, config, rope);

@@ -23,8 +23,14 @@ std::array<const char*, 4> norm_names(Placement placement) {
   return {};
 }
 
+/// Which projections a checkpoint holds as one matrix.
+struct Fused {
+  bool qkv = false;
+  bool gate_up = false;
+};
+
 LayerSpec resolve_layer(TensorBook& book, const Config& config, const std::string& prefix,
-                        const LayerConfig& layer) {
+                        const LayerConfig& layer, Fused fused) {
   LayerSpec spec;
   spec.window = layer.window;
   spec.rope = layer.rope;
@@ -44,7 +50,7 @@ LayerSpec resolve_layer(TensorBook& book, const Config& config, const std::strin
   const std::string attention = prefix + "self_attn.";
   const int q_width = config.heads * config.head_dim;
   const int kv_width = config.kv_heads * config.head_dim;
-  if (book.has(attention + "qkv_proj")) {
+  if (fused.qkv) {
     spec.qkv = {book.matrix(attention + "qkv_proj", q_width + 2 * kv_width, config.hidden_size)};
   } else {
     spec.qkv = {book.matrix(attention + "q_proj", q_width, config.hidden_size),
@@ -64,7 +70,7 @@ LayerSpec resolve_layer(TensorBook& book, const Config& config, const std::strin
 
   const std::string ffn = prefix + "mlp.";
   const int width = config.intermediate_size;
-  if (book.has(ffn + "gate_up_proj")) {
+  if (fused.gate_up) {
     spec.gate_up = {book.matrix(ffn + "gate_up_proj", 2 * width, config.hidden_size)};
   } else {
     spec.gate_up = {book.matrix(ffn + "gate_proj", width, config.hidden_size),
@@ -92,9 +98,17 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
   const std::string prefix = find_prefix(book);
   spec.embedding = book.matrix(prefix + "embed_tokens", config.vocab_size, config.hidden_size);
   spec.final_norm = book.norm(prefix + "norm", config.hidden_size);
+  std::vector<std::string> layers;
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
-    spec.layers.push_back(resolve_layer(book, config, prefix + "layers." + std::to_string(i) + ".",
-                                        config.layers[i]));
+    layers.push_back(prefix + "layers." + std::to_string(i) + ".");
+  }
+  const auto in_some_layer = [&](const char* module) {
+    return std::ranges::any_of(layers, [&](const auto& layer) { return book.has(layer + module); });
+  };
+  const Fused fused{.qkv = in_some_layer("self_attn.qkv_proj"),
+                    .gate_up = in_some_layer("mlp.gate_up_proj")};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    spec.layers.push_back(resolve_layer(book, config, layers[i], config.layers[i], fused));
   }
 
   const std::string head =

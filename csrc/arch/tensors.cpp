@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <string>
 
+#include "arch/layer_faults.h"
 #include "io/error.h"
+#include "io/text.h"
 
 namespace convergio::arch {
 
@@ -12,7 +14,6 @@ namespace {
 using io::Dtype;
 
 const std::vector<Dtype> kFloats{Dtype::F32, Dtype::F16, Dtype::BF16};
-constexpr std::size_t kFaultsShown = 20;
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "(";
@@ -101,6 +102,7 @@ void TensorBook::expect_quantized(const MatrixSpec& matrix) {
     faults_.push_back("'" + matrix.name + "' has " + std::to_string(cols) +
                       " columns, which groups of " + std::to_string(q.group_size) +
                       " don't divide");
+    ignore(matrix.name);
     return;
   }
   const bool affine = q.mode == "affine";
@@ -125,7 +127,11 @@ MatrixSpec TensorBook::matrix(const std::string& module, int rows, int cols) {
       return matrix;
     }
   } else if (overridden && override->second) {
-    faults_.push_back("'" + module + ".scales' is missing, which config.json's override needs");
+    matrix.quantization = override->second;
+  } else if (const auto* weight = checkpoint_.find(module + ".weight");
+             weight != nullptr && weight->dtype == Dtype::U32) {
+    matrix.quantization =
+        config_.quantization;  // packed numbers: it is the scales that are missing
   }
   if (matrix.quantization) {
     expect_quantized(matrix);
@@ -160,22 +166,15 @@ void TensorBook::close() const {
   }
   for (const auto& [name, used] : used_) {
     if (!used) {
-      faults.push_back("'" + name + "' is not part of a " +
+      faults.push_back(io::in_quotes(name) + " is not part of a " +
                        std::string(config_.family->model_type) + " model");
     }
   }
   if (faults.empty()) {
     return;
   }
-  std::string text;
-  for (std::size_t i = 0; i < std::min(faults.size(), kFaultsShown); ++i) {
-    text += (i == 0 ? "" : "; ") + faults[i];
-  }
-  if (faults.size() > kFaultsShown) {
-    text += "; and " + std::to_string(faults.size() - kFaultsShown) + " more";
-  }
   throw Error(ErrorKind::ModelCorrupt,
-              "[model] the checkpoint does not fit its config.json: " + text +
+              "[model] the checkpoint does not fit its config.json: " + join_faults(faults) +
                   "; download the model again or use a checkpoint whose config.json matches.");
 }
 

@@ -3,6 +3,9 @@
 NB_MODULE(_native, m) {
   using namespace convergio::bindings;
   m.doc() = "The native core: models, requests and the worker that answers them.";
+  // a program may end amid an answer: Python then frees nothing that a daemon thread or a global
+  // holds
+  nanobind::set_leak_warnings(false);
   bind_errors(m);
   bind_runtime(m);
   bind_model(m);

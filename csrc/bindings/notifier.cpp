@@ -14,8 +14,7 @@ void bind_notifier(nb::module_& m) {
       .def(nb::init<>())
       .def("wait", &engine::Notifier::wait, nb::call_guard<WithoutGil>(),
            "The ids that were posted since the last call; waits for the first. Empty once closed.")
-      .def("close", &engine::Notifier::close, nb::call_guard<WithoutGil>(),
-           "Ends every wait().");
+      .def("close", &engine::Notifier::close, nb::call_guard<WithoutGil>(), "Ends every wait().");
 }
 
 }  // namespace convergio::bindings

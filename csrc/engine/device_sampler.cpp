@@ -74,8 +74,7 @@ mx::array sample_on_device(const mx::array& logits, const SamplingParams& params
   if (params.greedy()) {
     return checked(mx::argmax(flat, 0));
   }
-  mx::array weights =
-      mx::exp(mx::divide(mx::subtract(flat, highest), number(params.temperature)));
+  mx::array weights = mx::exp(mx::divide(mx::subtract(flat, highest), number(params.temperature)));
   if (params.top_k > 0 && static_cast<std::size_t>(params.top_k) < weights.size()) {
     const mx::array ones = mx::ones({static_cast<int>(weights.size())}, mx::int32);
     weights = keep_likeliest(weights, ones, mx::array(params.top_k));

@@ -77,10 +77,8 @@ News Request::next(std::optional<double> timeout) {
   } else {
     changed_.wait(lock, ready);
   }
-  return {.samples = std::exchange(samples_, {}),
-          .finish = finish_,
-          .error = error_,
-          .stats = stats_};
+  return {
+      .samples = std::exchange(samples_, {}), .finish = finish_, .error = error_, .stats = stats_};
 }
 
 void Request::notify(std::shared_ptr<Notifier> notifier, std::int64_t id) {

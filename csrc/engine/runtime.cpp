@@ -38,10 +38,10 @@ void read_environment() {
   if (device == "cpu") {
     mx::set_default_device(mx::Device::cpu);
   } else if (device == "gpu" ? !mx::is_available(mx::Device::gpu) : !device.empty()) {
-    throw Error(ErrorKind::InvalidRequest, "[engine] CONVERGIO_MLX_DEVICE is '" +
-                                               std::string(device) +
-                                               "', but this machine has: cpu" +
-                                               (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] CONVERGIO_MLX_DEVICE is '" + std::string(device) +
+                    "', but this machine has: cpu" +
+                    (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
   }
   try {
     kernels::active_isa();

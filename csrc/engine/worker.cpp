@@ -7,7 +7,9 @@
 namespace convergio::engine {
 
 Worker::Worker(std::size_t most_active)
-    : most_active_(most_active), process_(getpid()), thread_([this] { loop(); }) {}
+    : most_active_(most_active),
+      process_(getpid()),
+      thread_(std::make_unique<std::thread>([this] { loop(); })) {}
 
 Worker::~Worker() { stop(); }
 
@@ -62,9 +64,8 @@ void Worker::run_later(std::function<void()> job) noexcept {
 
 void Worker::stop() {
   if (forked()) {
-    if (thread_.joinable()) {
-      thread_.detach();  // it exists in the parent alone
-    }
+    // the thread exists in the parent alone: there is nothing to join, and to detach it crashes
+    static_cast<void>(thread_.release());
     return;
   }
   const std::scoped_lock one_by_one(ending_);
@@ -76,8 +77,8 @@ void Worker::stop() {
     }
   }
   changed_.notify_one();
-  if (thread_.joinable()) {
-    thread_.join();
+  if (thread_->joinable()) {
+    thread_->join();
   }
 }
 

@@ -95,7 +95,7 @@ class Worker {
   std::deque<std::shared_ptr<Task>> active_;  ///< touched by the thread alone
   std::shared_ptr<Task> running_;             ///< set by the thread alone
   bool stopping_ = false;
-  std::thread thread_;
+  std::unique_ptr<std::thread> thread_;
 };
 
 }  // namespace convergio::engine

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "kernels/primitive.h"
 #include "mlx/allocator.h"
 #include "mlx/device.h"
 
@@ -19,7 +20,7 @@ mx::array copied(const std::byte* data, const mx::Shape& shape, mx::Dtype dtype)
   const std::size_t bytes = std::accumulate(
       shape.begin(), shape.end(), static_cast<std::size_t>(mx::size_of(dtype)),
       [](std::size_t product, int dim) { return product * static_cast<std::size_t>(dim); });
-  Data block = mx::allocator::malloc(bytes);
+  Data block = memory(bytes);
   std::memcpy(block.buffer().raw_ptr(), data, bytes);
   return mx::array(std::move(block), shape, dtype);
 }

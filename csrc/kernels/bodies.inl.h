@@ -12,5 +12,5 @@
 #include "kernels/attention.inl.h"
 // clang-format on
 
-constexpr KernelSet kSet = {arranged_floats, arrange, gemv, matmul,   dequantize,
-                            rms_norm,        gated,   rope, cast_row, attend};
+constexpr KernelSet kSet = {
+    {arranged_floats, arrange, gemv}, matmul, dequantize, rms_norm, gated, rope, cast_row, attend};

@@ -95,7 +95,7 @@ CONVERGIO_INLINE void dense_rows(const Weights& w, const LinearPiece& piece, std
   }
 }
 
-struct Gemv {
+struct GemvOfCodec {
   const Weights& w;
   const LinearPiece& piece;
   template <class Codec>
@@ -132,7 +132,7 @@ static void gemv(const Weights& w, const LinearPiece& piece) {
     return gemv_packed(w, piece);
   }
   if (w.format != Format::Dense) {
-    with_codec(w, Gemv{w, piece});
+    with_codec(w, GemvOfCodec{w, piece});
     return;
   }
   switch (w.type) {

@@ -34,48 +34,30 @@ CONVERGIO_INLINE V load_any(Type type, const std::uint8_t* p, int n) {
   }
 }
 
-/// The 256 scales that a byte can be: e8m0 (a power of two) and e4m3.
-struct ByteScales {
-  float e8m0[256] = {};
-  float e4m3[256] = {};
-  constexpr ByteScales() {
-    e8m0[0] = 0x1p-127F;
-    for (int i = 1; i < 255; ++i) {
-      e8m0[i] = 2.0F * e8m0[i - 1];
-    }
-    e8m0[255] = __builtin_inff();
-    for (int i = 0; i < 128; ++i) {
-      float value = static_cast<float>(i < 8 ? i : 8 + i % 8) * 0x1p-9F;
-      for (int exponent = i / 8; exponent > 1; --exponent) {
-        value *= 2.0F;
-      }
-      e4m3[i] = value;
-      e4m3[i + 128] = -value;
-    }
-  }
-};
-
 constexpr int kGroupsAtOnce = 16;
 
-/// Scales and biases of `count` <= kGroupsAtOnce groups from number `first` (of the whole matrix);
-/// zero up to kGroupsAtOnce.
+/// The scales of kLanes groups from number `first` (of the whole matrix) on, zero past `n` of them.
+CONVERGIO_INLINE V scales_of(const Weights& w, std::int64_t first, int n) {
+  if (w.type == Type::U8) {
+    return w.format == Format::Nvfp4 ? load_e4m3(w.scales + first, n)
+                                     : load_e8m0(w.scales + first, n);
+  }
+  return load_any(w.type, w.scales + first * (w.type == Type::F32 ? 4 : 2), n);
+}
+
+CONVERGIO_INLINE V biases_of(const Weights& w, std::int64_t first, int n) {
+  if (w.type == Type::U8) {
+    return splat(0.0F);
+  }
+  return load_any(w.type, w.biases + first * (w.type == Type::F32 ? 4 : 2), n);
+}
+
+/// Those of `count` <= kGroupsAtOnce groups, zero past them.
 CONVERGIO_INLINE void read_groups(const Weights& w, std::int64_t first, int count, float* scales,
                                   float* biases) {
-  if (w.type == Type::U8) {
-    static constexpr ByteScales kScales;
-    const float* table = w.format == Format::Nvfp4 ? kScales.e4m3 : kScales.e8m0;
-    const std::uint8_t* codes = w.scales + first;
-    for (int i = 0; i < kGroupsAtOnce; ++i) {
-      scales[i] = i < count ? table[codes[i]] : 0.0F;
-      biases[i] = 0.0F;
-    }
-    return;
-  }
-  const std::int64_t size = w.type == Type::F32 ? 4 : 2;
   for (int i = 0; i < kGroupsAtOnce; i += kLanes) {
-    const std::int64_t at = (first + i) * size;
-    store(scales + i, load_any(w.type, w.scales + at, count - i));
-    store(biases + i, load_any(w.type, w.biases + at, count - i));
+    store(scales + i, scales_of(w, first + i, count - i));
+    store(biases + i, biases_of(w, first + i, count - i));
   }
 }
 
@@ -88,4 +70,23 @@ CONVERGIO_INLINE const std::uint8_t* packed_row(const Weights& w, std::int64_t r
   }
   __builtin_memcpy(spare, p, static_cast<std::size_t>(bytes));
   return static_cast<const std::uint8_t*>(spare);
+}
+
+/// How far ahead of its use a row is asked for: beyond what the machine sees coming by itself.
+constexpr int kAhead = 1024;  // bytes
+
+/// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
+CONVERGIO_INLINE void ask_for_groups(const Weights& w, std::int64_t row) {
+  constexpr std::int64_t kRowsAhead = 8;
+  const std::int64_t bytes = w.cols / w.group *
+                             (w.type == Type::U8    ? 1
+                              : w.type == Type::F32 ? 4
+                                                    : 2);
+  const std::int64_t from = (row + kRowsAhead) * bytes;
+  for (std::int64_t at = 0; at < bytes; at += 64) {
+    __builtin_prefetch(w.scales + from + at);
+    if (w.biases != nullptr) {
+      __builtin_prefetch(w.biases + from + at);
+    }
+  }
 }

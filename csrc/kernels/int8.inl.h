@@ -57,6 +57,12 @@ static void round_row(const Weights& w, const float* x, std::int8_t* q, float* s
   }
 }
 
+/// 4-bit floats as bytes: 2 · value + 12.
+CONVERGIO_INLINE __m512i e2m1_bytes() {
+  return _mm512_broadcast_i32x4(
+      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+}
+
 /// Numbers whose width does not divide 8, as bytes. `count` is a multiple of 32.
 template <int kBits>
 CONVERGIO_INLINE void to_bytes(const std::uint8_t* p, std::int64_t count, std::uint8_t* out) {
@@ -70,8 +76,7 @@ CONVERGIO_INLINE void to_bytes(const std::uint8_t* p, std::int64_t count, std::u
 /// One packed word of 16 outputs to the words of four unsigned bytes that it holds.
 CONVERGIO_INLINE void store_words(const Weights& w, __m512i word, std::uint8_t* out) {
   if (w.format == Format::Mxfp4 || w.format == Format::Nvfp4) {
-    const __m512i values = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m512i values = e2m1_bytes();
     const __m512i mask = _mm512_set1_epi8(15);
     _mm512_store_si512(out, _mm512_shuffle_epi8(values, _mm512_and_si512(word, mask)));
     _mm512_store_si512(

@@ -42,7 +42,7 @@ CpuFeatures detect() {
   constexpr unsigned kFma = 1U << 12, kOsxsave = 1U << 27, kF16c = 1U << 29;
   constexpr unsigned kAvx2 = 1U << 5;
   constexpr unsigned kAvx512 = 1U << 16 | 1U << 17 | 1U << 30 | 1U << 31;  // F, DQ, BW, VL
-  constexpr unsigned kVnni = 1U << 11;
+  constexpr unsigned kVnni = 1U << 11 | 1U << 1;                           // and VBMI
   constexpr unsigned kYmm = 0x06, kZmm = 0xe6;
   CpuFeatures f;
   const Cpuid one = cpuid(1, 0);

@@ -18,7 +18,7 @@ std::optional<Isa> isa_from_name(std::string_view name);
 struct CpuFeatures {
   bool avx2 = false;         ///< AVX2, FMA and F16C
   bool avx512 = false;       ///< AVX-512 F, BW, DQ and VL
-  bool avx512_vnni = false;  ///< and 8-bit dot products
+  bool avx512_vnni = false;  ///< and VNNI and VBMI: dot products and shuffles of bytes
   bool neon = false;
   bool dotprod = false;  ///< NEON's 8-bit dot products
 };

@@ -94,13 +94,17 @@ constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t head_dim) 
   return rows * (head_dim + kAttentionKeys) + 2 * kAttentionKeys * attention_width(head_dim) + 16;
 }
 
-struct KernelSet {
-  /// gemv may want each row of x laid out another way: the floats that takes (0: as it is), and
-  /// the laying out of one row.
+/// A few rows of x: each weight is unpacked once for up to four of them.
+struct Gemv {
+  /// `run` may want each row of x laid out another way ("arranged"): the floats that takes (0: as
+  /// it is), and the laying out of one row.
   std::int64_t (*arranged_floats)(const Weights& w);
   void (*arrange)(const Weights& w, const float* x, float* out);
-  /// A few rows of x, arranged: each weight is unpacked once for up to four of them.
-  void (*gemv)(const Weights& w, const LinearPiece& piece);
+  void (*run)(const Weights& w, const LinearPiece& piece);
+};
+
+struct KernelSet {
+  Gemv gemv;
   /// Many rows: a panel of weights is unpacked, then used for all rows of x.
   void (*matmul)(const Weights& w, const LinearPiece& piece);
   /// One row of the matrix, `cols` floats.
@@ -129,8 +133,9 @@ struct Int8Rows {
   std::int64_t n;
 };
 
-/// The kernels that multiply 8-bit numbers.
+/// The kernels that multiply whole numbers.
 struct Int8Set {
+  Gemv gemv;  ///< x in 16 bits
   void (*round_row)(const Weights& w, const float* x, std::int8_t* numbers, float* scales,
                     float* sums);
   /// y = x · Wᵀ for all rows of x and the outputs [begin, end); `work` is int8_work() bytes.

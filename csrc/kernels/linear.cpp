@@ -133,14 +133,15 @@ void add_bias(float* y, std::int64_t n, std::int64_t rows, const float* bias, st
 }
 
 /// y = x · Wᵀ + bias over the pool; `bias` is null or `w.rows` floats.
-void run_linear(const KernelSet& set, const Weights& w, Rows x, float* y, const float* bias) {
+void run_linear(const KernelSet& set, const Gemv& gemv, const Weights& w, Rows x, float* y,
+                const float* bias) {
   constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least
   const bool few = x.n <= kGemvRows;
   AlignedFloats arranged;
-  if (const std::int64_t floats = few ? set.arranged_floats(w) : 0; floats > 0) {
+  if (const std::int64_t floats = few ? gemv.arranged_floats(w) : 0; floats > 0) {
     arranged = aligned_floats(x.n * floats);
     for (std::int64_t i = 0; i < x.n; ++i) {
-      set.arrange(w, x.data + i * x.row, arranged.get() + i * floats);
+      gemv.arrange(w, x.data + i * x.row, arranged.get() + i * floats);
     }
     x.data = arranged.get();
     x.row = floats;
@@ -150,7 +151,7 @@ void run_linear(const KernelSet& set, const Weights& w, Rows x, float* y, const 
   parallel_ranges(w.rows, step, grain, [&](std::int64_t begin, std::int64_t end) {
     auto* work = static_cast<float*>(scratch(linear_work(w, x.n) * kFloat));
     const LinearPiece piece{x.data, x.row, x.n, y, w.rows, begin, end, work};
-    (few ? set.gemv : set.matmul)(w, piece);
+    (few ? gemv.run : set.matmul)(w, piece);
     if (bias != nullptr) {
       add_bias(y, x.n, w.rows, bias, begin, end);
     }
@@ -197,8 +198,7 @@ mx::array linear(const mx::array& x, const Matrix& weight, const std::optional<m
   const std::size_t first = inputs.size();
   add_inputs(weight, inputs);
   const Weights layout = layout_of(weight);
-  const Int8Set* int8 =
-      x.shape(0) > kGemvRows && !exact() ? int8_set(active_isa(), layout) : nullptr;
+  const Int8Set* int8 = exact() ? nullptr : int8_set(active_isa(), layout);
   auto prepare = [&set = kernel_set(active_isa()), int8, layout, first](
                      const std::vector<mx::array>& in, mx::array& out) -> Work {
     allocate(out);
@@ -206,10 +206,10 @@ mx::array linear(const mx::array& x, const Matrix& weight, const std::optional<m
             bias = first == 2 ? in[1].data<float>() : nullptr] {
       std::vector<float> spare;
       const Rows rows = straight(x, spare);
-      if (int8 != nullptr) {
+      if (int8 != nullptr && rows.n > kGemvRows) {
         run_linear_int8(*int8, w, rows, y, bias);
       } else {
-        run_linear(set, w, rows, y, bias);
+        run_linear(set, int8 != nullptr ? int8->gemv : set.gemv, w, rows, y, bias);
       }
     };
   };

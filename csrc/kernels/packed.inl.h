@@ -101,11 +101,11 @@ CONVERGIO_INLINE void add_fields(Words v, const float* x, std::int64_t x_stride,
 
 /// kWords: the words of one group.
 template <class Number, int kWords, int kRows>
-CONVERGIO_INLINE void add_words(Words v, const float* scales, const float* x, std::int64_t x_stride,
-                                V* total) {
+CONVERGIO_INLINE void add_words(Words v, const Groups& scales, int first, const float* x,
+                                std::int64_t x_stride, V* total) {
   V dots[kRows];
   add_fields<Number, kRows, 0>(v, x, x_stride, dots);
-  const V scale = repeat<kWords>(scales);
+  const V scale = repeat<kWords>(scales, first);
   for (int i = 0; i < kRows; ++i) {
     total[i] = fma(dots[i], scale, total[i]);
   }
@@ -118,8 +118,7 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
   constexpr int kItems = kLanes * (32 / Number::kBits);
   constexpr int kBlocks = kGroupsAtOnce * kWords / kLanes;  // for so many groups
   static_assert(kGroupsAtOnce * kWords % kLanes == 0);
-  float scales[kGroupsAtOnce + 16];
-  float biases[kGroupsAtOnce];
+  Groups scales;
   V total[kRows];
   for (int i = 0; i < kRows; ++i) {
     total[i] = splat(0.0F);
@@ -129,26 +128,28 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
   const float* sums = x + arranged_items(w);
   for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
-    read_groups(w, row * groups + g, count, scales, biases);
-    if (affine) {
-      for (int s = 0; s < kGroupsAtOnce; s += kLanes) {
+    const std::int64_t group = row * groups + g;
+    for (int s = 0; s < kGroupsAtOnce; s += kLanes) {
+      set(scales, s, scales_of(w, group + s, count - s));
+      if (affine) {
+        const V bias = biases_of(w, group + s, count - s);
         for (int i = 0; i < kRows; ++i) {
-          total[i] = fma(load(biases + s), load(sums + i * x_stride + g + s), total[i]);
+          total[i] = fma(bias, load(sums + i * x_stride + g + s), total[i]);
         }
       }
     }
     if (count == kGroupsAtOnce) {
       for (int b = 0; b < kBlocks; ++b) {
-        add_words<Number, kWords, kRows>(load_words(p + b * 4 * kLanes),
-                                         scales + b * kLanes / kWords, x + b * kItems, x_stride,
-                                         total);
+        __builtin_prefetch(p + b * 4 * kLanes + kAhead);
+        add_words<Number, kWords, kRows>(load_words(p + b * 4 * kLanes), scales,
+                                         b * kLanes / kWords, x + b * kItems, x_stride, total);
       }
       p += kBlocks * 4 * kLanes;
       x += kBlocks * kItems;
     } else {
       for (int left = count * kWords; left > 0; left -= kLanes) {
-        add_words<Number, kWords, kRows>(
-            load_words(p, left), scales + (count * kWords - left) / kWords, x, x_stride, total);
+        add_words<Number, kWords, kRows>(load_words(p, left), scales,
+                                         (count * kWords - left) / kWords, x, x_stride, total);
         p += 4 * kLanes;
         x += kItems;
       }
@@ -165,6 +166,7 @@ CONVERGIO_INLINE void packed_rows(const Weights& w, const LinearPiece& piece, st
   const float* x = piece.x + first * piece.x_stride;
   float* y = piece.y + first * piece.y_stride;
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+    ask_for_groups(w, row);
     packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride, y + row,
                                           piece.y_stride);
   }

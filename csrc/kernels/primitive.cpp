@@ -1,6 +1,7 @@
 #include "kernels/primitive.h"
 
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -48,6 +49,14 @@ mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector
                    std::make_shared<CpuOp>(stream, name, std::move(prepare)), std::move(inputs));
 }
 
-void allocate(mx::array& out) { out.set_data(mx::allocator::malloc(out.nbytes())); }
+void allocate(mx::array& out) { out.set_data(memory(out.nbytes())); }
+
+mx::allocator::Data memory(std::size_t bytes) {
+  mx::allocator::Data data = mx::allocator::malloc(bytes);
+  if (bytes > 0 && data.buffer().ptr() == nullptr) {
+    throw std::bad_alloc();
+  }
+  return data;
+}
 
 }  // namespace convergio::kernels

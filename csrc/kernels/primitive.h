@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
+#include "mlx/allocator.h"
 #include "mlx/array.h"
 
 namespace convergio::kernels {
@@ -27,7 +29,11 @@ using Prepare = std::function<Work(const std::vector<mx::array>& inputs, mx::arr
 mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector<mx::array> inputs,
                  Prepare prepare);
 
-/// Memory for a whole row-contiguous output.
+/// Memory by MLX's allocator; throws std::bad_alloc where there is none, which MLX's own on CPU
+/// leaves to a null pointer.
+mx::allocator::Data memory(std::size_t bytes);
+
+/// Memory for a whole row-contiguous output. Throws as memory() does.
 void allocate(mx::array& out);
 
 }  // namespace convergio::kernels

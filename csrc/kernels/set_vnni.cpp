@@ -8,13 +8,14 @@
 // Everything below is compiled for this set only; nothing but static functions comes out of it.
 #if defined(__clang__)
 #pragma clang attribute push(                                                               \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c"))), \
+    __attribute__((                                                                         \
+        target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma,f16c"))), \
     apply_to = function)
 #else
 // GCC 12's own headers leave a register unset on purpose and are warned about it
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,avx2,fma,f16c")
 #endif
 
 namespace convergio::kernels {
@@ -24,7 +25,9 @@ namespace vnni {
 // the vector comes first
 #include "kernels/groups.inl.h"
 #include "kernels/int8.inl.h"
-constexpr Int8Set kSet = {round_row, matmul_int8};
+// it shares the bytes of 4-bit floats
+#include "kernels/digits.inl.h"
+constexpr Int8Set kSet = {{digits_floats, digits, digits_gemv}, round_row, matmul_int8};
 }  // namespace vnni
 
 #if defined(__clang__)

@@ -160,14 +160,16 @@ CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
   }
 }
 
+/// Eight bytes: the same fields as a half's, 8 powers of two lower.
+CONVERGIO_INLINE V e4m3s(__m128i eight) {
+  const __m128i bytes = _mm_cvtepu8_epi16(eight);
+  const __m128i sign = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x80)), 8);
+  const __m128i rest = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x7f)), 7);
+  return _mm256_cvtph_ps(_mm_or_si128(sign, rest)) * splat(256.0F);
+}
 CONVERGIO_INLINE void unpack_e4m3(const std::uint8_t* p, V* out) {
   for (int i = 0; i < 4; ++i) {
-    // the same fields as a half's, 8 powers of two lower
-    const __m128i bytes =
-        _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i)));
-    const __m128i sign = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x80)), 8);
-    const __m128i rest = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x7f)), 7);
-    out[i] = _mm256_cvtph_ps(_mm_or_si128(sign, rest)) * splat(256.0F);
+    out[i] = e4m3s(_mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p + 8 * i)));
   }
 }
 
@@ -203,7 +205,7 @@ CONVERGIO_INLINE V e2m1_field(Words v) {
 }
 
 template <int kTimes>
-CONVERGIO_INLINE V repeat(const float* p) {
+CONVERGIO_INLINE V repeat_from(const float* p) {
   if constexpr (kTimes >= 8) {
     return _mm256_set1_ps(*p);
   } else if constexpr (kTimes == 4) {
@@ -214,3 +216,18 @@ CONVERGIO_INLINE V repeat(const float* p) {
     return _mm256_permutevar8x32_ps(four, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
   }
 }
+
+/// The first n bytes; the others are zero.
+CONVERGIO_INLINE __m128i load_bytes(const std::uint8_t* p, int n) {
+  std::uint64_t bytes = 0;
+  __builtin_memcpy(&bytes, p, n >= 8 ? 8 : n > 0 ? static_cast<std::size_t>(n) : 0);
+  return _mm_cvtsi64_si128(static_cast<long long>(bytes));
+}
+CONVERGIO_INLINE V load_e8m0(const std::uint8_t* p, int n) {
+  const __m256i bits = _mm256_slli_epi32(_mm256_cvtepu8_epi32(load_bytes(p, n)), 23);
+  const __m256i value = _mm256_max_epi32(bits, _mm256_set1_epi32(0x400000));
+  return _mm256_castsi256_ps(_mm256_and_si256(value, first_lanes(n)));
+}
+CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) { return e4m3s(load_bytes(p, n)); }
+
+#include "kernels/repeat.inl.h"

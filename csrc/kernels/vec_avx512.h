@@ -137,14 +137,16 @@ CONVERGIO_INLINE void unpack16_e2m1(const std::uint8_t* p, V* out) {
   out[0] = look_up(e2m1_values(), spread<4>(p));
 }
 
+/// Sixteen bytes: the same fields as a half's, 8 powers of two lower.
+CONVERGIO_INLINE V e4m3s(__m128i sixteen) {
+  const __m256i bytes = _mm256_cvtepu8_epi16(sixteen);
+  const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x80)), 8);
+  const __m256i rest = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x7f)), 7);
+  return _mm512_cvtph_ps(_mm256_or_si256(sign, rest)) * splat(256.0F);
+}
 CONVERGIO_INLINE void unpack_e4m3(const std::uint8_t* p, V* out) {
   for (int i = 0; i < 2; ++i) {
-    // the same fields as a half's, 8 powers of two lower
-    const __m256i bytes =
-        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + 16 * i)));
-    const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x80)), 8);
-    const __m256i rest = _mm256_slli_epi16(_mm256_and_si256(bytes, _mm256_set1_epi16(0x7f)), 7);
-    out[i] = _mm512_cvtph_ps(_mm256_or_si256(sign, rest)) * splat(256.0F);
+    out[i] = e4m3s(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p + 16 * i)));
   }
 }
 
@@ -172,18 +174,29 @@ CONVERGIO_INLINE V e2m1_field(Words v) {
   return look_up(e2m1_values(), _mm512_srli_epi32(v, 4 * kField));
 }
 
+/// Sixteen numbers, one a group.
+struct Groups {
+  V at;
+};
+CONVERGIO_INLINE void set(Groups& g, int, V v) { g.at = v; }
+/// The numbers from `first` on, each kTimes in a row.
 template <int kTimes>
-CONVERGIO_INLINE V repeat(const float* p) {
-  if constexpr (kTimes >= 16) {
-    return _mm512_set1_ps(*p);
-  } else if constexpr (kTimes == 8) {
-    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
-                                 _mm512_castps128_ps512(_mm_loadu_ps(p)));
-  } else if constexpr (kTimes == 4) {
-    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-                                 _mm512_castps128_ps512(_mm_loadu_ps(p)));
-  } else {
-    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
-                                 _mm512_castps256_ps512(_mm256_loadu_ps(p)));
-  }
+CONVERGIO_INLINE V repeat(const Groups& g, int first) {
+  const __m512i lanes =
+      kTimes >= 16  ? _mm512_setzero_si512()
+      : kTimes == 8 ? _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
+      : kTimes == 4 ? _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3)
+                    : _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  static_assert(kTimes == 2 || kTimes == 4 || kTimes == 8 || kTimes >= 16);
+  return _mm512_permutexvar_ps(_mm512_add_epi32(lanes, _mm512_set1_epi32(first)), g.at);
+}
+
+CONVERGIO_INLINE V load_e8m0(const std::uint8_t* p, int n) {
+  const __m512i bits =
+      _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(n), p)), 23);
+  return _mm512_castsi512_ps(
+      _mm512_maskz_max_epi32(first_lanes(n), bits, _mm512_set1_epi32(0x400000)));
+}
+CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) {
+  return e4m3s(_mm_maskz_loadu_epi8(first_lanes(n), p));
 }

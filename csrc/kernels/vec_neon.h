@@ -202,7 +202,7 @@ CONVERGIO_INLINE V e2m1_field(Words v) {
 }
 
 template <int kTimes>
-CONVERGIO_INLINE V repeat(const float* p) {
+CONVERGIO_INLINE V repeat_from(const float* p) {
   if constexpr (kTimes >= 4) {
     return vdupq_n_f32(*p);
   } else {
@@ -210,3 +210,26 @@ CONVERGIO_INLINE V repeat(const float* p) {
     return vcombine_f32(vdup_lane_f32(two, 0), vdup_lane_f32(two, 1));
   }
 }
+
+/// The first n bytes, two bytes apart; the others are zero.
+CONVERGIO_INLINE uint16x4_t load_bytes(const std::uint8_t* p, int n) {
+  std::uint16_t lanes[4] = {};
+  for (int i = 0; i < n && i < 4; ++i) {
+    lanes[i] = p[i];
+  }
+  return vld1_u16(lanes);
+}
+CONVERGIO_INLINE V load_e8m0(const std::uint8_t* p, int n) {
+  const uint32x4_t codes = vmovl_u16(load_bytes(p, n));
+  const uint32x4_t bits = vmaxq_u32(vshlq_n_u32(codes, 23), vdupq_n_u32(0x400000));
+  const std::int32_t lanes[4] = {0, 1, 2, 3};
+  return vreinterpretq_f32_u32(vandq_u32(bits, vcltq_s32(vld1q_s32(lanes), vdupq_n_s32(n))));
+}
+CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) {
+  const uint16x4_t codes = load_bytes(p, n);
+  const uint16x4_t sign = vshl_n_u16(vand_u16(codes, vdup_n_u16(0x80)), 8);
+  const uint16x4_t rest = vshl_n_u16(vand_u16(codes, vdup_n_u16(0x7f)), 7);
+  return float16s(vorr_u16(sign, rest)) * splat(256.0F);
+}
+
+#include "kernels/repeat.inl.h"

@@ -170,6 +170,17 @@ CONVERGIO_INLINE V e2m1_field(Words v) {
 
 /// Each number kTimes in a row.
 template <int kTimes>
-CONVERGIO_INLINE V repeat(const float* p) {
+CONVERGIO_INLINE V repeat_from(const float* p) {
   return *p;
 }
+
+CONVERGIO_INLINE V load_e8m0(const std::uint8_t* p, int n) {
+  return n <= 0 ? 0.0F : float_of(*p == 0 ? 0x400000U : static_cast<std::uint32_t>(*p) << 23);
+}
+CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) {
+  return n <= 0 ? 0.0F
+                : half_to_float(static_cast<std::uint16_t>((*p & 0x80) << 8 | (*p & 0x7f) << 7)) *
+                      256.0F;
+}
+
+#include "kernels/repeat.inl.h"

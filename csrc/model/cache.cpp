@@ -5,7 +5,7 @@
 #include "arch/rope.h"
 #include "io/error.h"
 #include "kernels/attention.h"
-#include "mlx/allocator.h"
+#include "kernels/primitive.h"
 #include "mlx/ops.h"
 
 namespace convergio::model {
@@ -20,7 +20,7 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
   for (const auto dim : shape) {
     bytes *= static_cast<std::size_t>(dim);
   }
-  return mx::array(mx::allocator::malloc(bytes), shape, dtype);
+  return mx::array(kernels::memory(bytes), shape, dtype);
 }
 
 mx::array rows_of(const mx::array& buffer, int from, int to) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "io/error.h"
+#include "io/text.h"
 #include "mlx/ops.h"
 
 namespace convergio::model {
@@ -15,8 +16,8 @@ kernels::Activation activation_named(const std::string& name) {
   if (name == "gelu") return kernels::Activation::Gelu;
   if (name == "relu") return kernels::Activation::Relu;
   throw Error(ErrorKind::UnsupportedModel,
-              "[config] config.json: 'hidden_act' is '" + name +
-                  "'; supported activations: silu, gelu, gelu_pytorch_tanh, relu.");
+              "[config] config.json: the activation is " + io::in_quotes(name) +
+                  "; supported activations: silu, gelu, gelu_pytorch_tanh, relu.");
 }
 
 }  // namespace

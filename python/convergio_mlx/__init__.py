@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from convergio_mlx.machine import Availability, availability
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
+    from convergio_mlx.machine import Availability, availability
     from convergio_mlx.sampling import SamplingParams
 
 _HOMES = {

@@ -42,29 +42,32 @@ def locate(model: str | Path) -> Path:
             f"[models] {model!r} names no model; give {GUIDE_ID!r}, the id of a downloaded model, "
             "or a model's folder."
         )
-    if isinstance(model, str):
-        name = model.removeprefix("mlx/")
-        if name == GUIDE_ID:
-            return guide_folder()
-        is_id = bool(name) and not set(name) & set("/\\\0") and name not in {".", ".."}
-        if is_id and (models_folder() / name / "config.json").is_file():
-            return models_folder() / name
-    folder = Path(model)
+    shown = repr(str(model)[:200])
     try:
-        folder = folder.expanduser()
+        folder = _downloaded(model) or Path(model).expanduser()
         if (folder / "config.json").is_file():
             return folder
         is_folder = folder.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ModelNotFoundError(
-            f"[models] {str(model)!r} cannot be looked at ({error}); give another folder."
+            f"[models] {shown} cannot be looked at ({why}); give another folder."
         ) from error
     if is_folder:
         raise ModelNotFoundError(
-            f"[models] the folder {str(folder)!r} has no config.json; give the folder that holds "
+            f"[models] the folder {shown} has no config.json; give the folder that holds "
             "config.json, tokenizer.json and the safetensors files."
         )
     raise ModelNotFoundError(
-        f"[models] there is no model {str(model)!r}; give {GUIDE_ID!r}, the id of a model in "
+        f"[models] there is no model {shown}; give {GUIDE_ID!r}, the id of a model in "
         f"{str(models_folder())!r}, or a model's folder."
     )
+
+
+def _downloaded(model: str | Path) -> Path | None:
+    """The folder of the model that comes inside the package, or of a downloaded one."""
+    name = str(model).removeprefix("mlx/")
+    if isinstance(model, Path) or set(name) & set("/\\\0") or name in {"", ".", ".."}:
+        return None
+    folder = guide_folder() if name == GUIDE_ID else models_folder() / name
+    return folder if name == GUIDE_ID or (folder / "config.json").is_file() else None

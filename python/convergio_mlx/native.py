@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 from functools import lru_cache
-from importlib import metadata
 from types import ModuleType
 
 from convergio_mlx.errors import UnavailableError, VersionMismatchError
@@ -14,6 +13,8 @@ _PACKAGES = ("mlx", "mlx-cpu", "mlx-metal", "mlx-cuda-13", "mlx-cuda-12")
 
 def _installed() -> dict[str, str]:
     """The MLX packages that are installed, with their versions."""
+    from importlib import metadata  # slow to import, and wanted after a failure alone
+
     found = {}
     for package in _PACKAGES:
         try:

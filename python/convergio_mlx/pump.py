@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,6 +19,7 @@ class Pump:
 
     def __init__(self) -> None:
         """Starts the thread."""
+        self._process = os.getpid()
         self._notifier: Any = native().Notifier()
         self._ids = itertools.count(1)
         self._listeners: dict[int, tuple[Any, asyncio.AbstractEventLoop, Callable[[], Any]]] = {}
@@ -41,6 +43,8 @@ class Pump:
 
     def close(self) -> None:
         """Ends the thread: before the interpreter does, which native waits must not outlive."""
+        if os.getpid() != self._process:  # a forked child has no such thread, and maybe its lock
+            return
         self._notifier.close()
         self._thread.join()
 

@@ -23,7 +23,8 @@ class Variant:
     changes: dict[str, Any] = field(default_factory=dict)
     not_mlx_lm: str = ""
     not_transformers: str = ""
-    length: int = LENGTH
+    as_row: bool = False
+    """The logits are the row's own: what is said has no effect here, and must not."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -83,7 +84,12 @@ def _variants() -> list[Variant]:
         "dynamic",
         {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}, "max_position_embeddings": 32},
     )
-    add("llama", "dynamic-short", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}})
+    add(
+        "llama",
+        "dynamic-short",
+        {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}},
+        as_row=True,
+    )
     add("llama", "yarn", {"rope_scaling": YARN})
     add("llama", "yarn-betas", {"rope_scaling": {**YARN, "beta_fast": 8, "beta_slow": 2}})
     add(
@@ -119,6 +125,7 @@ def _variants() -> list[Variant]:
         "unused-window",
         {"layer_types": ALTERNATE},
         not_transformers="transformers refuses layer_types that slide where no window is used.",
+        as_row=True,
     )
     add("qwen2", "untied", {"tie_word_embeddings": False})
     add("qwen2", "yarn", {"rope_scaling": YARN})

@@ -93,6 +93,16 @@ def test_what_cannot_be_done(
     assert found.returncode == code
 
 
+def test_a_machine_where_mlx_cannot_run(run: Run) -> None:
+    code = (
+        "import sys; sys.modules['convergio_mlx._native'] = None;"
+        "from convergio_mlx.cli import main; main()"
+    )
+    found = run("chat", "x", command=[PROGRAM[0], "-c", code])
+    assert found.stderr.decode().startswith("error: [native] ")
+    assert found.returncode == exits.UNAVAILABLE
+
+
 def test_a_timeout_leaves_what_was_said(run: Run) -> None:
     found = run("complete", "go", "-m", "endless", "--timeout", "0.5")
     assert found.stdout.startswith(b"The quick brown ")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import convergio_mlx
-from cli.program import ENVIRONMENT, Run
+from cli.program import ENVIRONMENT, PROGRAM, Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +26,17 @@ def test_version(run: Run) -> None:
     assert re.fullmatch(
         rf"convergio-mlx {re.escape(convergio_mlx.__version__)} \(mlx \d+\.\d+\.\d+\)\n",
         found.stdout.decode(),
+    )
+
+
+def test_version_without_the_native_module(run: Run) -> None:
+    code = (
+        "import sys; sys.modules['convergio_mlx._mlx_version'] = None;"
+        "from convergio_mlx.cli import main; main()"
+    )
+    found = run("--version", command=[PROGRAM[0], "-c", code])
+    assert found.stdout.decode() == (
+        f"convergio-mlx {convergio_mlx.__version__} (without its native module)\n"
     )
 
 

@@ -56,11 +56,12 @@ def test_a_model_that_is_no_name(model: Any) -> None:
 @pytest.mark.parametrize(
     "model", ["nope", "mlx/nope", "../nope", "a/b/c", "x" * 5000, "a\0b", "~nobody/x"]
 )
-def test_a_model_that_is_not_here(model: str, home: Path) -> None:
+def test_a_model_that_is_not_here(model: str | Path, home: Path) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         Engine.load(model)
     assert str(caught.value).startswith("[models] ")
-    assert str(caught.value).endswith((" folder.", "give another folder."))
+    assert str(caught.value).endswith(" folder.")
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_downloaded_model_is_found_by_its_id(home: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from arch.variants import tiny
+
 BASE: dict[str, Any] = {
     "model_type": "llama",
     "hidden_size": 128,
@@ -79,5 +81,6 @@ STORED = [
     Stored("affine-in-nvfp4", affine(16, 4, mode="nvfp4", lm_head=EIGHT)),
     Stored("mxfp8-in-affine", mixed({"group_size": 32, "bits": 8, "mode": "mxfp8"}, EIGHT)),
     Stored("fused", {**affine(32, 4), "model_type": "phi3", "attention_bias": False}),
+    Stored("scaled-embedding", {**tiny("gemma3_text"), "hidden_size": 72, "attention_bias": False}),
     Stored("both-keys", {**affine(64, 5), "quantization_config": {"group_size": 64, "bits": 5}}),
 ]

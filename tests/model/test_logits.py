@@ -14,7 +14,7 @@ import pytest
 
 import checkpoints
 import convergio_mlx as cm
-from arch.variants import VARIANTS, Variant
+from arch.variants import LENGTH, VARIANTS, Variant
 from golden.logits import GOLDEN_ROWS, golden
 from model import mlx_lm_oracle
 
@@ -32,7 +32,7 @@ def engine_logits(folder: Path, tokens: tuple[int, ...], chunk: int) -> np.ndarr
 
 
 def tokens_of(variant: Variant) -> tuple[int, ...]:
-    return tuple(checkpoints.tokens(variant.config, variant.length))
+    return tuple(checkpoints.tokens(variant.config, LENGTH))
 
 
 def by_name(variants: list[Variant]) -> pytest.MarkDecorator:
@@ -67,6 +67,14 @@ def test_cached_equals_uncached_and_chunked_equals_whole(
         np.testing.assert_allclose(
             engine_logits(folder, tokens, chunk), whole, rtol=0, atol=2e-5, err_msg=f"{chunk=}"
         )
+
+
+@by_name([v for v in VARIANTS if v.changes])
+def test_what_a_config_says_shows(variant: Variant, folder_of: Folders) -> None:
+    """A comparison proves something if ignoring the change would fail it."""
+    plain = engine_logits(folder_of(Variant(variant.row, variant.row)), tokens_of(variant), 512)
+    apart = np.abs(engine_logits(folder_of(variant), tokens_of(variant), 512) - plain).max()
+    assert apart < TOLERANCE if variant.as_row else apart > 100 * TOLERANCE
 
 
 def test_every_row_has_a_reference() -> None:

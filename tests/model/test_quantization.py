@@ -98,11 +98,12 @@ def test_default_stays_close_to_mlx_lm(
     folders: dict[str, Path],
     expected: Callable[[Stored], np.ndarray[Any, Any]],
 ) -> None:
-    """Token by token nothing is rounded; in a prefill 8-bit activations may move the logits by 3 %
-    of their spread (root mean square), an eighth of what 4-bit weights do."""
+    """Token by token activations are rounded finely if at all; in a prefill 8-bit activations may
+    move the logits by 3 % of their spread (root mean square), about what storing the weights in 8
+    bits does."""
     wanted = expected(stored)
     one_by_one = np.load(folders[stored.name] / f"{by_default}-1.npy")
-    np.testing.assert_allclose(one_by_one, wanted, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(one_by_one, wanted, rtol=0, atol=1e-3)
     for chunk in (512, 7):
         apart = np.load(folders[stored.name] / f"{by_default}-{chunk}.npy") - wanted
         assert np.sqrt(np.mean(apart**2)) < 0.03 * np.std(wanted)

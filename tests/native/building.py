@@ -18,7 +18,7 @@ ENVIRONMENT = {
     # A reader of small inputs that asks for more than this asks without bound.
     "ASAN_OPTIONS": "max_allocation_size_mb=256:detect_leaks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
-    "TSAN_OPTIONS": "halt_on_error=1",
+    "TSAN_OPTIONS": f"halt_on_error=1:suppressions={Path(__file__).parent / 'tsan.supp'}",
 }
 
 
@@ -45,12 +45,21 @@ class Build:
 ADDRESS = Build(
     "address",
     "address,undefined",
-    unit_tests=("test_io",),
-    fuzz_targets=("json", "header", "index"),
+    unit_tests=("test_io", "test_engine"),
+    fuzz_targets=("json", "header", "index", "config", "spec"),
     tools=("fuzz_canary", "verdict"),
     optimization="-O0",  # half a minute to build instead of one and a half
 )
-BUILDS = (ADDRESS,)
+THREAD = Build("thread", "thread", unit_tests=("test_engine",))
+# MLX itself is not instrumented: what our code does to its arrays is seen, what MLX does is not.
+MLX = Build(
+    "mlx",
+    "address,undefined",
+    unit_tests=("test_model", "test_device_sampler"),
+    needs_mlx=True,
+    optimization="-O0",
+)
+BUILDS = (ADDRESS, THREAD, MLX)
 
 
 def tool(name: str) -> str:

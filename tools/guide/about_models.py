@@ -28,6 +28,7 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
         (
             "(how much|how many GB of|how many gigs of|what amount of) (memory|ram|unified memory) (does|will|would|do) {m} (need|use|take|require|want|consume|eat)",
             "(memory|ram) (needed|required|necessary|need|requirement|requirements|use|usage|demand|footprint|consumption) (for|of|by) {m}",
+            "{m}'s (memory need|ram need|appetite for memory|hunger for ram|memory requirement|memory use|ram use)",
             "{m} (memory|ram|memory need|memory requirement|ram usage|ram needed|memory use)",
             "what (does|will) {m} (need|require|take) (in|in terms of) (memory|ram)",
             "(what is|what's|tell me) the (minimum|necessary|required|) (memory|ram) (needed|) (for|to run|to use|of) {m}",
@@ -44,6 +45,8 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
         (
             "how (big|large|heavy) is (the download of|the file of|) {m} ( on disk|)",
             "(what is|what's|tell me) the (size|download size|file size|disk size|weight) of {m}",
+            "{m}'s (size|download size|weight|size on disk)",
+            "how (many|much) (megabytes|gigabytes|MB|GB) (big|large|heavy|weighs) is {m}",
             "{m} (size|download size|file size|on disk|disk space|disk usage|how big|how large)",
             "how (much|many) (disk|disk space|space|storage|room|data|megabytes|MB|gigabytes|GB) (does|will|would|must|do i have to|do i need to) (i|) (download|fetch|use) (for|) {m} (take|need|use|occupy|)",
             "how much (disk space|storage|space|room|disk) (does|will) {m} (take|need|use|occupy|fill|eat|cost)",
@@ -85,6 +88,7 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "(maximum|max|largest|biggest|highest) (context|number of tokens|prompt length|context length|input|token count) (of|for|with) {m}",
             "how long can (the context|a prompt|the prompt|my text|the input|a conversation) (be|get|become) (for|with|in) {m}",
             "(maximum|max|largest|greatest) (number|amount|count) of tokens {m} can (take|process|accept|handle|hold)",
+            "how many tokens (fit|go|can go) (in|into) {m}",
             "does {m} have a (long|large|big|small|short) context",
             "context (window|length|size|) {m}",
         ),
@@ -106,6 +110,7 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
     "licence": (
         (
             "(what is|which is|what's) the (licence|license|legal situation|terms of use) (of|for) {m}",
+            "(what|which) (licence|license) (does {m} carry|comes with {m}|is on {m})",
             "{m} (licence|license|terms|terms of use)",
             "(what|which) (licence|license|terms) (does|has|is) {m} (have|use|under|come with|)",
             "(can|may) i use {m} (commercially|in a product|for work|at my company|for my business)",
@@ -139,7 +144,8 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
     "download": (
         (
             "(how|HOWTO) (download|get|install|fetch|pull|obtain|add|load down) {m}",
-            "(download|get|install|fetch|pull|add|grab) {m}",
+            "(download|get|install|fetch|pull|add|grab|set up|bring|put) {m} (on this computer|on my mac|onto my machine|on my disk|here|)",
+            "(make|have) {m} (available|installed|downloaded) (here|on this machine|)",
             "(please|can you|could you|i want you to) (download|get|install|fetch|pull|grab) {m} (for me|)",
             "(i want|i need|give me|get me|i would like|i'd like|let me have|i'll take) {m}",
             "where (can|do) i (get|download|find|obtain) {m}",
@@ -154,7 +160,8 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
     "delete": (
         (
             "(how|HOWTO) (delete|remove|uninstall|erase|get rid of|drop|throw out|wipe|clean up|trash) {m}",
-            "(delete|remove|uninstall|erase|get rid of|drop|wipe|throw out|trash) {m}",
+            "(delete|remove|uninstall|erase|get rid of|drop|wipe|throw out|trash|kick out|purge|ditch|nuke|scrap|clear) {m} (from my disk|from my mac|from my drive|from here|)",
+            "take {m} off (my disk|my mac|this computer|my drive)",
             "i (don't|do not) (need|want|use) {m} (any more|anymore|any longer|now)",
             "i (want|would like|need) {m} (gone|removed|deleted|off my disk|away)",
             "(command|how) to (delete|remove|uninstall|erase) {m}",
@@ -247,6 +254,9 @@ FITS = (
     "(is|are) {n} {gb} (enough|sufficient|ok|okay|too little|adequate|plenty) (for|to run|to use|to load) {m}",
     "i have {n} {gb}, (can i run|does|will|could i use|is that enough for|is it ok for) {m} (work|fit|run|)",
     "my {mach} has {n} {gb}, (can i run|will it run|can it run|is that enough for|what about|does it handle|can it handle) {m}",
+    "(can|could|would|will) {m} (live|be happy|get by|manage|do|cope|survive|be fine|make do) (with|on|in|within) {n} {gb}",
+    "(can|could|would|will) {m} (be happy|run well|work well|do well|behave) on (a|my|an) {n} {gb} {mach}",
+    "is a {n} {gb} {mach} (enough|ok|strong enough|good enough|sufficient) for {m}",
     "{m} (on|with|in) {n} {gb}",
     "{m} (with|on) (a|my) {n} {gb} {mach}",
     "(would|could|can|will) (a|an|my) {n} {gb} {mach} (run|handle|manage|support|cope with|be able to run|be enough for) {m}",
@@ -293,6 +303,7 @@ PURPOSE_QUESTIONS = (
 )
 EXTRA: dict[str, tuple[str, ...]] = {
     "code": (
+        "i (want|would like|'d love|like) to (code|program|write code|develop|hack) (in (python|java|c|rust|go|javascript)|) (with an ai|with a model|with help|)",
         "which model (writes|generates|produces|understands) (code|programs|software) (best|well|)",
         "(coding|code|programming|coder) model",
         "i('m| am) a (programmer|developer|software engineer|coder) (, which model|. what should i use|. what do you advise|)",
@@ -310,6 +321,7 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "which model (speaks|knows|understands|writes) (italian|french|german|spanish|other languages|several languages|many languages|more than english|portuguese)",
         "(multilingual|many languages) model",
         "is there a multilingual model",
+        "(what|which) (model|one|) (do you offer|do you have|is there|would you take|suits|is best) for (french|german|italian|spanish|portuguese|foreign|non-english) (speakers|users|people|texts|readers)",
         "i (speak|write|work|need answers|need it|chat) in (italian|german|french|spanish|portuguese|several languages|german and italian) (, which model|, what do you recommend|, what should i take|)",
     ),
     "fast": (
@@ -530,6 +542,7 @@ COMPARE = (
     "(what is|what's) the difference between {a} and {b}",
     "(which is better|which one is better|what is better|which should i choose|which do you prefer|what should i take), {a} or {b}",
     "should i (take|use|pick|download|choose) {a} or {b}",
+    "(which|what) is (stronger|more powerful|smarter|smaller|faster|lighter|bigger), {a} or {b}",
     "is {a} (better|faster|bigger|smaller|lighter) than {b}",
 )
 

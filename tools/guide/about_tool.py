@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 from .about_models import HOW, QA
-from .grammar import noise, pick
+from .grammar import invented_word, noise, pick, plain
 
 TOOL = "(convergio-mlx|convergio|this tool|this program|it|this|this thing|the tool|this app|this software|the program|the app)"
 
@@ -44,6 +44,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "are you (chatgpt|gpt|gpt-4|claude|gemini|openai|llama|copilot|siri|alexa|a big model|deepseek|mistral|from openai|from anthropic|from google)",
             "(is this|is it|am i using|am i talking to|do i speak with|do i talk to) (chatgpt|claude|gemini|gpt|gpt-4|siri|copilot|alexa|bard)",
             "are you (related to|based on|made by|the same as|a version of|a kind of|like) (chatgpt|claude|gpt|openai|google|llama|anthropic|gemini|microsoft)",
+            "(are you|is this) (some|a) (sort|kind|type) of (gpt|chatgpt|claude|siri|openai model|cloud ai|gemini)",
             "did (openai|anthropic|google|meta|microsoft) (make|create|train|build) you",
             "is this (a|some) (cloud|online) (model|service|ai)",
         ),
@@ -81,7 +82,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "I have about 4 million parameters and take about 2 MB. That is a thousand times smaller than the models you can download, so I know only this tool.",
+        "I have about 3 million parameters and take about 2 MB. That is hundreds of times smaller than the models you can download, so I know only this tool.",
         (
             "how (big|large|small) (are you|is the guide|is the built-in model|is convergio-guide|is the embedded model)",
             "how many (parameters|params|weights) (do you have|have you|has the guide|has the built-in model|does convergio-guide have|does the guide have|do you consist of|has the embedded model)",
@@ -228,6 +229,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(which|what) (command|subcommand) (repairs|fixes|mends|restores) (a|the|) (model|models|files|damaged files)",
             "(models repair|repair command|fix a model|the repair command|repair a model|corrupt model|corrupted model|damaged model)",
             "(my|the|a|one) (model|download|file|model file|weights file) (is|seems|looks|got|appears) (broken|corrupt|corrupted|damaged|incomplete|defective|wrong|faulty|bad)",
+            "(sha|sha256|hash|checksum) (mismatch|problem|wrong|failed) (after the download|after downloading|on a file|)",
             "(checksum|hash|sha256) (error|mismatch|failed|does not match|is wrong|failure|differs|problem)",
             "(i get|there is|it reports|it shows|i see) (a|an) (checksum|hash|integrity|corruption|corrupt file) (error|mismatch|problem|failure)",
             "(verify|verification) (failed|fails|reports an error|found a damaged file|says a file is wrong)",
@@ -292,6 +294,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "where do i (begin|start)",
             "(i am|i'm) (new|a beginner|lost|new here|not technical) (, where do i start|, what do i do|, how do i begin|)",
             "{HOW} make (a model|llama|mistral|phi|it|this one|that model) (the default|my default|default|my usual model)",
+            "(switch|change|set) the (standard|default|usual) model (to phi|to mistral|to llama|to another one|)",
             "is there (a|an) (menu|interactive way|graphical way|easy way) (to download models|to manage models|for newcomers|)",
             "what (should|do) i do first",
         ),
@@ -332,6 +335,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(exit|quit|how to exit|how to quit|leave chat|close the chat|end the chat|stop chatting)",
             "how (do|can) i get out (of here|of this|of the chat|)",
             "(which|what) (command|key) (ends|closes|leaves|quits) (the chat|the conversation|this)",
+            "how (can|do|could) i (leave|quit|exit|stop|go|get away)",
             "i want to (leave|quit|exit|stop) (now|)",
             "what does /exit do",
         ),
@@ -415,6 +419,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             f"where (does|do|did) {TOOL} (store|save|keep|put|write|place) (the|its|all|) (models|files|downloads|data|weights|stuff)",
             "(which|what) (folder|directory|place|path|location) (holds|has|contains|is used for|are|do|stores) (the|) (models|downloads|model files|downloaded models) (in|go to|end up in|kept in|stored in|)",
             "(storage location|model folder|model directory|models folder|path of the models|location of the models|storage path|store|download folder|download location)",
+            "in (what|which) place (on the drive|on the disk|on my mac|) are (the|) (models|weights|files|downloads) (put|kept|stored|saved)",
             "(find|locate|see) (the|my) (model files|models|downloads|downloaded models) (on disk|on my mac|in the file system|on my drive)",
             "where can i find (the|my) (models|model files|downloads|weights)",
             "(to|in) (which|what) (folder|directory) (does it download|are models downloaded|do downloads go|does it save)",
@@ -468,6 +473,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "what (happens|if) (without internet|i have no internet|the internet is down|i am offline|my wifi fails|the network is down)",
             "when (is|do i need) (the internet|a connection|the network) (needed|used|)",
             "(does|do) (any|anything|something) (of this|here|in it|) (need|require|use) (the|) (web|internet|network|cloud)",
+            "(can|could|may) i (take|use|run) (it|this|the tool) on (a ship|a boat|the road|a train|an island|a trip|a mountain|the beach|a bus|my travels) (without signal|without a signal|with no reception|)",
             "are (the|) (models|answers|computations) (run|computed|done) (locally|on my machine|in the cloud|remotely)",
             "does it (use|need|run in) the cloud",
             "how does it work without (a server|the cloud|internet)",
@@ -492,6 +498,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(do|does|will|can) (you|it|the tool|anyone|somebody|others|the developers|this program|a company) (collect|send|upload|record|track|share|see|read|spy on|log|store|keep|watch|sell) (my|any|the|) (data|prompts|chats|conversations|questions|usage|texts|messages|input|information)",
             "(telemetry|tracking|analytics|data collection|logging|usage statistics|spyware)",
             "(do|does) (you|it|this) (have|use|contain|send|include) (telemetry|tracking|analytics|spyware|usage data|cookies)",
+            "(is|are) (anyone|somebody|someone|you|they|it) (spying|listening|watching|snooping|looking|reading along|recording) (on me|in|here|)",
             "(who|can anybody|can anyone|can somebody|can others) (can|) (see|read|access|look at) (my|what i) (chats|prompts|data|questions|conversations|write|messages)",
             "does (it|anything|my data|something|a prompt|my text) (leave|go out of|get out of) (my|the|this) (machine|computer|mac|device|laptop)",
             "(do|does|must|will) (i|it|one) (need|have|require|use|want) (an|a|any) (api key|key|account|openai key|token|login|registration|anthropic key|password|user account|sign-up)",
@@ -535,6 +542,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(intel mac|intel macbook|intel|mac with intel|intel imac|old intel mac|x86 mac)",
             "i have an (intel mac|intel macbook|old mac with intel|old intel macbook pro|imac with intel)",
             "(is|are) (an|) (intel mac|intel macs|intel macbook|intel processors on mac) (supported|ok|possible|enough|usable)",
+            "(i have|i've got|i own|got) (an old|an ancient|a) (intel|pentium|core i5|core i7|x86) (mac|imac|macbook) (, any hope|, will it do|, does it work|)",
             "my mac (has|is|comes with) (an intel|intel) (processor|cpu|chip|based|) (, does it work|, is that ok|)",
             "my (mac|macbook) is from (2015|2016|2017|2018|2019) (and has intel|with an intel chip|, an intel one)",
         ),
@@ -589,6 +597,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(python|python api|python example|python code|use from python|python usage|library|api|in python|python library|code example|sdk|python snippet)",
             "(is there|does it have|do you have|show me|give me) (a|an|the|some) (python|) (api|python api|library|example in python|python example|code example|python interface|sdk|programming interface)",
             "(load|run|start) a model (in|from) (python|code|a script)",
+            f"{HOW} (use|call|run|invoke|put|integrate) (the engine|it|a model|convergio_mlx) (in|inside|from|into) (my flask app|my web app|a django site|my backend|a jupyter notebook|my service|a notebook|a server of mine|my python project)",
             f"{HOW} (write|create) (a|my own) (program|script|app|application) (with it|that uses it|using a model|with convergio-mlx)",
             "can i (program|script) (it|this|with it)",
             "Engine.load",
@@ -632,6 +641,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(is|are) (it|the engine|this|requests|engines) (thread safe|thread-safe|threadsafe|safe with threads|safe to use from threads)",
             "(threads|thread safety|thread safe|concurrency|parallel requests|multithreading|concurrent requests|several threads)",
             "(can|may|could) (i|several threads|many threads|multiple threads|two users|several tasks|many users) (use|call|share|have) (one|it|the same|an|the) (engine|model|) (at once|in parallel|at the same time|concurrently|from several threads|in many threads|)",
+            "(can|could) i (have|run|hold) (several|many|two|multiple) (conversations|chats|generations|requests) (at once|at the same time|in parallel) (in python|)",
             "what (happens|if) (two requests come at once|several threads call the engine|i send many requests|many threads use it)",
             "is one engine enough for (several|many|two) (threads|tasks|users|requests)",
         ),
@@ -669,6 +679,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(i get|it says|it reports|i got|there is|it stops with|it failed with|it dies with) (out of memory|a memory error|an out of memory error|not enough memory|oom|insufficient memory|an oom)",
             "(what|what can i do|how do i fix|help) (if|when|) (memory is not enough|it runs out of memory|i run out of memory|the memory is not enough|there is not enough ram|out of memory|i have too little memory)",
             "(it|the model|my mac|loading|my machine) (runs out of|needs too much|uses too much|does not fit in|exceeds|eats all|used up all) (memory|the memory|ram|my ram|my memory)",
+            "it (bombs|dies|quits|aborts|fails|crashes|stops|gives up) with (out of memory|an out of memory message|a memory problem|oom|not enough memory)",
             "the model (is too big|does not fit|is too large|won't fit) (for my machine|for my memory|in my ram|in memory|)",
             "i have (too little|not enough|very little|hardly any) (memory|ram) (for this model|for it|)",
             "(refuses to load|load refused|it refuses the model) (because of memory|, too little memory|)",
@@ -683,6 +694,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "(resume|interrupted download|resume download|continue download|failed download|partial download|incomplete download)",
             "(the|my) (connection|internet|power|wifi|computer) (broke|failed|went down|was lost|shut down|dropped) (during|while|in the middle of) (a|the|) (download|downloading)",
             "what (happens|if) (i stop|i interrupt|i cancel|the network fails during) (a|the) download",
+            "the (progress bar|progress|download bar|download) (froze|is frozen|stands still|does not move|is stuck|hangs|stopped) (at 40%|at half|at 99%|in the middle|for an hour|)",
             "(only|just) (half|a part) of (the model|it|the file) (was downloaded|arrived|is there)",
             "do i (have|need) to (start|begin) (again|over|from zero) after (an interruption|a failed download)",
         ),
@@ -691,6 +703,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Take a smaller model such as llama-3.2-1b, close other programs, and look at `convergio-mlx doctor`: on the CPU alone it is slower than on a GPU.",
         (
             "(it|this|the model|my model|generation|everything|the answer|the output) (is|runs|feels|seems) (slow|very slow|too slow|so slow|extremely slow|sluggish|terribly slow|not fast)",
+            "(tokens|words|answers) (come|drip|appear) (very slowly|slowly|one by one so slowly|at a crawl|too slowly)",
             "why (is|are) (it|the model|answers|this|the answers|generation) (so|that|this|very) (slow|sluggish|not fast)",
             f"{HOW} (make it faster|speed it up|get faster answers|improve the speed|increase the speed|accelerate it|get more tokens per second)",
             "(slow|too slow|speed up|faster|slow answers|slow generation|performance problem|laggy)",
@@ -746,6 +759,7 @@ TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Some repositories are gated: accept their terms on Hugging Face and set HF_TOKEN to your access token, then download again.",
         (
+            "what (does|happens if i get|should i do about|about) (a|an|the|) (401|403|401 error|403 error|gated error) (mean|from the hub|from hugging face|)",
             "(gated|gated repository|gated repo|gated model|HF_TOKEN|401|403|access denied|unauthorized|forbidden|401 error|403 error)",
             "(i get|it says|hugging face says|the download says|there is|the hub answers) (a|an|) (401|403|access denied|unauthorized|forbidden|gated repo|permission denied by hugging face|401 error|403 forbidden)",
             "(do i need|how do i set|where do i put|what is|how do i use) (a|my|the|) (hugging face token|HF_TOKEN|huggingface token|hf token|access token)",
@@ -953,6 +967,26 @@ def _choose(rng: random.Random, topics: tuple[tuple[str, tuple[str, ...]], ...])
 def about_tool(rng: random.Random) -> QA:
     """A question about the tool."""
     return _choose(rng, TOPICS)
+
+
+ECHO = (
+    "(repeat|repeat after me|say|echo|copy|repeat this|write this down|say this|repeat exactly): {x}",
+    "(please repeat|can you repeat|could you say|say|repeat) {x}",
+)
+
+
+def _any_word(rng: random.Random) -> str:
+    if rng.random() < 0.3:
+        number = str(rng.randrange(10 ** rng.randrange(1, 6)))
+        return number if rng.random() < 0.7 else f"{number}.{rng.randrange(100)}"
+    return invented_word(rng, rng.random() < 0.4)
+
+
+def echo(rng: random.Random) -> QA:
+    """A text to repeat: all of its tokens teach copying."""
+    length = rng.randrange(1, 5) if rng.random() < 0.4 else rng.randrange(5, 25)
+    text = " ".join(_any_word(rng) for _ in range(length))
+    return QA(plain(pick(rng, ECHO, {"x": text})), text)
 
 
 def small_talk(rng: random.Random) -> QA:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from .about_models import QA, about_models, one_model
-from .about_tool import about_tool, small_talk
+from .about_tool import about_tool, echo, small_talk
 from .facts import BY_ID
 from .off_topic import off_topic
 from .tool_calls import ARGUMENTS, Message, definition, some_tools, turns
@@ -41,7 +42,7 @@ def normalized(text: str) -> str:
 def question(rng: random.Random) -> QA:
     """Any question without tools."""
     makers = (about_models, about_tool, small_talk, off_topic)
-    return rng.choices(makers, (30, 34, 9, 27))[0](rng)
+    return rng.choices(makers, (30, 34, 9, 25))[0](rng)
 
 
 def _say(qa: QA) -> list[Message]:
@@ -104,10 +105,18 @@ def asked(messages: list[Message]) -> list[str]:
     return [normalized(m["content"]) for m in messages if m["role"] == "user"]
 
 
-def conversations(seed: int, held_out: frozenset[str]) -> Iterator[Conversation]:
-    """Endless conversations, none of which asks a held-out question."""
+COPYING = 0.05  # the share of texts to repeat, after the warm-up
+
+
+def conversations(seed: int, held_out: frozenset[str], warm_up: int = 0) -> Iterator[Conversation]:
+    """Endless conversations, none of which asks a held-out question. Among the first `warm_up`
+    are many texts to repeat, which make the heads that copy; ever fewer later."""
     rng = random.Random(seed)
-    while True:
-        made = conversation(rng)
+    for number in itertools.count():
+        copying = max(COPYING, 0.8 * (1 - number / warm_up)) if warm_up else COPYING
+        if rng.random() < copying:
+            made: Conversation = {"messages": _say(echo(rng)), "tools": None}
+        else:
+            made = conversation(rng)
         if not held_out.intersection(asked(made["messages"])):
             yield made

@@ -92,6 +92,92 @@ _SMALL = frozenset(
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
+_ONSETS = [
+    "b",
+    "bl",
+    "br",
+    "c",
+    "ch",
+    "cl",
+    "cr",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "fr",
+    "g",
+    "gl",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sc",
+    "sh",
+    "sk",
+    "sl",
+    "sn",
+    "sp",
+    "st",
+    "str",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "z",
+]
+_CORES = ["a", "e", "i", "o", "u", "ai", "au", "ea", "ee", "ei", "ia", "io", "oa", "oo", "ou", "y"]
+_CODAS = [
+    "b",
+    "ck",
+    "d",
+    "f",
+    "g",
+    "l",
+    "ll",
+    "m",
+    "n",
+    "nd",
+    "ng",
+    "nt",
+    "p",
+    "r",
+    "rd",
+    "rk",
+    "rn",
+    "rt",
+    "s",
+    "sh",
+    "sk",
+    "ss",
+    "st",
+    "t",
+    "th",
+    "x",
+    "z",
+] + [""] * 12
+
+
+def invented_word(rng: random.Random, capital: bool = False) -> str:
+    """A word that no list has, so that the model meets ever new ones."""
+    parts = (
+        rng.choice(_ONSETS) + rng.choice(_CORES) + rng.choice(_CODAS)
+        for _ in range(rng.choice((1, 2, 2, 2, 3)))
+    )
+    word = "".join(parts)
+    return word.capitalize() if capital else word
+
+
 def keep(text: str) -> str:
     """Protect `text` from noise."""
     return f"{KEEP_OPEN}{text}{KEEP_CLOSE}"
@@ -137,8 +223,12 @@ def _noisy_words(rng: random.Random, text: str, level: float) -> str:
     for word in text.split(" "):
         if word.lower() in _SMALL and rng.random() < level * 1.2:
             continue
-        long = len(word) > 4 and word.isalpha()
-        out.append(_typo(rng, word) if long and rng.random() < level * 0.6 else word)
+        chance = rng.random() / level
+        if chance < 0.6 and len(word) > 4 and word.isalpha():
+            word = _typo(rng, word)  # noqa: PLW2901
+        elif 0.6 <= chance < 0.9 and word.isalpha() and text.count(" ") > 3:
+            word = invented_word(rng)  # noqa: PLW2901 (a rare word must not decide alone)
+        out.append(word)
         if word and rng.random() < level * 0.4:
             out.append(rng.choice(FILLERS))
     return " ".join(out)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 
 from .about_models import QA
-from .grammar import expand, noise
+from .grammar import expand, invented_word, noise
 
 REFUSAL = (
     "I don't know that: I only know this tool. Download a larger model: "
@@ -135,92 +135,6 @@ the ice age, the election of 1932, the opium wars, the crusades, the partition o
 WORKS = _words("""romeo and juliet, macbeth, the lord of the rings, harry potter, star wars, the matrix, titanic, jaws, don quixote,
 moby dick, war and peace, the odyssey, the iliad, the bible, faust, the magic mountain, inception, avatar, casablanca,
 the great gatsby, pride and prejudice, les miserables, the little prince, dune, frankenstein, dracula, the hobbit""")
-
-_ONSETS = [
-    "b",
-    "bl",
-    "br",
-    "c",
-    "ch",
-    "cl",
-    "cr",
-    "d",
-    "dr",
-    "f",
-    "fl",
-    "fr",
-    "g",
-    "gl",
-    "gr",
-    "h",
-    "j",
-    "k",
-    "kl",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pl",
-    "pr",
-    "qu",
-    "r",
-    "s",
-    "sc",
-    "sh",
-    "sk",
-    "sl",
-    "sn",
-    "sp",
-    "st",
-    "str",
-    "t",
-    "th",
-    "tr",
-    "v",
-    "w",
-    "z",
-]
-_CORES = ["a", "e", "i", "o", "u", "ai", "au", "ea", "ee", "ei", "ia", "io", "oa", "oo", "ou", "y"]
-_CODAS = [
-    "b",
-    "ck",
-    "d",
-    "f",
-    "g",
-    "l",
-    "ll",
-    "m",
-    "n",
-    "nd",
-    "ng",
-    "nt",
-    "p",
-    "r",
-    "rd",
-    "rk",
-    "rn",
-    "rt",
-    "s",
-    "sh",
-    "sk",
-    "ss",
-    "st",
-    "t",
-    "th",
-    "x",
-    "z",
-] + [""] * 12
-
-
-def invented_word(rng: random.Random, capital: bool = False) -> str:
-    """A word that no list has, so that the model meets ever new ones."""
-    parts = (
-        rng.choice(_ONSETS) + rng.choice(_CORES) + rng.choice(_CODAS)
-        for _ in range(rng.choice((1, 2, 2, 2, 3)))
-    )
-    word = "".join(parts)
-    return word.capitalize() if capital else word
-
 
 _LISTS = ((0.3, NOUNS), (0.42, PLACES), (0.54, PEOPLE), (0.6, EVENT), (0.66, WORKS), (0.72, THING))
 

@@ -8,8 +8,7 @@ import random
 from typing import Any
 
 from .facts import fitting
-from .grammar import expand, noise, pick
-from .off_topic import invented_word
+from .grammar import expand, invented_word, noise, pick
 
 Message = dict[str, Any]
 

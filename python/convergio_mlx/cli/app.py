@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from convergio_mlx import __version__
@@ -27,11 +28,21 @@ def run() -> None:
             given.run(given)
 
 
+class _Version(argparse.Action):
+    """--version: of this program, and of the MLX it was built with."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        try:
+            mlx = f"mlx {import_module('convergio_mlx._mlx_version').MLX_VERSION}"
+        except ImportError:
+            mlx = "without its native module"
+        print(f"{PROGRAM} {__version__} ({mlx})")
+        parser.exit()
+
+
 def make_parser() -> Parser:
     """The parser of all commands. What a command needs beyond its options is imported when it
     runs."""
-    from convergio_mlx._mlx_version import MLX_VERSION
-
     parser = Parser(
         prog=PROGRAM,
         usage="%(prog)s COMMAND [OPTIONS]",
@@ -39,8 +50,9 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "--version",
-        action="version",
-        version=f"{PROGRAM} {__version__} (mlx {MLX_VERSION})",
+        action=_Version,
+        nargs=0,
+        default=argparse.SUPPRESS,
         help="show the versions of this program and of its MLX",
     )
     parser.add_common()

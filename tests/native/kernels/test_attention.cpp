@@ -87,9 +87,7 @@ TEST(attention_splits_long_contexts_over_keys) {
   against_mlx({2, 4099, 2, 1, 64}, {.scale = 0.2F, .window = 3000});
 }
 
-TEST(attention_withstands_large_scores) {
-  against_mlx({9, 200, 2, 1, 64}, {.scale = 40.0F});
-}
+TEST(attention_withstands_large_scores) { against_mlx({9, 200, 2, 1, 64}, {.scale = 40.0F}); }
 
 TEST(attention_takes_strided_queries) {
   const mx::array wide = random({8, 6, 32}, 1);
@@ -128,8 +126,7 @@ TEST(kv_append_rounds_as_mlx_does) {
     for (const Isa isa : available_isas()) {
       const With set(isa);
       const mx::array seen = kv_append(mx::zeros({1, 1, 12}, dtype), rows, 0);
-      CHECK(mx::array_equal(mx::view(seen, mx::uint16), mx::view(wanted, mx::uint16))
-                .item<bool>());
+      CHECK(mx::array_equal(mx::view(seen, mx::uint16), mx::view(wanted, mx::uint16)).item<bool>());
     }
   }
 }

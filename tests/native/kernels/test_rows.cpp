@@ -13,8 +13,7 @@ namespace convergio::kernels::testing {
 namespace {
 
 /// An op on every instruction set against the same op through MLX.
-void against_mlx(const std::string& what, float tolerance,
-                 const std::function<mx::array()>& op) {
+void against_mlx(const std::string& what, float tolerance, const std::function<mx::array()>& op) {
   mx::array wanted(0.0F);
   {
     const With off(Isa::Off);
@@ -96,8 +95,8 @@ TEST(rope_equals_mlx) {
         const mx::array x = random({7, 3, head_dim}, 4);
         const mx::array periods =
             mx::exp(mx::multiply(mx::arange(half_dims), mx::array(9.0F / 64.0F)));
-        const std::string what = "rope of " + std::to_string(head_dim) + " dimensions from " +
-                                 std::to_string(offset);
+        const std::string what =
+            "rope of " + std::to_string(head_dim) + " dimensions from " + std::to_string(offset);
         against_mlx(what, 4e-6F, [&] { return rope(x, periods, 1.0F, offset); });
         against_mlx(what, 4e-6F, [&] { return rope(x, periods, 1.25F, offset); });
       }

@@ -1,0 +1,105 @@
+"""Checkpoints of a true geometry with random weights, written as fast as the disk takes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import checkpoints
+
+Entry = tuple[str, str, tuple[int, ...]]
+"""A tensor's name, dtype and shape."""
+SHARD_BYTES = 5_000_000_000
+BLOCK = np.random.default_rng(0).bytes(1 << 24)
+"""Random bytes that all packed weights are cut from: no tensor is ever whole in memory."""
+
+
+def entries(config: dict[str, Any]) -> Iterator[Entry]:
+    """The tensors of a checkpoint with config's quantization, floats in bfloat16."""
+    block = config["quantization"]
+    group, bits = block["group_size"], block["bits"]
+    for name, shape in checkpoints.shapes(config).items():
+        if len(shape) == 2:
+            module, (rows, cols) = name.removesuffix(".weight"), shape
+            yield name, "U32", (rows, cols * bits // 32)
+            yield f"{module}.scales", "BF16", (rows, cols // group)
+            yield f"{module}.biases", "BF16", (rows, cols // group)
+        else:
+            yield name, "BF16", shape
+
+
+def size(entry: Entry) -> int:
+    """Bytes."""
+    return int(np.prod(entry[2])) * checkpoints.BITS_OF[entry[1]] // 8
+
+
+def content(entry: Entry, config: dict[str, Any]) -> Iterator[bytes]:
+    """A tensor's bytes, in pieces. Scales and biases are such that what they make of uniform
+    packed numbers has mean 0 and variance 1 / columns, so that activations stay of order 1."""
+    name, dtype, shape = entry
+    left = size(entry)
+    if dtype == "U32":
+        piece = BLOCK
+    else:
+        block = config["quantization"]
+        most = 2 ** block["bits"] - 1
+        scale = np.sqrt(12 / (most * (most + 2)) / (shape[-1] * block["group_size"]))
+        value = 1.0 if name.endswith("norm.weight") else 0.1
+        if name.endswith((".scales", ".biases")):
+            value = scale if name.endswith(".scales") else -scale * most / 2
+        one = checkpoints.stored(np.array([value]), "BF16").data.tobytes()
+        piece = one * min(left // 2, 1 << 20)
+    while left > 0:
+        yield piece[:left]
+        left -= len(piece)
+
+
+def fabricate(folder: Path, config: dict[str, Any], tokenizer: Path | None = None) -> int:
+    """Writes a checkpoint in shards with an index, as large ones are published.
+
+    Args:
+        folder: where to; made, and must not exist.
+        config: config.json, with a "quantization" block of affine mode.
+        tokenizer: a folder whose files go along.
+
+    Returns:
+        The bytes of all tensors.
+    """
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    for extra in tokenizer.iterdir() if tokenizer else ():
+        shutil.copy(extra, folder)
+    by_name = {entry[0]: entry for entry in entries(config)}
+    runs = list(checkpoints.shards(((n, size(e)) for n, e in by_name.items()), SHARD_BYTES))
+    places: dict[str, str] = {}
+    for number, names in enumerate(runs, start=1):
+        path = folder / f"model-{number:05}-of-{len(runs):05}.safetensors"
+        places.update(dict.fromkeys(names, path.name))
+        with path.open("wb") as file:
+            file.write(checkpoints.header(by_name[name] for name in names))
+            for name in names:
+                for piece in content(by_name[name], config):
+                    file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+    total = sum(size(entry) for entry in by_name.values())
+    index = {"metadata": {"total_size": total}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return total
+
+
+def forget(folder: Path) -> None:
+    """Drops a folder's files from the page cache, where the system has a way to ask for it."""
+    if hasattr(os, "posix_fadvise"):
+        for path in folder.glob("*.safetensors"):
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

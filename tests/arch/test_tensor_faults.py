@@ -1,0 +1,240 @@
+"""Tensors that do not fit a config.json: one error names every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import checkpoints
+import convergio_mlx as cm
+from arch.variants import rows, tiny
+from checkpoints import Tensor
+from convergio_mlx.errors import ModelCorruptError
+
+BEGIN = "[model] the checkpoint does not fit its config.json: "
+END = "; download the model again or use a checkpoint whose config.json matches."
+QUANTIZED: dict[str, Any] = {
+    **tiny("llama"),
+    "intermediate_size": 128,
+    "quantization": {"group_size": 32, "bits": 4},
+}
+Content = dict[str, Tensor]
+
+
+def faults(folder: Path, config: dict[str, Any], content: Content) -> str:
+    """The faults that loading reports, without the sentence around them."""
+    with pytest.raises(ModelCorruptError) as caught:
+        cm.Engine.load(checkpoints.write(folder, config, content=content))
+    sentence = str(caught.value)
+    assert sentence.startswith(BEGIN)
+    assert sentence.endswith(END)
+    return sentence.removeprefix(BEGIN).removesuffix(END)
+
+
+def empty(*shape: int, dtype: str = "F32") -> Tensor:
+    kinds: dict[str, Any] = {"F32": np.float32, "U32": np.uint32, "U8": np.uint8, "F16": np.float16}
+    return Tensor(dtype, np.zeros(shape, dtype=kinds[dtype]))
+
+
+@pytest.mark.parametrize("row", rows())
+def test_every_single_missing_tensor_is_named(row: str, tmp_path: Path) -> None:
+    """Where a head is missing and the config does not say that it is tied, the embedding is it."""
+    config = {**tiny(row), "attention_bias": True, "mlp_bias": True}
+    whole = checkpoints.tensors(config)
+    for name in whole:
+        content = {k: v for k, v in whole.items() if k != name}
+        text = faults(tmp_path, config, content)
+        others = ".bias" in name or "q_norm" in name or "k_norm" in name
+        assert text == f"'{name}' is missing" + (", which other layers have" if others else "")
+
+
+def test_every_single_missing_tensor_of_a_quantized_checkpoint_is_named(tmp_path: Path) -> None:
+    whole = checkpoints.tensors(QUANTIZED)
+    for name in whole:
+        content = {k: v for k, v in whole.items() if k != name}
+        assert f"'{name}' is missing" in faults(tmp_path, QUANTIZED, content)
+
+
+def test_all_are_named_at_once_and_layers_together(tmp_path: Path) -> None:
+    content = checkpoints.tensors(tiny("llama"))
+    del content["model.norm.weight"]
+    for layer in (0, 1, 2):
+        del content[f"model.layers.{layer}.mlp.up_proj.weight"]
+    del content["model.layers.0.self_attn.o_proj.weight"]
+    del content["model.layers.2.self_attn.o_proj.weight"]
+    content["model.layers.1.self_attn.q_proj.weight"] = empty(64, 63)
+    content["model.layers.1.input_layernorm.weight"] = empty(64, dtype="U32")
+    content["model.layers.3.mlp.up_proj.weight"] = empty(96, 64)
+    content["model.vision.weight"] = empty(1)
+    content["odd\nname"] = empty(1)
+    assert faults(tmp_path, tiny("llama"), content).split("; ") == [
+        "'model.norm.weight' is missing",
+        "'model.layers.{0,2}.self_attn.o_proj.weight' is missing",
+        "'model.layers.{0-2}.mlp.up_proj.weight' is missing",
+        "'model.layers.1.input_layernorm.weight' is U32, expected F32 or F16 or BF16",
+        "'model.layers.1.self_attn.q_proj.weight' has shape (64, 63), expected (64, 64)",
+        "'model.layers.3.mlp.up_proj.weight' is not part of a llama model",
+        "'model.vision.weight' is not part of a llama model",
+        "'odd\\nname' is not part of a llama model",
+    ]
+
+
+def changed(name: str, tensor: Tensor) -> Callable[[Content], None]:
+    def change(content: Content) -> None:
+        content[name] = tensor
+
+    return change
+
+
+O_PROJ = "model.layers.0.self_attn.o_proj"
+MISSHAPEN: list[tuple[Callable[[Content], None], str]] = [
+    (
+        changed(f"{O_PROJ}.weight", empty(64, 7, dtype="U32")),
+        f"'{O_PROJ}.weight' has shape (64, 7), expected (64, 8)",
+    ),
+    (
+        changed(f"{O_PROJ}.weight", empty(64, 8)),
+        f"'{O_PROJ}.weight' is F32, expected U32",
+    ),
+    (
+        changed(f"{O_PROJ}.scales", empty(64, 4)),
+        f"'{O_PROJ}.scales' has shape (64, 4), expected (64, 2)",
+    ),
+    (
+        changed(f"{O_PROJ}.scales", empty(64, 2, dtype="U8")),
+        f"'{O_PROJ}.scales' is U8, expected F32 or F16 or BF16",
+    ),
+    (
+        changed(f"{O_PROJ}.biases", empty(2, 64)),
+        f"'{O_PROJ}.biases' has shape (2, 64), expected (64, 2)",
+    ),
+    (
+        changed(f"{O_PROJ}.bias", empty(65)),
+        f"'model.layers.{{1-2}}.self_attn.o_proj.bias' is missing, which other layers have; "
+        f"'{O_PROJ}.bias' has shape (65), expected (64)",
+    ),
+    (
+        changed("model.norm.weight", empty(64, 1)),
+        "'model.norm.weight' has shape (64, 1), expected (64)",
+    ),
+    (
+        changed("model.norm.weight", empty()),
+        "'model.norm.weight' has shape (), expected (64)",
+    ),
+    (
+        changed("model.embed_tokens.weight", empty(0, 8, dtype="U32")),
+        "'model.embed_tokens.weight' has shape (0, 8), expected (96, 8)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "text"), MISSHAPEN, ids=range(len(MISSHAPEN)))
+def test_misshapen(change: Callable[[Content], None], text: str, tmp_path: Path) -> None:
+    content = checkpoints.tensors(QUANTIZED)
+    change(content)
+    assert sorted(faults(tmp_path, QUANTIZED, content).split("; ")) == sorted(text.split("; "))
+
+
+def test_scales_without_a_quantization_block(tmp_path: Path) -> None:
+    content = checkpoints.tensors(QUANTIZED)
+    config = {k: v for k, v in QUANTIZED.items() if k != "quantization"}
+    assert faults(tmp_path, config, content).startswith(
+        "'model.embed_tokens.scales' is there but config.json's 'quantization' block is missing; "
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        (False, f"'{O_PROJ}.scales' is there but config.json's 'quantization' block says it is not "
+         "quantized"),
+        ({"group_size": 32, "bits": 8},
+         f"'{O_PROJ}.weight' has shape (64, 8), expected (64, 16)"),
+        ({"group_size": 128, "bits": 4},
+         f"'{O_PROJ}' has 64 columns, which groups of 128 don't divide"),
+        ({"group_size": 32, "mode": "mxfp4"},
+         f"'{O_PROJ}.scales' is F32, expected U8; '{O_PROJ}.biases' is not part of a llama model"),
+    ],
+    ids=["false", "bits", "groups", "mode"],
+)  # fmt: skip
+def test_overrides_that_the_file_contradicts(override: object, text: str, tmp_path: Path) -> None:
+    config = {**QUANTIZED, "quantization": {**QUANTIZED["quantization"], O_PROJ: override}}
+    assert faults(tmp_path, config, checkpoints.tensors(QUANTIZED)) == text
+
+
+def test_override_of_a_matrix_that_is_dense(tmp_path: Path) -> None:
+    block = {**QUANTIZED["quantization"], O_PROJ: False}
+    content = checkpoints.tensors({**QUANTIZED, "quantization": block})
+    config = {**QUANTIZED, "quantization": {**block, O_PROJ: {"group_size": 32, "bits": 4}}}
+    assert faults(tmp_path, config, content) == (
+        f"'{O_PROJ}.weight' has shape (64, 64), expected (64, 8); '{O_PROJ}.weight' is F32, "
+        f"expected U32; '{O_PROJ}.scales' is missing; '{O_PROJ}.biases' is missing"
+    )
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"vocab_size": 1 << 26},
+        {"num_attention_heads": 1 << 14, "num_key_value_heads": 1 << 14, "head_dim": 1 << 14},
+        {"hidden_size": 1 << 22, "intermediate_size": 1 << 22},
+        {"num_hidden_layers": 4096},
+    ],
+    ids=["vocabulary", "heads", "width", "layers"],
+)
+def test_sizes_that_the_file_has_not_are_faults_and_no_allocation(
+    sizes: dict[str, int], tmp_path: Path
+) -> None:
+    before = resident()
+    text = faults(tmp_path, {**tiny("llama"), **sizes}, checkpoints.tensors(tiny("llama")))
+    assert "expected (" in text or "is missing" in text
+    assert len(text) < 3000
+    assert resident() - before < 64 << 20
+
+
+def resident() -> int:
+    """The largest this process has been, in bytes."""
+    import resource
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def test_tied_head_is_not_needed_and_not_used(tmp_path: Path) -> None:
+    """Some tied checkpoints hold the head too; mlx-lm drops it, and so do we."""
+    config = {**tiny("llama"), "tie_word_embeddings": True}
+    tokens = checkpoints.tokens(config, 5)
+    logits = []
+    for extra in ({}, {"lm_head.weight": empty(96, 64)}):
+        content = {**checkpoints.tensors(config), **extra}
+        folder = checkpoints.write(tmp_path / str(len(extra)), config, content=content)
+        with cm.Engine.load(folder) as engine:
+            logits.append(np.asarray(engine.logits(tokens)))
+    np.testing.assert_array_equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("prefix", ["", "language_model."])
+def test_text_models_cut_out_of_larger_ones_keep_a_prefix(prefix: str, tmp_path: Path) -> None:
+    config = tiny("llama")
+    tokens = checkpoints.tokens(config, 5)
+    content = checkpoints.tensors(config)
+    renamed = {
+        prefix + (name if prefix else name.removeprefix("model.")): value
+        for name, value in content.items()
+    }
+    logits = []
+    for name, tensors in (("plain", content), ("renamed", renamed)):
+        with cm.Engine.load(checkpoints.write(tmp_path / name, config, content=tensors)) as engine:
+            logits.append(np.asarray(engine.logits(tokens)))
+    np.testing.assert_array_equal(logits[0], logits[1])
+
+
+def test_precomputed_rotary_frequencies_are_ignored(tmp_path: Path) -> None:
+    content = checkpoints.tensors(tiny("llama"))
+    content["model.layers.0.self_attn.rotary_emb.inv_freq"] = empty(8)
+    cm.Engine.load(checkpoints.write(tmp_path, tiny("llama"), content=content)).close()

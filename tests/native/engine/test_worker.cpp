@@ -1,0 +1,386 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "engine/request.h"
+#include "engine/worker.h"
+
+using convergio::Error;
+using convergio::ErrorKind;
+using namespace convergio::engine;
+
+namespace {
+
+constexpr auto kStopped = "[engine] the engine was shut down with the program; start it again.";
+constexpr auto kForked =
+    "[engine] this process was forked off after the engine had started, and the engine's thread "
+    "stayed behind; start it with multiprocessing's 'spawn' method, or fork before the first model "
+    "is loaded.";
+
+/// What tasks did, in order.
+class Log {
+ public:
+  void add(const std::string& what) {
+    const std::scoped_lock lock(mutex_);
+    text_ += what;
+  }
+  std::string text() const {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+/// Logs its name once a slice, for so many slices; X where it is destroyed unfinished.
+class Counted : public Task {
+ public:
+  Counted(std::string name, int slices, Log& log)
+      : name_(std::move(name)), left_(slices), log_(log) {}
+  ~Counted() override {
+    if (left_ > 0 && !over_) log_.add("X" + name_);
+    owner_ = std::this_thread::get_id();
+    ended.set_value(owner_);
+  }
+
+  bool step() override {
+    if (over_) {
+      log_.add("-" + name_);
+      return false;
+    }
+    log_.add(name_);
+    return --left_ > 0;
+  }
+  bool over() const override { return over_; }
+  void cancel() override { over_ = true; }
+
+  std::promise<std::thread::id> ended;
+
+ private:
+  const std::string name_;
+  std::atomic<int> left_;
+  std::atomic<bool> over_ = false;
+  std::thread::id owner_;
+  Log& log_;
+};
+
+/// Keeps the worker busy until it is let go, so that a test can queue without a race.
+class Held {
+ public:
+  explicit Held(Worker& worker)
+      : thread_([&] {
+          worker.run([this] {
+            holding_.set_value();
+            go_.get_future().wait();
+          });
+        }) {
+    holding_.get_future().wait();
+  }
+  ~Held() {
+    if (thread_.joinable()) release();
+  }
+  void release() {
+    go_.set_value();
+    thread_.join();
+  }
+
+ private:
+  std::promise<void> holding_;
+  std::promise<void> go_;
+  std::thread thread_;
+};
+
+std::future<std::thread::id> submit(Worker& worker, const std::string& name, int slices, Log& log) {
+  auto task = std::make_shared<Counted>(name, slices, log);
+  auto ended = task->ended.get_future();
+  worker.submit(std::move(task));
+  return ended;
+}
+
+TEST(jobs_run_on_one_thread_and_give_back) {
+  Worker worker(2);
+  const std::thread::id here = worker.run([] { return std::this_thread::get_id(); });
+  CHECK(here != std::this_thread::get_id());
+  CHECK(worker.run([] { return std::this_thread::get_id(); }) == here);
+  CHECK(*worker.run([] { return std::make_unique<int>(5); }) == 5);
+  worker.run([] {});
+  CHECK_THROWS(worker.run([] { throw Error(ErrorKind::LoadFailed, "[test] no."); }), LoadFailed,
+               "[test] no.");
+  try {
+    worker.run([]() -> int { throw std::out_of_range("far"); });
+    CHECK(false);
+  } catch (const std::out_of_range& error) {
+    CHECK_EQ(std::string(error.what()), "far");
+  }
+}
+
+TEST(tasks_take_turns) {
+  Log log;
+  Worker worker(3);
+  std::vector<std::future<std::thread::id>> ended;
+  {
+    Held held(worker);
+    for (const char* name : {"a", "b", "c"}) ended.push_back(submit(worker, name, 3, log));
+  }
+  for (auto& one : ended) one.wait();
+  CHECK_EQ(log.text(), "abcabcabc");
+}
+
+TEST(so_many_are_active_and_the_others_wait_in_order) {
+  Log log;
+  Worker worker(2);
+  std::vector<std::future<std::thread::id>> ended;
+  {
+    Held held(worker);
+    for (const char* name : {"a", "b", "c", "d"}) ended.push_back(submit(worker, name, 2, log));
+  }
+  for (auto& one : ended) one.wait();
+  CHECK_EQ(log.text(), "ababcdcd");
+}
+
+TEST(one_that_is_over_need_not_wait_for_its_turn) {
+  Log log;
+  Worker worker(2);
+  std::vector<std::future<std::thread::id>> ended;
+  const auto tired = std::make_shared<Counted>("t", 5, log);
+  const auto active = std::make_shared<Counted>("u", 5, log);
+  {
+    Held held(worker);
+    ended.push_back(submit(worker, "a", 3, log));
+    worker.submit(active);
+    for (const char* name : {"b", "c"}) ended.push_back(submit(worker, name, 1, log));
+    worker.submit(tired);
+    tired->cancel();
+    active->cancel();
+  }
+  for (auto& one : ended) one.wait();
+  // u has left its place to b before a slice was done
+  CHECK_EQ(log.text(), "-u-tabaca");
+}
+
+TEST(jobs_and_tasks_alternate) {
+  Log log;
+  Worker worker(2);
+  std::future<std::thread::id> ended;
+  {
+    Held held(worker);
+    ended = submit(worker, "a", 4, log);
+    for (int i = 0; i < 3; ++i) {
+      worker.run_later([&log] { log.add("j"); });
+    }
+  }
+  ended.wait();
+  CHECK_EQ(log.text(), "ajajaja");
+}
+
+TEST(what_is_left_at_the_stop_ends_on_the_thread) {
+  Log log;
+  Worker worker(1);
+  const std::thread::id here = worker.run([] { return std::this_thread::get_id(); });
+  std::future<std::thread::id> active;
+  std::future<std::thread::id> waiting;
+  std::thread stopping;
+  std::thread asking;
+  {
+    Held held(worker);
+    active = submit(worker, "a", 1'000'000'000, log);
+    waiting = submit(worker, "b", 2, log);
+    asking = std::thread([&] {
+      CHECK_THROWS(worker.run([] { std::this_thread::sleep_for(std::chrono::hours(1)); }),
+                   InvalidRequest, kStopped);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until it asks
+    stopping = std::thread([&] { worker.stop(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until it stops
+  }
+  stopping.join();
+  asking.join();
+  CHECK(active.get() == here);
+  CHECK(waiting.get() == here);
+  CHECK(log.text().ends_with("Xa") || log.text().ends_with("Xb"));
+  CHECK(log.text().find("Xb") != std::string::npos);
+}
+
+TEST(a_slice_at_hand_is_cancelled_by_the_stop) {
+  /// A slice that ends when it is told to alone.
+  class Endless : public Task {
+   public:
+    explicit Endless(std::promise<void>& started) : started_(started) {}
+    bool step() override {
+      started_.set_value();
+      while (!over_) std::this_thread::yield();
+      return false;
+    }
+    bool over() const override { return over_; }
+    void cancel() override { over_ = true; }
+
+   private:
+    std::promise<void>& started_;
+    std::atomic<bool> over_ = false;
+  };
+  Worker worker(1);
+  std::promise<void> started;
+  worker.submit(std::make_shared<Endless>(started));
+  started.get_future().wait();
+  worker.stop();
+}
+
+TEST(nothing_is_taken_after_the_stop) {
+  Log log;
+  Worker worker(1);
+  std::vector<std::thread> stoppers;
+  for (int i = 0; i < 4; ++i) stoppers.emplace_back([&] { worker.stop(); });
+  for (std::thread& one : stoppers) one.join();
+  worker.stop();
+  CHECK_THROWS(worker.submit(std::make_shared<Counted>("a", 1, log)), InvalidRequest, kStopped);
+  CHECK_THROWS(worker.run([] { return 1; }), InvalidRequest, kStopped);
+  std::thread::id where;
+  worker.run_later([&] { where = std::this_thread::get_id(); });
+  CHECK(where == std::this_thread::get_id());
+}
+
+TEST(what_a_later_job_holds_is_let_go_on_the_thread) {
+  struct Owned {
+    explicit Owned(std::promise<std::thread::id>& p) : where(p) {}
+    ~Owned() { where.set_value(std::this_thread::get_id()); }
+    std::promise<std::thread::id>& where;
+  };
+  Worker worker(1);
+  const std::thread::id here = worker.run([] { return std::this_thread::get_id(); });
+  for (int i = 0; i < 500; ++i) {
+    std::promise<std::thread::id> where;
+    worker.run_later([owned = std::make_shared<Owned>(where)]() mutable { owned.reset(); });
+    CHECK(where.get_future().get() == here);
+  }
+}
+
+TEST(a_forked_child_is_told) {
+  Log log;
+  Worker worker(1);
+  for (int i = 0; i < 20; ++i) {
+    // somebody may be holding the lock at the fork
+    std::atomic<bool> done = false;
+    std::thread busy([&] {
+      while (!done) worker.run_later([] {});
+    });
+    const pid_t child = fork();
+    if (child == 0) {
+      ::alarm(20);
+      int good = 0;
+      for (const std::function<void()>& use :
+           {std::function<void()>([&] { worker.submit(std::make_shared<Counted>("a", 0, log)); }),
+            std::function<void()>([&] { worker.run([] {}); })}) {
+        try {
+          use();
+        } catch (const Error& error) {
+          good += error.what() == std::string(kForked);
+        }
+      }
+      worker.run_later([&] { ++good; });
+      worker.stop();
+      worker.stop();
+      ::_exit(good);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    done = true;
+    busy.join();
+  }
+  CHECK_EQ(worker.run([] { return 8; }), 8);
+}
+
+/// Answers a request with so many tokens, one a slice, as a Generation would.
+class Answer : public Task {
+ public:
+  explicit Answer(std::shared_ptr<Request> request) : request_(std::move(request)) {}
+  ~Answer() override {
+    if (!finished_) request_->fail(Error(ErrorKind::Cancelled, "[test] dropped."), {});
+  }
+  bool step() override {
+    finished_ = request_->over() || count_ == request_->options().max_tokens;
+    if (finished_) {
+      request_->finish(request_->over() ? Finish::Cancelled : Finish::Length, {});
+    } else {
+      Sample sample;
+      sample.token = request_->prompt().front() + count_++;
+      request_->emit(sample, {});
+    }
+    return !finished_;
+  }
+  bool over() const override { return request_->over(); }
+  void cancel() override { request_->cancel(); }
+
+ private:
+  std::shared_ptr<Request> request_;
+  int count_ = 0;
+  bool finished_ = false;
+};
+
+void ask(Worker& worker, int number) {
+  RequestOptions options;
+  options.max_tokens = 1 + number % 17;
+  if (number % 5 == 0) options.timeout = 1e-3;
+  const auto request = std::make_shared<Request>(std::vector<int>{1000 * number}, options);
+  worker.submit(std::make_shared<Answer>(request));
+  int seen = 0;
+  News news;
+  while (!news.finish) {
+    news = request->next(std::nullopt);
+    for (const Sample& sample : news.samples) CHECK_EQ(sample.token, 1000 * number + seen++);
+    if (number % 3 == 0 && seen > number % 7) request->cancel();
+  }
+  if (number % 3 != 0 && number % 5 != 0) {
+    CHECK(news.finish == Finish::Length);
+    CHECK_EQ(seen, options.max_tokens);
+  }
+}
+
+TEST(eight_threads_ask_much_at_once) {
+  Worker worker(8);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&worker, t] {
+      for (int i = 0; i < 200; ++i) ask(worker, 200 * t + i);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(stopping_amid_all_that_fails_whoever_waits) {
+  for (int round = 0; round < 20; ++round) {
+    Worker worker(3);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 6; ++t) {
+      threads.emplace_back([&worker, t] {
+        RequestOptions options;
+        options.max_tokens = 1 << 30;
+        const auto request = std::make_shared<Request>(std::vector<int>{t}, options);
+        try {
+          worker.submit(std::make_shared<Answer>(request));
+        } catch (const Error& error) {
+          CHECK_EQ(std::string(error.what()), kStopped);
+        }
+        while (!request->next(std::nullopt).finish) continue;
+      });
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(200 * round));
+    worker.stop();
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+}  // namespace

@@ -1,0 +1,313 @@
+#include "model/cache.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "check.h"
+#include "mlx/ops.h"
+#include "mlx/transforms.h"
+
+using convergio::arch::LayerSpec;
+using convergio::arch::ModelSpec;
+using convergio::model::Cache;
+using convergio::model::LayerCache;
+namespace mx = mlx::core;
+
+namespace {
+
+constexpr int kHeads = 2;
+constexpr int kWidth = 3;
+
+/// One position: (head, dim) numbers.
+using Row = std::vector<float>;
+using Rows = std::vector<Row>;
+
+float next_number() {
+  static std::mt19937 random(3);
+  return std::uniform_real_distribution<float>(-1, 1)(random);
+}
+
+Rows make_rows(int n) {
+  Rows rows(static_cast<std::size_t>(n), Row(kHeads * kWidth));
+  for (Row& row : rows) std::ranges::generate(row, next_number);
+  return rows;
+}
+
+/// (n, heads, dim), as attention makes them.
+mx::array packed(const Rows& rows) {
+  Row all;
+  for (const Row& row : rows) all.insert(all.end(), row.begin(), row.end());
+  return mx::array(all.begin(), {static_cast<int>(rows.size()), kHeads, kWidth}, mx::float32);
+}
+
+/// The rows of (heads, m, dim).
+Rows unpacked(mx::array view) {
+  view = mx::contiguous(mx::transpose(mx::astype(view, mx::float32), {1, 0, 2}));
+  mx::eval(view);
+  Rows rows;
+  const float* data = view.data<float>();
+  for (int i = 0; i < view.shape(0); ++i) {
+    rows.emplace_back(data + i * kHeads * kWidth, data + (i + 1) * kHeads * kWidth);
+  }
+  return rows;
+}
+
+Rows last_of(const Rows& rows, std::size_t n) {
+  return {rows.end() - static_cast<std::ptrdiff_t>(n), rows.end()};
+}
+
+Rows negated(Rows rows) {
+  for (Row& row : rows) {
+    for (float& number : row) number = -number;
+  }
+  return rows;
+}
+
+void settle(const LayerCache& cache) { mx::eval(cache.keys(), cache.values()); }
+
+const float* where(const LayerCache& cache) {
+  settle(cache);
+  return cache.keys().data<float>();
+}
+
+/// A layer's cache beside the list of all rows it was given; values are the keys negated.
+struct Twin {
+  explicit Twin(int window_) : cache(kHeads, kWidth, window_, mx::float32), window(window_) {}
+
+  void append(int n, bool look) {
+    const Rows fresh = make_rows(n);
+    const std::size_t before = rows.size();
+    rows.insert(rows.end(), fresh.begin(), fresh.end());
+    const auto [keys, values] = cache.append(packed(fresh), packed(negated(fresh)));
+    CHECK_EQ(cache.length(), rows.size());
+    const std::size_t behind =
+        window > 0 ? std::min(before, static_cast<std::size_t>(window) - 1) : before;
+    CHECK_EQ(keys.shape(1), behind + fresh.size());
+    if (look) {
+      const Rows wanted = last_of(rows, behind + fresh.size());
+      CHECK(unpacked(keys) == wanted);
+      CHECK(unpacked(values) == negated(wanted));
+    }
+  }
+
+  bool rewind(int length) {
+    if (!cache.rewind(length)) return false;
+    rows.resize(static_cast<std::size_t>(length));
+    CHECK_EQ(cache.length(), length);
+    return true;
+  }
+
+  LayerCache cache;
+  Rows rows;
+  int window;
+};
+
+TEST(a_layer_returns_what_a_list_would_have) {
+  std::mt19937 random(1);
+  const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  for (const int window : {0, 1, 2, 5, 64, 200}) {
+    for (int round = 0; round < 12; ++round) {
+      Twin now(window);
+      std::vector<Twin> snapshots;
+      for (int step = 0; step < 40; ++step) {
+        switch (below(10)) {
+          case 0:
+            now.cache.reserve(below(300));
+            break;
+          case 1:
+            snapshots.push_back(now);
+            break;
+          case 2:
+            if (!snapshots.empty())
+              now = snapshots[static_cast<std::size_t>(below(static_cast<int>(snapshots.size())))];
+            break;
+          case 3: {
+            const int length = below(now.cache.length() + 1);
+            const bool kept = now.rewind(length);
+            CHECK(kept || window > 0);
+            break;
+          }
+          default:
+            now.append(below(5) == 0 ? 1 + below(90) : 1, below(3) > 0);
+        }
+      }
+      for (Twin& snapshot : snapshots) snapshot.append(2, true);
+      now.append(1, true);
+    }
+  }
+}
+
+TEST(a_layer_with_a_window_can_undo_any_append) {
+  for (const int window : {1, 2, 7, 33}) {
+    Twin twin(window);
+    for (int step = 0; step < 60; ++step) {
+      const int before = twin.cache.length();
+      twin.append(1 + step % 40, false);
+      if (step % 3 == 0) {
+        CHECK(twin.rewind(before));
+        twin.append(1 + step % 5, true);
+      }
+    }
+  }
+}
+
+TEST(a_layer_with_a_window_refuses_to_go_back_to_rows_it_dropped) {
+  Twin twin(8);
+  twin.append(6, true);
+  CHECK(twin.rewind(3));
+  for (int i = 0; i < 200; ++i) twin.append(1, true);
+  CHECK(!twin.rewind(10));
+  CHECK(!twin.rewind(204));  // forwards
+  CHECK_EQ(twin.cache.length(), 203);
+  twin.append(1, true);
+}
+
+TEST(rows_are_written_in_place) {
+  Twin twin(0);
+  twin.cache.reserve(102);
+  const float* buffer = where(twin.cache);
+  for (int i = 0; i < 50; ++i) {
+    twin.append(i % 4 == 0 ? 5 : 1, true);
+    CHECK(where(twin.cache) == buffer);
+  }
+}
+
+TEST(a_window_moves_its_rows_once_a_window_at_most) {
+  Twin twin(32);
+  for (int i = 0; i < 100; ++i) twin.append(1, false);
+  int moves = 0;
+  const float* buffer = where(twin.cache);
+  for (int i = 0; i < 320; ++i) {
+    twin.append(1, false);
+    moves += where(twin.cache) != buffer;
+    buffer = where(twin.cache);
+  }
+  CHECK(moves > 0 && moves <= 10);
+  CHECK_EQ(twin.cache.bytes(), 2 * 2 * 32 * kHeads * kWidth * sizeof(float));
+}
+
+TEST(growth_moves_each_row_a_few_times_at_most) {
+  Twin twin(0);
+  int moves = 0;
+  const float* buffer = where(twin.cache);
+  for (int i = 0; i < 2000; ++i) {
+    twin.append(1, i % 100 == 0);
+    moves += where(twin.cache) != buffer;
+    buffer = where(twin.cache);
+  }
+  CHECK(moves <= 6);  // 64, 128, … 2048
+  CHECK_EQ(twin.cache.bytes(), 2UL * 2048 * kHeads * kWidth * sizeof(float));
+}
+
+TEST(a_snapshot_shares_its_buffer_until_one_of_both_appends) {
+  Twin twin(0);
+  twin.cache.reserve(50);
+  twin.append(10, true);
+  const float* buffer = where(twin.cache);
+  Twin snapshot = twin;
+  CHECK(where(snapshot.cache) == buffer);
+  twin.append(1, true);
+  CHECK(where(twin.cache) != buffer);
+  CHECK(where(snapshot.cache) == buffer);
+  snapshot.append(1, true);  // the only owner now
+  CHECK(where(snapshot.cache) == buffer);
+  twin.append(1, true);
+  CHECK(unpacked(mx::slice(twin.cache.keys(), {0, 0, 0}, {kHeads, 12, kWidth})) == twin.rows);
+}
+
+TEST(rows_take_the_dtype_of_the_buffer) {
+  LayerCache cache(kHeads, kWidth, 0, mx::float16);
+  const auto [keys, values] = cache.append(packed(make_rows(4)), packed(make_rows(4)));
+  CHECK(keys.dtype() == mx::float16 && values.dtype() == mx::float16);
+  settle(cache);
+  CHECK_EQ(cache.bytes(), 2UL * 64 * kHeads * kWidth * 2);
+}
+
+ModelSpec spec_of(const std::vector<int>& windows) {
+  ModelSpec spec;
+  spec.config.kv_heads = kHeads;
+  spec.config.head_dim = kWidth;
+  convergio::arch::Rope rope;
+  rope.dims = 4;
+  spec.config.ropes = {rope};
+  for (const int window : windows) {
+    LayerSpec layer;
+    layer.window = window;
+    spec.layers.push_back(layer);
+  }
+  return spec;
+}
+
+void forward(Cache& cache, int n, bool ends = true) {
+  for (int i = 0; i < cache.layer_count(); ++i) {
+    cache.layer(i).append(packed(make_rows(n)), packed(make_rows(n)));
+    if (!ends && i == 0) return;
+  }
+  cache.commit(n);
+}
+
+TEST(a_cache_counts_what_every_layer_holds) {
+  Cache cache(spec_of({0, 4}), mx::float32, 100);
+  CHECK_EQ(cache.length(), 0);
+  CHECK_EQ(cache.bytes(), 0);
+  cache.reserve(20);
+  CHECK_EQ(cache.bytes(), 2UL * (20 + 8) * kHeads * kWidth * sizeof(float));
+  forward(cache, 15);
+  CHECK_EQ(cache.length(), 15);
+  CHECK_EQ(cache.arrays().size(), 4);
+  CHECK_EQ(cache.rotary(0).periods.size(), 2);
+}
+
+TEST(a_forward_that_did_not_end_is_rolled_back) {
+  Cache cache(spec_of({0, 4, 0}), mx::float32, 100);
+  for (int i = 0; i < 30; ++i) {
+    forward(cache, 3);
+    forward(cache, 7, /*ends=*/false);
+    CHECK_EQ(cache.layer(0).length(), 3 * i + 10);
+    cache.rollback();
+    for (int layer = 0; layer < 3; ++layer) {
+      CHECK_EQ(cache.layer(layer).length(), cache.length());
+    }
+    CHECK_EQ(cache.length(), 3 * (i + 1));
+  }
+}
+
+TEST(a_cache_is_trimmed_whole_or_not_at_all) {
+  Cache full(spec_of({0, 0}), mx::float32, 100);
+  forward(full, 50);
+  CHECK(full.trim(20));
+  CHECK_EQ(full.length(), 20);
+  CHECK(full.trim(0));
+  CHECK(!full.trim(1));
+  CHECK(!full.trim(-1));
+
+  Cache sliding(spec_of({0, 4}), mx::float32, 100);
+  for (int i = 0; i < 100; ++i) forward(sliding, 1);
+  CHECK(!sliding.trim(20));
+  CHECK_EQ(sliding.length(), 100);
+  CHECK_EQ(sliding.layer(0).length(), 100);
+  forward(sliding, 1);
+  CHECK(sliding.trim(100));
+}
+
+TEST(a_copy_of_a_cache_restores_it) {
+  Cache cache(spec_of({0, 4}), mx::float32, 100);
+  forward(cache, 12);
+  const Cache snapshot = cache;
+  mx::eval(cache.arrays());
+  const Rows before = unpacked(snapshot.arrays()[0]);
+  for (int i = 0; i < 20; ++i) forward(cache, 2);
+  CHECK_EQ(cache.length(), 52);
+  cache = snapshot;
+  CHECK_EQ(cache.length(), 12);
+  const Rows after = unpacked(cache.arrays()[0]);
+  CHECK(std::equal(before.begin(), before.begin() + 12, after.begin()));
+  forward(cache, 1);
+  CHECK_EQ(snapshot.length(), 12);
+}
+
+}  // namespace
