@@ -1,0 +1,122 @@
+// A config.json and the tensors of a checkpoint, as lines of any bytes: a clean error that names
+// what does not fit, or a layer for each of the config's whose tensors are there.
+//
+// The first line is the config; the second {"name": ["F32", 2, 3], …}, a dtype and a shape each.
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "arch/spec.h"
+#include "expect.h"
+#include "io/error.h"
+#include "io/files.h"
+#include "io/json.h"
+
+using convergio::Error;
+using convergio::ErrorKind;
+using convergio::arch::Config;
+using convergio::arch::LayerSpec;
+using convergio::arch::MatrixSpec;
+using convergio::arch::ModelSpec;
+using convergio::io::Checkpoint;
+using convergio::io::Json;
+
+namespace {
+
+constexpr std::uint64_t kMostBytes = 1 << 24;  // of tensors, in a file with a hole
+
+/// What stands in a safetensors header for the tensors of a line, and how many bytes they take.
+struct Layout {
+  std::string header;
+  std::uint64_t bytes = 0;
+};
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+/// Good offsets for any dtypes and shapes; nullopt for what is no such line.
+std::optional<Layout> layout_of(std::string_view line) {
+  Layout layout;
+  const Json json = Json::parse(line, "tensors", {.max_bytes = 1 << 16, .max_values = 1 << 14});
+  for (const auto& [name, entry] : json.members()) {
+    if (entry.items().empty() || name == "__metadata__") return std::nullopt;
+    for (const char c : name) {
+      if (static_cast<unsigned char>(c) < 0x20) return std::nullopt;
+    }
+    const auto dtype = convergio::io::dtype_from_name(entry.items()[0].as_string());
+    if (!dtype) return std::nullopt;
+    std::uint64_t bytes = size_of(*dtype);
+    std::string shape;
+    for (std::size_t i = 1; i < entry.items().size(); ++i) {
+      const std::int64_t dim = entry.items()[i].as_integer();
+      if (dim < 0 || dim > static_cast<std::int64_t>(kMostBytes)) return std::nullopt;
+      bytes *= static_cast<std::uint64_t>(dim);
+      if (bytes > kMostBytes) return std::nullopt;
+      shape += (i > 1 ? "," : "") + std::to_string(dim);
+    }
+    layout.header += (layout.header.empty() ? "{" : ",") + quoted(name) + R"(:{"dtype":")" +
+                     entry.items()[0].as_string() + R"(","shape":[)" + shape +
+                     R"(],"data_offsets":[)" + std::to_string(layout.bytes) + "," +
+                     std::to_string(layout.bytes + bytes) + "]}";
+    layout.bytes += bytes;
+    if (layout.bytes > kMostBytes) return std::nullopt;
+  }
+  layout.header += layout.header.empty() ? "{}" : "}";
+  return layout;
+}
+
+void expect_matrix(const MatrixSpec& matrix, const Checkpoint& checkpoint) {
+  EXPECT(matrix.rows > 0 && matrix.cols > 0);
+  EXPECT(checkpoint.find(matrix.name + ".weight") != nullptr);
+  EXPECT(!matrix.quantization || checkpoint.find(matrix.name + ".scales") != nullptr);
+  EXPECT(!matrix.bias || checkpoint.find(matrix.name + ".bias") != nullptr);
+}
+
+void expect_sound(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  expect_matrix(spec.embedding, checkpoint);
+  if (spec.head) expect_matrix(*spec.head, checkpoint);
+  EXPECT(spec.layers.size() == spec.config.layers.size());
+  for (const LayerSpec& layer : spec.layers) {
+    EXPECT(layer.qkv.size() == 1 || layer.qkv.size() == 3);
+    EXPECT(layer.gate_up.size() == 1 || layer.gate_up.size() == 2);
+    for (const MatrixSpec& matrix : layer.qkv) expect_matrix(matrix, checkpoint);
+    for (const MatrixSpec& matrix : layer.gate_up) expect_matrix(matrix, checkpoint);
+    expect_matrix(layer.attention_o, checkpoint);
+    expect_matrix(layer.ffn_down, checkpoint);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const TemporaryFolder folder;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::size_t line = text.find('\n');
+  if (line == text.npos) return 0;
+  std::optional<Checkpoint> checkpoint;
+  try {
+    const std::optional<Layout> layout = layout_of(text.substr(line + 1));
+    if (!layout) return 0;
+    const auto file = folder.write("model.safetensors", safetensors(layout->header));
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) + layout->bytes);
+    checkpoint = Checkpoint::open(folder.path());
+  } catch (const Error&) {  // other targets' concern
+    return 0;
+  }
+  try {
+    expect_sound(ModelSpec::resolve(Config::parse(text.substr(0, line)), *checkpoint), *checkpoint);
+  } catch (const Error& error) {
+    EXPECT(error.kind() == ErrorKind::ModelCorrupt || error.kind() == ErrorKind::UnsupportedModel);
+    expect_sentence(error.what());
+  }
+  return 0;
+}
