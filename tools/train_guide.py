@@ -52,7 +52,7 @@ def rate(step: int, steps: int, last_part: float) -> float:
 def train(options: argparse.Namespace, tokenizer: Any, held: frozenset[str]) -> Guide:
     """The model after `options.tokens` tokens, the last part of them with fake quantization."""
     torch.manual_seed(options.seed)
-    model = Guide()
+    model = read_model(options.start).train() if options.start else Guide()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     encoder = Encoder(tokenizer)
     source = conversations(options.seed + 1, held, WARM_UP)
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--golden", action="store_true", help="write its tests/guide/golden.json")
     parser.add_argument("--wrong", action="store_true", help="print the wrong answers")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the model goes")
+    parser.add_argument("--start", type=Path, metavar="FOLDER", help="go on from this model")
     parser.add_argument("--tokens", type=int, default=5_000_000, help="training tokens")
     parser.add_argument("--batch", type=int, default=4096, help="tokens a step")
     parser.add_argument("--rate", type=float, default=3e-3, help="peak rate of AdamW")
@@ -119,7 +120,7 @@ def main() -> None:
     parser.add_argument(
         "--last-part", type=float, default=0.4, help="of the steps: falling rate, 4-bit weights"
     )
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--state", type=Path, metavar="FILE", help="go on from here if it exists")
     parser.add_argument("--save-every", type=int, default=0, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=20)
@@ -139,8 +140,11 @@ def main() -> None:
         return
     held = held_out_questions()
     render = renderer()
-    sample = itertools.islice(conversations(options.seed, held), 30_000)
-    tokenizer = train_tokenizer(render(**made) for made in sample)
+    if options.start:
+        tokenizer = Tokenizer.from_file(str(options.start / "tokenizer.json"))
+    else:
+        sample = itertools.islice(conversations(options.seed, held), 30_000)
+        tokenizer = train_tokenizer(render(**made) for made in sample)
     begun = time.monotonic()
     model = train(options, tokenizer, held)
     print(f"trained in {(time.monotonic() - begun) / 60:.1f} minutes", flush=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ def _float32(value: Any) -> Any:
     return value.astype(mx.float32) if mx.issubdtype(value.dtype, mx.floating) else value
 
 
-def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
-    """mlx-lm's logits at every token, (len(tokens), vocab_size), in one forward without a cache.
+@contextmanager
+def _model(folder: Path) -> Iterator[Any]:
+    """mlx-lm's model of a folder.
 
     All floats of the checkpoint, scales and biases too, are cast to float32: on CPU the engine
     computes in float32 from the numbers that the file has.
@@ -29,6 +32,21 @@ def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
     try:
         model, _ = load_model(folder, lazy=True)
         model.update(tree_map(_float32, model.parameters()))
-        return np.array(model(mx.array([tokens]))[0].astype(mx.float32))
+        yield model
     finally:
         mx.enable_compile()
+
+
+def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
+    """mlx-lm's logits at every token, (len(tokens), vocab_size), in one forward without a cache."""
+    with _model(folder) as model:
+        return np.array(model(mx.array([tokens]))[0].astype(mx.float32))
+
+
+def greedy(folder: Path, prompt: list[int], count: int) -> list[int]:
+    """The `count` likeliest tokens after a prompt, chosen by mlx-lm's own loop with its cache."""
+    from mlx_lm.generate import generate_step
+
+    with _model(folder) as model:
+        steps = generate_step(mx.array(prompt), model, max_tokens=count)
+        return [int(token) for token, _ in steps]

@@ -88,7 +88,7 @@ def _with_tools(rng: random.Random) -> Conversation:
 def conversation(rng: random.Random) -> Conversation:
     """One conversation with its tools (or None)."""
     roll = rng.random()
-    if roll < 0.13:
+    if roll < 0.24:
         made = _with_tools(rng)
     elif roll < 0.94:
         made = {"messages": _say(question(rng)), "tools": None}
@@ -105,7 +105,7 @@ def asked(messages: list[Message]) -> list[str]:
     return [normalized(m["content"]) for m in messages if m["role"] == "user"]
 
 
-COPYING = 0.05  # the share of texts to repeat, after the warm-up
+COPYING = 0.06  # the share of texts to repeat, after the warm-up
 
 
 def conversations(seed: int, held_out: frozenset[str], warm_up: int = 0) -> Iterator[Conversation]:

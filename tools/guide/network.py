@@ -57,9 +57,9 @@ def _attend(
 ) -> torch.Tensor:
     """Attention in plain matmuls: on a CPU the fused one's backward pass is slower. `hidden`,
     (batch or 1, 1, queries, keys), is true where a query must not look."""
-    scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if hidden is not None:
-        scores = scores.masked_fill(hidden, float("-inf"))
+        scores.masked_fill_(hidden, float("-inf"))
     mixed: torch.Tensor = scores.softmax(-1).to(v.dtype) @ v
     return mixed
 

@@ -10,8 +10,8 @@ from torch import nn
 
 def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """(n, rows, columns): each matrix nearly with all singular values 1, by a quintic Newton-Schulz
-    iteration (Jordan et al., Muon, 2024) in bfloat16."""
-    x = matrices.bfloat16()
+    iteration (Jordan et al., Muon, 2024)."""
+    x = matrices
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.transpose(1, 2)
@@ -56,7 +56,7 @@ class Optimizer:
             gradient = torch.stack([p.grad for p in group if p.grad is not None])
             momentum = self.momentum[rows, columns]
             momentum.lerp_(gradient, 0.05)
-            update = orthogonal(gradient.lerp_(momentum, 0.95)).float()
+            update = orthogonal(gradient.lerp_(momentum, 0.95))
             rate = scale * self.matrix_rate
             for p, u in zip(group, update, strict=True):
                 p.mul_(1 - rate * self.decay).add_(u, alpha=-rate * max(1.0, rows / columns) ** 0.5)
