@@ -29,6 +29,12 @@ def test_codes() -> None:
         "InvalidRequestError": "invalid_request",
         "ContextLengthError": "context_length",
         "NotInitializedError": "not_initialized",
+        "OverloadedError": "overloaded",
+        "AuthError": "auth",
+        "RateLimitError": "rate_limit",
+        "QuotaError": "quota",
+        "ContentFilterError": "content_filter",
+        "NetworkError": "network",
         "UnavailableError": "unavailable",
         "VersionMismatchError": "unavailable",
         "LoadError": "load_failed",
@@ -46,6 +52,9 @@ def test_codes() -> None:
 
 def test_what_a_retry_can_help() -> None:
     assert {kind.__name__ for kind in CLASSES if kind.retryable} == {
+        "OverloadedError",
+        "RateLimitError",
+        "NetworkError",
         "InferenceError",
         "OutOfMemoryError",
         "DeadlineExceededError",
@@ -54,5 +63,7 @@ def test_what_a_retry_can_help() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_an_error_survives_the_way_to_another_process(kind: type[ConvergioError]) -> None:
-    error = pickle.loads(pickle.dumps(kind("[x] says what; do this.", hint="do this")))
+    made = kind("[x] says what; do this.", hint="do this", provider_code="x9", retry_after_ms=5)
+    error = pickle.loads(pickle.dumps(made))
     assert (type(error), str(error), error.hint) == (kind, "[x] says what; do this.", "do this")
+    assert (error.provider_code, error.retry_after_ms) == ("x9", 5)

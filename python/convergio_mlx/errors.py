@@ -42,11 +42,23 @@ class ConvergioError(Exception):
     code: ClassVar[ErrorCode] = ErrorCode.UNKNOWN
     retryable: ClassVar[bool] = False
     hint: str | None
+    provider_code: str | None
+    retry_after_ms: int | None
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        """Takes the whole sentence and, where there is one, the remedy alone."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        provider_code: str | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        """Takes the whole sentence; where there is one, the remedy alone; and of a service
+        elsewhere its own code for the failure and the milliseconds it wants to be left alone."""
         super().__init__(message)
         self.hint = hint
+        self.provider_code = provider_code
+        self.retry_after_ms = retry_after_ms
 
 
 class InvalidRequestError(ConvergioError):
@@ -65,6 +77,45 @@ class NotInitializedError(ConvergioError):
     """Something was asked of an engine or provider that is not loaded, or was shut down."""
 
     code = ErrorCode.NOT_INITIALIZED
+
+
+class OverloadedError(ConvergioError):
+    """Too much is at work to take the request now; it works again once some of that is done."""
+
+    code = ErrorCode.OVERLOADED
+    retryable = True
+
+
+class AuthError(ConvergioError):
+    """A service does not accept the key, or there is none."""
+
+    code = ErrorCode.AUTH
+
+
+class RateLimitError(ConvergioError):
+    """A service takes no more requests for a while."""
+
+    code = ErrorCode.RATE_LIMIT
+    retryable = True
+
+
+class QuotaError(ConvergioError):
+    """What the account may use of a service is used up."""
+
+    code = ErrorCode.QUOTA
+
+
+class ContentFilterError(ConvergioError):
+    """A service refuses the request or its answer for what it says."""
+
+    code = ErrorCode.CONTENT_FILTER
+
+
+class NetworkError(ConvergioError):
+    """A service cannot be reached, or the connection broke."""
+
+    code = ErrorCode.NETWORK
+    retryable = True
 
 
 class UnavailableError(ConvergioError):
