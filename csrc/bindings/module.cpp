@@ -8,6 +8,7 @@ NB_MODULE(_native, m) {
   nanobind::set_leak_warnings(false);
   bind_errors(m);
   bind_runtime(m);
+  bind_geometry(m);
   bind_model(m);
   bind_notifier(m);
   bind_request(m);

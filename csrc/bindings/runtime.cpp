@@ -2,6 +2,8 @@
 
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unordered_map.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include <tuple>
@@ -9,6 +11,7 @@
 #include "arch/family.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
+#include "kernels/cores.h"
 #include "kernels/isa.h"
 #include "mlx/version.h"
 
@@ -30,6 +33,11 @@ void bind_runtime(nb::module_& m) {
         return std::tuple(memory.active, memory.peak, memory.cached);
       },
       "Bytes that MLX holds: (active, peak, cached).");
+  m.def("gpu", &engine::gpu,
+        "What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.");
+  m.def("usable_cores", &kernels::usable_cores,
+        "The cores this process may use, by affinity and cgroup quota; on Apple silicon the "
+        "performance cores.");
   m.def(
       "isas",
       [] {

@@ -113,6 +113,14 @@ std::string backend() {
 
 Memory memory() { return {mx::get_active_memory(), mx::get_peak_memory(), mx::get_cache_memory()}; }
 
+std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
+  prepare();
+  if (mx::default_device() == mx::Device::cpu) {
+    return {};
+  }
+  return mx::device_info(mx::default_device());
+}
+
 std::shared_ptr<const model::Model> load(const std::filesystem::path& folder) {
   auto loaded = on_worker([&folder] { return model::Model::load(folder); }, ErrorKind::LoadFailed);
   const model::Model* raw = loaded.get();

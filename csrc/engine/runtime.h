@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "engine/generation.h"
@@ -30,6 +32,9 @@ struct Memory {
   std::size_t cached = 0;
 };
 Memory memory();
+
+/// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
+std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 
 /// Loads on the worker, where it is freed too. Throws Error.
 std::shared_ptr<const model::Model> load(const std::filesystem::path& folder);

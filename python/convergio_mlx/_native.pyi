@@ -15,6 +15,16 @@ def backend() -> str:
 def memory() -> tuple[int, int, int]:
     """Bytes that MLX holds: (active, peak, cached)."""
 
+def gpu() -> dict[str, str | int]:
+    """
+    What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.
+    """
+
+def usable_cores() -> int:
+    """
+    The cores this process may use, by affinity and cgroup quota; on Apple silicon the performance cores.
+    """
+
 def isas() -> list[str]:
     """The CPU kernel sets this machine can run, slowest first."""
 
@@ -28,6 +38,41 @@ def shutdown() -> None:
     """
     For the end of the program: ends the worker; requests that wait or run fail. Other threads that come back from this module afterwards are held for good.
     """
+
+class Geometry:
+    """The sizes that a config.json gives. Made by geometry()."""
+
+    @property
+    def model_type(self) -> str: ...
+
+    @property
+    def context_window(self) -> int:
+        """Tokens of prompt and answer together."""
+
+    @property
+    def hidden_size(self) -> int: ...
+
+    @property
+    def intermediate_size(self) -> int: ...
+
+    @property
+    def heads(self) -> int: ...
+
+    @property
+    def kv_heads(self) -> int: ...
+
+    @property
+    def head_dim(self) -> int: ...
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def windows(self) -> list[int]:
+        """For each layer the tokens that a query sees; 0 where that is all."""
+
+def geometry(config: bytes) -> Geometry:
+    """Reads a config.json's bytes."""
 
 class Model:
     """A loaded model. Made by load(); used from any thread."""

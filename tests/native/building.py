@@ -45,7 +45,7 @@ class Build:
 ADDRESS = Build(
     "address",
     "address,undefined",
-    unit_tests=("test_io", "test_engine"),
+    unit_tests=("test_io", "test_engine", "test_cgroup"),
     fuzz_targets=("json", "header", "index", "config"),
     tools=("fuzz_canary", "verdict"),
     optimization="-O0",  # half a minute to build instead of one and a half
