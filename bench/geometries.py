@@ -101,7 +101,7 @@ def main() -> None:
     """Prints a row for each model as it is done."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scratch", type=Path, help="a folder with room for the largest: 9 GB")
-    parser.add_argument("--only", nargs="+", metavar="ID", help="ids of the registry; else all")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="ids; else all with a config")
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -111,7 +111,8 @@ def main() -> None:
     if args.scratch is None or "CONVERGIO_TEST_DATA" not in os.environ:
         parser.error("give --scratch FOLDER and set CONVERGIO_TEST_DATA")
     data = Path(os.environ["CONVERGIO_TEST_DATA"])
-    models = json.loads(REGISTRY.read_text())["models"]
+    configs = {path.stem for path in (data / "configs").glob("*.json")}
+    models = [m for m in json.loads(REGISTRY.read_text())["models"] if m["id"] in configs]
     print("| " + " | ".join(title for title, _ in COLUMNS) + " |")
     print("|" + "---|" * len(COLUMNS), flush=True)
     for model in models:

@@ -39,6 +39,7 @@ def test_codes() -> None:
         "VersionMismatchError": "unavailable",
         "LoadError": "load_failed",
         "ModelNotFoundError": "model_not_found",
+        "ModelNotInstalledError": "model_not_found",
         "ModelCorruptError": "model_corrupt",
         "UnsupportedModelError": "load_failed",
         "TokenizerError": "tokenizer_failed",
@@ -46,6 +47,12 @@ def test_codes() -> None:
         "OutOfMemoryError": "out_of_memory",
         "DeadlineExceededError": "timeout",
         "GenerationCancelledError": "cancelled",
+        "NetworkError": "network",
+        "OfflineError": "network",
+        "RateLimitError": "rate_limit",
+        "AuthError": "auth",
+        "StorageError": "storage",
+        "ModelInUseError": "storage",
     }
     assert len({str(code) for code in ErrorCode}) == len(ErrorCode)
 
@@ -58,6 +65,9 @@ def test_what_a_retry_can_help() -> None:
         "InferenceError",
         "OutOfMemoryError",
         "DeadlineExceededError",
+        "NetworkError",
+        "RateLimitError",
+        "ModelInUseError",
     }
 
 

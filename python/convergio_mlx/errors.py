@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     LOAD_FAILED = "load_failed"
     INFERENCE_FAILED = "inference_failed"
     TOKENIZER_FAILED = "tokenizer_failed"
+    STORAGE = "storage"
     CANCELLED = "cancelled"
 
 
@@ -140,6 +141,10 @@ class ModelNotFoundError(LoadError):
     code = ErrorCode.MODEL_NOT_FOUND
 
 
+class ModelNotInstalledError(ModelNotFoundError):
+    """A model of the registry that is not on this machine."""
+
+
 class ModelCorruptError(LoadError):
     """A model's file contradicts itself or another: truncated, misshapen, missing tensors."""
 
@@ -181,6 +186,43 @@ class GenerationCancelledError(ConvergioError):
     """The caller cancelled the request."""
 
     code = ErrorCode.CANCELLED
+
+
+class NetworkError(ConvergioError):
+    """The hub cannot be reached, or does not answer as it should."""
+
+    code = ErrorCode.NETWORK
+    retryable = True
+
+
+class OfflineError(NetworkError):
+    """The network is needed, and forbidden."""
+
+    retryable = False
+
+
+class RateLimitError(NetworkError):
+    """The hub asks for fewer requests; works again after a while."""
+
+    code = ErrorCode.RATE_LIMIT
+
+
+class AuthError(ConvergioError):
+    """The hub refuses: a token is missing or wrong, or a licence has to be accepted first."""
+
+    code = ErrorCode.AUTH
+
+
+class StorageError(ConvergioError):
+    """The disk is full, cannot be written, or holds what does not belong there."""
+
+    code = ErrorCode.STORAGE
+
+
+class ModelInUseError(StorageError):
+    """Another process, or a loaded engine, is using the model."""
+
+    retryable = True
 
 
 ERROR_BY_KIND: dict[str, type[ConvergioError]] = {

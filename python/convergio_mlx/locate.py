@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from convergio_mlx.errors import ModelNotFoundError
+from convergio_mlx.home import models_folder
 
 GUIDE_ID = "convergio-guide"
 """The model that comes inside the package."""
-
-
-def home() -> Path:
-    """The folder of this program's files: `CONVERGIO_HOME`, or `~/.convergio`."""
-    given = os.environ.get("CONVERGIO_HOME")
-    return Path(given).expanduser() if given else Path.home() / ".convergio"
-
-
-def models_folder() -> Path:
-    """The folder that has a folder for each downloaded model."""
-    return home() / "models" / "mlx"
 
 
 def guide_folder() -> Path:

@@ -1,0 +1,108 @@
+"""One model of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+from convergio_mlx.registry import checks
+
+
+def _field(check: checks.Check, needs: str, default: Any = None, *, null: bool = True) -> Any:
+    """A field that an entry may leave out; null says the same where it may stand."""
+    return field(default=default, metadata={"check": check, "needs": needs, "null": null})
+
+
+def _required(check: checks.Check, needs: str) -> Any:
+    return field(metadata={"check": check, "needs": needs, "null": False})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryEntry:
+    """What is known of a model before it is downloaded. None is what is not known."""
+
+    id: str = _required(
+        checks.is_id, "small letters, digits, dots, dashes and underscores, at most 64"
+    )
+    repository: str = _required(checks.is_repository, "a hub repository such as owner/name")
+    display_name: str = _field(checks.is_text, "a line of text", "", null=False)
+    """As people read it; the id where none is given."""
+    family: str | None = _field(checks.is_text, "a line of text")
+    model_type: str | None = _field(checks.is_model_type, "a model_type of config.json")
+    parameters: int | None = _field(checks.is_count, "a whole number above 0")
+    download_bytes: int | None = _field(checks.is_count, "a whole number above 0")
+    """About; the hub says it exactly."""
+    memory_gb: float | None = _field(checks.is_amount, "a number above 0")
+    """Memory of a machine that runs it in comfort, in GB."""
+    context_window: int | None = _field(checks.is_count, "a whole number above 0")
+    """Tokens of prompt and answer together."""
+    max_output: int | None = _field(checks.is_count, "a whole number above 0")
+    """Tokens of an answer at most, as its makers advise."""
+    tools: bool = _field(checks.is_flag, "true or false", False, null=False)
+    reasoning: bool = _field(checks.is_flag, "true or false", False, null=False)
+    languages: tuple[str, ...] | None = _field(checks.is_languages, "a list of codes such as en")
+    """ISO 639 codes; None where its makers do not list them."""
+    use_case: str | None = _field(checks.is_text, "a line of text")
+    purpose: str = _field(
+        checks.is_purpose, f"one of {', '.join(checks.PURPOSES)}", "general", null=False
+    )
+    licence: str | None = _field(checks.is_text, "a line of text")
+    release_date: str | None = _field(checks.is_date, "a day such as 2025-01-20")
+    deprecated: bool = _field(checks.is_flag, "true or false", False, null=False)
+    replaced_by: str | None = _field(checks.is_id, "the id of a model")
+    revision: str | None = _field(checks.is_revision, "a commit in 40 hexadecimal digits")
+    """The commit to download; None takes what is newest."""
+    sha256: Mapping[str, str] | None = _field(
+        checks.is_hashes, "an object of file names and their SHA-256"
+    )
+    """The files that are wanted and their SHA-256; None takes the hub's word."""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> RegistryEntry:
+        """An entry of a models.json.
+
+        Raises:
+            ValueError: a field is missing, unknown, or holds what it must not; what and why, as
+                the end of a sentence.
+        """
+        known = {one.name: one for one in fields(cls)}
+        if unknown := [name for name in given if name not in known]:
+            raise ValueError(f"has the unknown field {_shown(unknown[0])}")
+        values: dict[str, Any] = {}
+        for name, one in known.items():
+            if name not in given:
+                if one.default is not MISSING:
+                    continue
+                raise ValueError(f"lacks {name!r}")
+            value = given[name]
+            if value is None and one.metadata["null"]:
+                continue
+            if not one.metadata["check"](value):
+                raise ValueError(
+                    f"has {name} {_shown(value)}, which must be {one.metadata['needs']}"
+                )
+            values[name] = value
+        if values.get("sha256") and not values.get("revision"):
+            raise ValueError("has sha256 without the revision that it is of")
+        values.setdefault("display_name", values["id"])
+        if "languages" in values:
+            values["languages"] = tuple(values["languages"])
+        if "sha256" in values:
+            values["sha256"] = MappingProxyType(dict(values["sha256"]))
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as models.json has it, every field in order."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.languages is not None:
+            values["languages"] = list(self.languages)
+        if self.sha256 is not None:
+            values["sha256"] = dict(self.sha256)
+        return values
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
