@@ -47,10 +47,7 @@ def test_codes() -> None:
         "OutOfMemoryError": "out_of_memory",
         "DeadlineExceededError": "timeout",
         "GenerationCancelledError": "cancelled",
-        "NetworkError": "network",
         "OfflineError": "network",
-        "RateLimitError": "rate_limit",
-        "AuthError": "auth",
         "StorageError": "storage",
         "ModelInUseError": "storage",
     }
@@ -65,8 +62,6 @@ def test_what_a_retry_can_help() -> None:
         "InferenceError",
         "OutOfMemoryError",
         "DeadlineExceededError",
-        "NetworkError",
-        "RateLimitError",
         "ModelInUseError",
     }
 

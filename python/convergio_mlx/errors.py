@@ -188,29 +188,10 @@ class GenerationCancelledError(ConvergioError):
     code = ErrorCode.CANCELLED
 
 
-class NetworkError(ConvergioError):
-    """The hub cannot be reached, or does not answer as it should."""
-
-    code = ErrorCode.NETWORK
-    retryable = True
-
-
 class OfflineError(NetworkError):
     """The network is needed, and forbidden."""
 
     retryable = False
-
-
-class RateLimitError(NetworkError):
-    """The hub asks for fewer requests; works again after a while."""
-
-    code = ErrorCode.RATE_LIMIT
-
-
-class AuthError(ConvergioError):
-    """The hub refuses: a token is missing or wrong, or a licence has to be accepted first."""
-
-    code = ErrorCode.AUTH
 
 
 class StorageError(ConvergioError):
