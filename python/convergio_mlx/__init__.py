@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convergio_mlx.context import compaction_threshold
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
@@ -34,6 +35,7 @@ _HOMES = {
     "GenerationStats": "generation",
     "SamplingParams": "sampling",
     "availability": "machine",
+    "compaction_threshold": "context",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "SamplingParams",
     "__version__",
     "availability",
+    "compaction_threshold",
 ]
 
 
