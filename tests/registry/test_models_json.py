@@ -64,6 +64,23 @@ def test_what_is_shipped_is_complete() -> None:
         assert entry.download_bytes > entry.parameters * 0.5  # type: ignore[operator]
 
 
+def test_sizes_and_parameters_agree() -> None:
+    for entry in load_registry():
+        sizes = entry.config
+        assert sizes is not None
+        hidden, ffn, layers = (
+            sizes[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+        )
+        query, key = (
+            sizes[name] * sizes["head_dim"]
+            for name in ("num_attention_heads", "num_key_value_heads")
+        )
+        table = sizes["vocab_size"] * hidden
+        layer = hidden * (2 * query + 2 * key + 3 * ffn)
+        parameters = {heads * table + layers * layer for heads in (1, 2)}  # with a head, or tied
+        assert any(abs(n / entry.parameters - 1) < 2e-4 for n in parameters), entry.id  # type: ignore[operator]
+
+
 COMPLETE = (
     "family",
     "model_type",
@@ -71,12 +88,20 @@ COMPLETE = (
     "download_bytes",
     "memory_gb",
     "context_window",
+    "config",
     "max_output",
     "use_case",
     "licence",
     "release_date",
 )
 BASE = {"id": "m", "repository": "o/r"}
+SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 99,
+}
 WRONG: list[dict[str, Any]] = [
     {"id": "m"},
     {"repository": "o/r"},
@@ -112,6 +137,13 @@ WRONG: list[dict[str, Any]] = [
             {".x": "a" * 64}, {"config.json": "A" * 64}, {"config.json": None},
         )
     ),
+    *(
+        {**BASE, "config": one}
+        for one in (
+            {}, [], {"hidden_size": 1}, {**SIZES, "vocab_size": 0}, {**SIZES, "vocab_size": "9"},
+            {**SIZES, "rope_theta": 1}, {**SIZES, "head_dim": None},
+        )
+    ),
     {**BASE, "sha256": {"config.json": "a" * 64}},
     {**BASE, "revision": None, "sha256": {"config.json": "a" * 64}},
 ]  # fmt: skip
@@ -137,6 +169,8 @@ def test_what_the_schema_takes_the_program_takes() -> None:
         {**BASE, "id": "a.b_c-9", "memory_gb": 0.5, "revision": "0" * 40},
         {**BASE, "revision": "0" * 40, "sha256": {"config.json": "f" * 64}},
         {**BASE, "release_date": "2024-02-29", "languages": ["en", "yue"]},
+        {**BASE, "config": SIZES},
+        {**BASE, "config": {**SIZES, "head_dim": 32, "sliding_window": 512}},
     ]
     VALIDATOR.validate(registry_of(*taken))
     for entry in taken:

@@ -12,6 +12,19 @@ Check = Callable[[Any], bool]
 
 PURPOSES = ("general", "code", "reasoning")
 
+SIZED_BY = {
+    "hidden_size": True,
+    "intermediate_size": True,
+    "num_hidden_layers": True,
+    "num_attention_heads": True,
+    "num_key_value_heads": False,
+    "head_dim": False,
+    "vocab_size": True,
+    "sliding_window": False,
+}
+"""The fields of config.json that say how much memory a model takes, and whether each must be
+there."""
+
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -100,6 +113,15 @@ def is_languages(value: object) -> bool:
         and 0 < len(value) <= 200
         and all(_matches(_LANGUAGE, one) for one in value)
         and len(set(value)) == len(value)
+    )
+
+
+def is_config(value: object) -> bool:
+    """The fields of `SIZED_BY`."""
+    return (
+        isinstance(value, Mapping)
+        and all(name in SIZED_BY and is_count(one) for name, one in value.items())
+        and all(name in value for name, needed in SIZED_BY.items() if needed)
     )
 
 

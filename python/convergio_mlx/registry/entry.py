@@ -38,6 +38,10 @@ class RegistryEntry:
     """Memory of a machine that runs it in comfort, in GB."""
     context_window: int | None = _field(checks.is_count, "a whole number above 0")
     """Tokens of prompt and answer together."""
+    config: Mapping[str, int] | None = _field(
+        checks.is_config, f"an object of {', '.join(checks.SIZED_BY)}"
+    )
+    """The fields of its config.json that say how much memory it takes."""
     max_output: int | None = _field(checks.is_count, "a whole number above 0")
     """Tokens of an answer at most, as its makers advise."""
     tools: bool = _field(checks.is_flag, "true or false", False, null=False)
@@ -89,8 +93,9 @@ class RegistryEntry:
         values.setdefault("display_name", values["id"])
         if "languages" in values:
             values["languages"] = tuple(values["languages"])
-        if "sha256" in values:
-            values["sha256"] = MappingProxyType(dict(values["sha256"]))
+        for name in ("config", "sha256"):
+            if name in values:
+                values[name] = MappingProxyType(dict(values[name]))
         return cls(**values)
 
     def as_json(self) -> dict[str, Any]:
@@ -98,8 +103,9 @@ class RegistryEntry:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         if self.languages is not None:
             values["languages"] = list(self.languages)
-        if self.sha256 is not None:
-            values["sha256"] = dict(self.sha256)
+        for name in ("config", "sha256"):
+            if values[name] is not None:
+                values[name] = dict(values[name])
         return values
 
 

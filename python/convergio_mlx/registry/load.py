@@ -162,9 +162,9 @@ def _entry(given: Any, raw: Mapping[str, dict[str, Any]]) -> RegistryEntry:
         raise ValueError("is not a JSON object")
     model = given.get("id")
     before = raw.get(model, {}) if isinstance(model, str) else {}
-    # A revision is of one repository, and hashes are of one revision: neither outlives it.
+    # Sizes and a revision are of one repository, hashes of one revision: none outlives it.
     if given.get("repository", before.get("repository")) != before.get("repository"):
-        before = {**before, "revision": None, "sha256": None}
+        before = {**before, "config": None, "revision": None, "sha256": None}
     elif given.get("revision", before.get("revision")) != before.get("revision"):
         before = {**before, "sha256": None}
     if model == _RESERVED:
