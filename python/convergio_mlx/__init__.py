@@ -20,34 +20,59 @@ if TYPE_CHECKING:
     from convergio_mlx.context import compaction_threshold
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
+    from convergio_mlx.event_stream import AsyncEventStream, EventStream
+    from convergio_mlx.events import (
+        Answer,
+        FinishEvent,
+        ReasoningEvent,
+        TextEvent,
+        ToolCallEvent,
+    )
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
     from convergio_mlx.machine import Availability, availability
     from convergio_mlx.sampling import SamplingParams
+    from convergio_mlx.tool_calls import ToolCall
 
 _HOMES = {
+    "Answer": "events",
+    "AsyncEventStream": "event_stream",
     "AsyncGeneration": "generation",
     "Availability": "machine",
     "Chunk": "generation",
     "ConvergioError": "errors",
     "Engine": "engine",
     "ErrorCode": "errors",
+    "EventStream": "event_stream",
+    "FinishEvent": "events",
     "Generation": "generation",
     "GenerationStats": "generation",
+    "ReasoningEvent": "events",
     "SamplingParams": "sampling",
+    "TextEvent": "events",
+    "ToolCall": "tool_calls",
+    "ToolCallEvent": "events",
     "availability": "machine",
     "compaction_threshold": "context",
 }
 
 __all__ = [
+    "Answer",
+    "AsyncEventStream",
     "AsyncGeneration",
     "Availability",
     "Chunk",
     "ConvergioError",
     "Engine",
     "ErrorCode",
+    "EventStream",
+    "FinishEvent",
     "Generation",
     "GenerationStats",
+    "ReasoningEvent",
     "SamplingParams",
+    "TextEvent",
+    "ToolCall",
+    "ToolCallEvent",
     "__version__",
     "availability",
     "compaction_threshold",

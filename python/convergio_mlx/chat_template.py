@@ -128,6 +128,9 @@ class ChatTemplate:
                 if self._takes_objects
                 else conversation.arguments_text,
             )
+            if self._needs_content:
+                for message in chat:
+                    message.setdefault("content", None)
 
     @cached_property
     def _takes_parts(self) -> bool:
@@ -146,6 +149,17 @@ class ChatTemplate:
             return True
         function["arguments"] = '{"a": 1}'
         return self._attempt(user, answer) is None
+
+    @cached_property
+    def _needs_content(self) -> bool:
+        """Whether a call without text must be told by a content of None, rather than by none."""
+        arguments: Any = {} if self._takes_objects else "{}"
+        call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+        user: conversation.Message = {"role": "user", "content": "?"}
+        answer = {"role": "assistant", "tool_calls": [{"id": "call00000", **call}]}
+        if self._attempt(user, answer) is not None:
+            return False
+        return self._attempt(user, {**answer, "content": None}) is not None
 
     def _attempt(self, *chat: conversation.Message) -> str | None:
         names = {"tools": None, "documents": None, "add_generation_prompt": False}

@@ -10,7 +10,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
 
+from convergio_mlx import answering
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotInitializedError
+from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
@@ -81,7 +83,9 @@ class Engine:
             InvalidRequestError: the prompt, an option or the messages cannot be honoured.
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
-        return Generation(self._prepare(prompt, params, tools, timeout, template))
+        return Generation(
+            self._prepare(prompt, params, tools=tools, timeout=timeout, template=template)
+        )
 
     def agenerate(
         self,
@@ -94,7 +98,72 @@ class Engine:
     ) -> AsyncGeneration:
         """As `generate`, for asyncio: `async for chunk in engine.agenerate(…)`. What `generate`
         raises is raised when it is first awaited."""
-        return AsyncGeneration(lambda: self._prepare(prompt, params, tools, timeout, template))
+        return AsyncGeneration(
+            lambda: self._prepare(prompt, params, tools=tools, timeout=timeout, template=template)
+        )
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] = "auto",
+        timeout: float | None = None,
+        template: Mapping[str, Any] | None = None,
+    ) -> EventStream:
+        """Answers a conversation with events: text, reasoning and tool calls told apart.
+
+        Args:
+            messages: in OpenAI's shape, calls and results of tools included.
+            params: how to choose tokens and when to end.
+            tools: OpenAI's tool definitions. They go through the chat template where it has a place
+                for them, otherwise into the system message (docs/tools.md).
+            tool_choice: "auto", "none", "required" or `{"type": "function", "function": {"name":
+                …}}`.
+            timeout: seconds until the answer must be complete, waiting and prefill included.
+            template: further variables of the chat template, such as `enable_thinking`.
+
+        Returns:
+            An iterator of events, the last of them a FinishEvent.
+
+        Raises:
+            InvalidRequestError: messages, tools or an option cannot be honoured.
+            ContextLengthError: prompt and max_tokens exceed the context window.
+        """
+        return EventStream(
+            *self._plan_stream(
+                messages,
+                params,
+                tools=tools,
+                tool_choice=tool_choice,
+                timeout=timeout,
+                template=template,
+            )
+        )
+
+    def astream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        params: SamplingParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] = "auto",
+        timeout: float | None = None,
+        template: Mapping[str, Any] | None = None,
+    ) -> AsyncEventStream:
+        """As `stream`, for asyncio: `async for event in engine.astream(…)`. What `stream` raises is
+        raised when it is first awaited."""
+        return AsyncEventStream(
+            lambda: self._plan_stream(
+                messages,
+                params,
+                tools=tools,
+                tool_choice=tool_choice,
+                timeout=timeout,
+                template=template,
+            )
+        )
 
     def logits(self, tokens: Sequence[int], *, chunk: int = PREFILL_CHUNK) -> Any:
         """The model's logits at every token, for scoring and tests.
@@ -169,13 +238,36 @@ class Engine:
             raise NotInitializedError("[engine] this engine is closed; load the model again.")
         return model
 
+    def _plan_stream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        params: SamplingParams | None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None,
+        tool_choice: str | Mapping[str, Any],
+        timeout: float | None,
+        template: Mapping[str, Any] | None,
+    ) -> tuple[Prepared, EventParser]:
+        plan = answering.plan(self.tokenizer, messages, tools, tool_choice)
+        prepared = self._prepare(
+            plan.messages,
+            params,
+            tools=plan.tools,
+            timeout=timeout,
+            template=template,
+            shown=plan.shown,
+        )
+        return prepared, plan.parser(prepared.prompt)
+
     def _prepare(
         self,
         prompt: Prompt,
         params: SamplingParams | None,
+        *,
         tools: Sequence[Mapping[str, Any]] | None,
         timeout: float | None,
         template: Mapping[str, Any] | None,
+        shown: Sequence[str] = (),
     ) -> Prepared:
         model = self._loaded()
         if params is None:
@@ -202,7 +294,8 @@ class Engine:
         return Prepared(
             model,
             request,
-            self.tokenizer.detokenizer(),
+            tokens,
+            self.tokenizer.detokenizer(shown=shown),
             stop_strings,
             template_seconds,
             tokenize_seconds,

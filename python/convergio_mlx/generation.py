@@ -86,6 +86,8 @@ class Prepared:
 
     model: Any
     request: Any
+    prompt: list[int]
+    """Token ids."""
     detokenizer: Detokenizer
     stop_strings: StopStrings
     template_seconds: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,11 +141,21 @@ class Tokenizer:
                 text = text.replace(spaced, spaced.strip())
         return text
 
-    def detokenizer(self, skip_special_tokens: bool = True) -> detokenizer.Detokenizer:
-        """A fresh stream of text for one answer; costs microseconds."""
+    def detokenizer(
+        self, skip_special_tokens: bool = True, shown: Collection[str] = ()
+    ) -> detokenizer.Detokenizer:
+        """A fresh stream of text for one answer; costs microseconds.
+
+        Args:
+            skip_special_tokens: special tokens give no text.
+            shown: special tokens that do nonetheless: the marks of a notation.
+        """
+        kept = {i for i in self._special_ids if self._added[i].content in shown} if shown else set()
+        skipped = self._special_ids - kept if skip_special_tokens else frozenset()
         if self._steps is None:
-            return detokenizer.FinalDetokenizer(lambda ids: self.decode(ids, skip_special_tokens))
-        skipped = self._special_ids if skip_special_tokens else frozenset()
+            return detokenizer.FinalDetokenizer(
+                lambda ids: self.decode([i for i in ids if i not in skipped], False)
+            )
         return detokenizer.Detokenizer(self.id_to_token, skipped, [make() for make in self._steps])
 
     def chat_template(self, tools: bool = False, name: str | None = None) -> ChatTemplate:
