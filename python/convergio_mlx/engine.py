@@ -13,6 +13,7 @@ from typing import Any, Self
 from convergio_mlx import answering
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotInitializedError
 from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
+from convergio_mlx.fit import PREFILL_CHUNK, check
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
@@ -23,9 +24,6 @@ from convergio_mlx.tokenizer_config import read_json
 
 Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
 """A text to go on from, token ids, or messages in OpenAI's shape."""
-
-PREFILL_CHUNK = 512
-"""Tokens of a prompt that are run at once; other requests get their turn between."""
 
 _LONGEST = 10**9
 """Seconds of the longest deadline."""
@@ -41,20 +39,24 @@ class Engine:
         self.folder = folder
 
     @classmethod
-    def load(cls, model: str | Path) -> Engine:
+    def load(cls, model: str | Path, *, force: bool = False) -> Engine:
         """Maps a model into memory; no weight is read and no network is used.
 
         Args:
             model: `convergio-guide` (the embedded one), the id of a downloaded model, or a folder
                 with config.json, tokenizer.json and safetensors files, as Hugging Face has them.
+            force: load it although it does not fit into the memory that is available.
 
         Raises:
+            OutOfMemoryError: it does not fit; the sentence has the numbers and what would.
             ModelNotFoundError: there is no such model.
             ModelCorruptError: a file is damaged, or the tensors do not fit config.json.
             UnsupportedModelError: the engine does not run this kind of model.
             UnavailableError: MLX cannot run here.
         """
         folder = locate(model)
+        if not force:
+            check(str(model), folder)
         return cls(native().load(os.fsencode(folder)), folder)
 
     def generate(

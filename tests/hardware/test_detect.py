@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convergio_mlx.hardware import commands, detect, nvidia
+from convergio_mlx.hardware import commands, nvidia
+from convergio_mlx.hardware.detect import detect
 from convergio_mlx.hardware.facts import Gpu
 from convergio_mlx.native import native
 from hardware import recorded

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from convergio_mlx.hardware.commands import printed, whole
+from convergio_mlx.hardware.commands import printed
 from convergio_mlx.hardware.facts import Memory
+from convergio_mlx.hardware.texts import whole
 
 SYSCTL = (
     "sysctl",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from convergio_mlx.errors import ConvergioError
 from convergio_mlx.hardware import apple, linux, nvidia
-from convergio_mlx.hardware.commands import contents, printed
+from convergio_mlx.hardware.commands import printed
 from convergio_mlx.hardware.facts import Gpu, Hardware
 from convergio_mlx.hardware.memory import memory
+from convergio_mlx.hardware.texts import contents
 
 
 def detect() -> Hardware:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from convergio_mlx.hardware.commands import contents, whole
 from convergio_mlx.hardware.facts import Memory
+from convergio_mlx.hardware.texts import contents, whole
 
 _NONE = 1 << 60
 """Bytes; a cgroup v1 without a limit names a number near 2**63."""

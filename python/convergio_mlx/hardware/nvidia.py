@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from convergio_mlx.hardware.commands import whole
 from convergio_mlx.hardware.facts import Gpu
+from convergio_mlx.hardware.texts import whole
 
 NVIDIA_SMI = (
     "nvidia-smi",
