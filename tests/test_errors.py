@@ -27,6 +27,7 @@ def test_codes() -> None:
     assert {kind.__name__: str(kind.code) for kind in CLASSES} == {
         "ConvergioError": "unknown",
         "InvalidRequestError": "invalid_request",
+        "ConstraintError": "invalid_request",
         "ContextLengthError": "context_length",
         "NotInitializedError": "not_initialized",
         "OverloadedError": "overloaded",

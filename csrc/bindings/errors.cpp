@@ -21,6 +21,8 @@ const char* kind_name(ErrorKind kind) {
       return "UnsupportedModel";
     case ErrorKind::ContextLength:
       return "ContextLength";
+    case ErrorKind::Constraint:
+      return "Constraint";
     case ErrorKind::OutOfMemory:
       return "OutOfMemory";
     case ErrorKind::Cancelled:

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "bindings/constraint.h"
 #include "bindings/gil.h"
 
 namespace nb = nanobind;
@@ -31,7 +32,7 @@ void make_request(Request* self, std::vector<int> prompt, int max_tokens,
                   double temperature, int top_k, double top_p, double min_p,
                   double repetition_penalty, double presence_penalty, double frequency_penalty,
                   std::vector<std::pair<int, double>> logit_bias, std::uint64_t seed,
-                  std::optional<int> logprobs) {
+                  std::optional<int> logprobs, nb::object constraint) {
   engine::RequestOptions options{.sampling = {.repetition_penalty = repetition_penalty,
                                               .presence_penalty = presence_penalty,
                                               .frequency_penalty = frequency_penalty,
@@ -46,7 +47,7 @@ void make_request(Request* self, std::vector<int> prompt, int max_tokens,
                                  .stop_tokens = std::move(stop_tokens),
                                  .prefill_chunk = prefill_chunk,
                                  .timeout = timeout};
-  new (self) Request(std::move(prompt), std::move(options));
+  new (self) Request(std::move(prompt), std::move(options), wrap_constraint(std::move(constraint)));
 }
 
 std::vector<int> tokens(const News& news) {
@@ -91,6 +92,9 @@ void bind_request(nb::module_& m) {
       .def_ro("prompt_tokens", &RequestStats::prompt_tokens)
       .def_ro("cached_tokens", &RequestStats::cached_tokens)
       .def_ro("output_tokens", &RequestStats::output_tokens)
+      .def_ro("forced_tokens", &RequestStats::forced_tokens)
+      .def_ro("mask", &RequestStats::mask)
+      .def_ro("mask_wait", &RequestStats::mask_wait)
       .def_ro("kv_bytes", &RequestStats::kv_bytes);
   nb::class_<News>(m, "News", "What was decided since the last Request.next().")
       .def_prop_ro("tokens", &tokens)
@@ -106,7 +110,7 @@ void bind_request(nb::module_& m) {
       .def("__init__", &make_request, "prompt"_a, nb::kw_only(), "max_tokens"_a, "stop_tokens"_a,
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
-           "seed"_a, "logprobs"_a.none())
+           "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none())
       .def("next", &Request::next, "timeout"_a.none() = nb::none(), nb::call_guard<WithoutGil>(),
            "Waits for news, at most `timeout` seconds.")
       .def("cancel", &Request::cancel, "Ends the request soon, inside prefill too.")

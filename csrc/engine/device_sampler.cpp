@@ -1,5 +1,7 @@
 #include "engine/device_sampler.h"
 
+#include <limits>
+
 #include "engine/random.h"
 #include "mlx/ops.h"
 
@@ -62,6 +64,20 @@ mx::array draw(const mx::array& weights, float u) {
 
 bool samples_on_device(const SamplingParams& params) {
   return !params.edits_logits() && !params.logprobs;
+}
+
+mx::array masked(const mx::array& logits, const TokenMask& allowed) {
+  const mx::array flat = mx::reshape(logits, {-1});
+  const int words = (static_cast<int>(flat.size()) + 31) / 32;
+  TokenMask whole(allowed);
+  whole.resize(static_cast<std::size_t>(words), 0);
+  const mx::array column(whole.begin(), {words, 1}, mx::uint32);
+  const mx::array bits = mx::right_shift(column, mx::arange(0, 32, mx::uint32));
+  const mx::array set = mx::bitwise_and(bits, mx::array(1, mx::uint32));
+  const mx::array is_allowed = mx::slice(mx::reshape(mx::astype(set, mx::bool_), {-1}), {0},
+                                         {static_cast<int>(flat.size())});
+  return mx::where(is_allowed, flat,
+                   mx::array(-std::numeric_limits<float>::infinity(), flat.dtype()));
 }
 
 mx::array sample_on_device(const mx::array& logits, const SamplingParams& params,

@@ -1,8 +1,10 @@
 #include "engine/generation.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "engine/device_sampler.h"
 #include "engine/failure.h"
@@ -55,6 +57,15 @@ mx::array last_row(const mx::array& x) {
   return n == 1 ? x : mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
 }
 
+Sample read(const mx::array& chosen) {
+  mx::array token = chosen;
+  const int id = token.item<int>();
+  if (id < 0) {
+    throw logits_not_finite();
+  }
+  return {.token = id, .logprob = {}, .top = {}};
+}
+
 }  // namespace
 
 void check_prompt(const model::Model& model, const std::vector<int>& tokens) {
@@ -79,8 +90,11 @@ Generation::Generation(std::shared_ptr<const model::Model> model, std::shared_pt
     : model_(std::move(model)),
       request_(std::move(request)),
       options_(request_->options()),
-      ahead_(on_gpu() && samples_on_device(options_.sampling)),
-      sampler_((validate(*model_, *request_), options_.sampling), request_->prompt()) {
+      on_device_(on_gpu() && samples_on_device(options_.sampling)),
+      ahead_(on_device_ && !request_->constraint()),
+      sampler_((validate(*model_, *request_), options_.sampling), request_->prompt()),
+      tokens_(request_->prompt()),
+      told_(tokens_.size()) {
   stats_.prompt_tokens = static_cast<int>(request_->prompt().size());
 }
 
@@ -94,18 +108,12 @@ bool Generation::step() {
   try {
     request_->check();
     if (!cache_) {
-      started_ = Clock::now();
-      stats_.queued = seconds(request_->submitted(), started_);
-      const int prompt = stats_.prompt_tokens;
-      cache_ = model_->make_cache(prompt + options_.max_tokens);
-      cache_->reserve(prompt + std::min(options_.max_tokens, kReservedAnswer));
+      start();
     }
-    if (prefilled_ < stats_.prompt_tokens) {
-      prefill();
-    } else if (ahead_) {
-      decode_ahead();
+    if (queued_) {
+      advance_ahead();
     } else {
-      decode();
+      advance();
     }
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::Cancelled) {
@@ -133,14 +141,25 @@ mx::array Generation::pass(const mx::array& ids, bool interruptible) {
   }
 }
 
-void Generation::prefill() {
-  const std::vector<int>& prompt = request_->prompt();
-  const int n = std::min(options_.prefill_chunk, stats_.prompt_tokens - prefilled_);
-  const mx::array hidden = pass(mx::array(prompt.begin() + prefilled_, {n}, mx::int32), true);
-  prefilled_ += n;
-  if (prefilled_ < stats_.prompt_tokens) {
+void Generation::start() {
+  started_ = Clock::now();
+  stats_.queued = seconds(request_->submitted(), started_);
+  const int prompt = stats_.prompt_tokens;
+  cache_ = model_->make_cache(prompt + options_.max_tokens);
+  cache_->reserve(prompt + std::min(options_.max_tokens, kReservedAnswer));
+}
+
+/// Runs the tokens that the cache lacks, a chunk at most; the last of them chooses the next.
+void Generation::advance() {
+  const auto from = tokens_.begin() + cache_->length();
+  const auto missing = static_cast<int>(tokens_.end() - from);
+  const int n = std::min(options_.prefill_chunk, missing);
+  const mx::array hidden = pass(mx::array(from, {n}, mx::int32), n > 1);
+  if (n < missing) {
     mx::eval(cache_->arrays());
-    stats_.prefill = seconds(started_, Clock::now());
+    if (stats_.output_tokens == 0) {
+      stats_.prefill = seconds(started_, Clock::now());
+    }
     return;
   }
   const mx::array logits = model_->logits(last_row(hidden));
@@ -151,16 +170,13 @@ void Generation::prefill() {
   }
 }
 
-void Generation::decode() {
-  const mx::array hidden = pass(mx::array(&last_token_, {1}, mx::int32), false);
-  choose(model_->logits(hidden));
-}
-
-/// Reads the logits and chooses on the CPU.
-void Generation::choose(const mx::array& logits) {
-  mx::array row = mx::astype(mx::reshape(logits, {-1}), mx::float32);
-  mx::eval(row);
-  take(sampler_.sample({row.data<float>(), row.size()}));
+/// Queues the pass after the token that is being computed, then reads that token.
+void Generation::advance_ahead() {
+  const mx::array token = *queued_;
+  if (queued_tokens_ < options_.max_tokens) {
+    queue(model_->logits(pass(mx::reshape(token, {1}), false)));
+  }
+  take(read(token));
 }
 
 void Generation::queue(const mx::array& logits) {
@@ -169,20 +185,66 @@ void Generation::queue(const mx::array& logits) {
   mx::async_eval(*queued_);
 }
 
-void Generation::decode_ahead() {
-  mx::array token = *queued_;
-  if (queued_tokens_ < options_.max_tokens) {
-    queue(model_->logits(pass(mx::reshape(token, {1}), false)));
+/// Chooses the next token, or learns it from the constraint.
+void Generation::choose(const mx::array& logits) {
+  if (!request_->constraint()) {
+    take(sample(logits, nullptr));
+    return;
   }
-  const int chosen = token.item<int>();
-  if (chosen < 0) {
-    throw logits_not_finite();
+  mx::async_eval(logits);
+  if (forced_.empty()) {
+    const Constraint::Next next = consult(logits);
+    if (std::holds_alternative<Constraint::Stop>(next)) {
+      finish(Finish::Stop);
+      return;
+    }
+    if (const auto* allowed = std::get_if<TokenMask>(&next)) {
+      take(sample(logits, allowed));
+      return;
+    }
+    const std::vector<int>& tokens = std::get<Constraint::Forced>(next).tokens;
+    forced_.assign(tokens.begin(), tokens.end());
   }
-  take({.token = chosen, .logprob = {}, .top = {}});
+  if (options_.sampling.logprobs) {  // of each token, which takes a pass each
+    const TokenMask allowed = only(forced_.front());
+    forced_.pop_front();
+    take(sample(logits, &allowed));
+    return;
+  }
+  while (!forced_.empty() && !finished_) {
+    take({.token = forced_.front(), .logprob = {}, .top = {}}, /*forced=*/true);
+    forced_.pop_front();
+  }
+}
+
+/// Asks the constraint, while `logits` are being computed.
+Constraint::Next Generation::consult(const mx::array& logits) {
+  const auto accepted = std::span<const int>(tokens_).subspan(told_);
+  const Clock::time_point asked = Clock::now();
+  Constraint::Next next = request_->constraint()->next(accepted);
+  const double took = seconds(asked, Clock::now());
+  stats_.mask += took;
+  if (logits.is_available()) {
+    stats_.mask_wait += took;
+  }
+  told_ = tokens_.size();
+  check_next(next, model_->vocab_size());
+  return next;
+}
+
+Sample Generation::sample(const mx::array& logits, const TokenMask* allowed) {
+  if (on_device_) {
+    const auto step = static_cast<std::uint64_t>(stats_.output_tokens);
+    const mx::array left = allowed == nullptr ? logits : masked(logits, *allowed);
+    return read(sample_on_device(left, options_.sampling, step));
+  }
+  mx::array row = mx::astype(mx::reshape(logits, {-1}), mx::float32);
+  mx::eval(row);
+  return sampler_.sample({row.data<float>(), row.size()}, allowed);
 }
 
 /// One token is chosen: it ends the answer or joins it.
-void Generation::take(Sample sample) {
+void Generation::take(Sample sample, bool forced) {
   const Clock::time_point now = Clock::now();
   if (stats_.output_tokens == 0) {
     first_token_ = now;
@@ -190,13 +252,14 @@ void Generation::take(Sample sample) {
   }
   stats_.decode = seconds(first_token_, now);
   stats_.kv_bytes = cache_->bytes();
-  last_token_ = sample.token;
+  tokens_.push_back(sample.token);
   if (std::ranges::find(options_.stop_tokens, sample.token) != options_.stop_tokens.end()) {
     finish(Finish::Stop);
     return;
   }
   sampler_.accept(sample.token);
   ++stats_.output_tokens;
+  stats_.forced_tokens += forced ? 1 : 0;
   request_->emit(std::move(sample), stats_);
   if (stats_.output_tokens >= options_.max_tokens) {
     finish(Finish::Length);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -19,7 +20,8 @@ namespace mx = mlx::core;
 void check_prompt(const model::Model& model, const std::vector<int>& tokens);
 
 /// Answers one request: prefill in chunks, then a token a step. On a GPU the next step is queued
-/// before the last token is read.
+/// before the last token is read; where a constraint must see that token first, it works while the
+/// step is computed.
 class Generation : public Task {
  public:
   /// Throws Error (InvalidRequest, ContextLength) before any work.
@@ -31,26 +33,30 @@ class Generation : public Task {
   void cancel() override { request_->cancel(); }
 
  private:
-  void prefill();
-  void decode();
-  void decode_ahead();
+  void start();
+  void advance();
+  void advance_ahead();
   mx::array pass(const mx::array& ids, bool interruptible);
-  void choose(const mx::array& logits);
   void queue(const mx::array& logits);
-  void take(Sample sample);
+  void choose(const mx::array& logits);
+  Constraint::Next consult(const mx::array& logits);
+  Sample sample(const mx::array& logits, const TokenMask* allowed);
+  void take(Sample sample, bool forced = false);
   void finish(Finish finish);
   void fail(const Error& error);
 
   std::shared_ptr<const model::Model> model_;
   std::shared_ptr<Request> request_;
   const RequestOptions& options_;
-  const bool ahead_;  ///< tokens are chosen on the device, one step ahead
+  const bool on_device_;  ///< tokens are chosen on the device,
+  const bool ahead_;      ///< one step ahead
   std::optional<model::Cache> cache_;
   Sampler sampler_;
-  std::optional<mx::array> queued_;  ///< the token being computed
+  std::vector<int> tokens_;          ///< prompt and answer; the cache has the first of them
+  std::optional<mx::array> queued_;  ///< the token being computed; the cache has those before it
   int queued_tokens_ = 0;            ///< tokens queued so far
-  int last_token_ = 0;
-  int prefilled_ = 0;
+  std::size_t told_;                 ///< tokens that the constraint knows of
+  std::deque<int> forced_;           ///< by the constraint, still to be sampled
   bool finished_ = false;
   Clock::time_point started_;
   Clock::time_point first_token_;

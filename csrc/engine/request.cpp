@@ -45,8 +45,11 @@ void Notifier::close() {
   changed_.notify_all();
 }
 
-Request::Request(std::vector<int> prompt, RequestOptions options)
-    : prompt_(std::move(prompt)), options_(std::move(options)) {}
+Request::Request(std::vector<int> prompt, RequestOptions options,
+                 std::shared_ptr<Constraint> constraint)
+    : prompt_(std::move(prompt)),
+      options_(std::move(options)),
+      constraint_(std::move(constraint)) {}
 
 bool Request::late() const {
   return options_.timeout &&
@@ -117,19 +120,19 @@ void Request::emit(Sample sample, const RequestStats& stats) {
   });
 }
 
-void Request::finish(Finish finish, const RequestStats& stats) {
+void Request::conclude(Finish finish, std::optional<Error> error, const RequestStats& stats) {
+  constraint_.reset();
   announce([&] {
     finish_ = finish;
+    error_ = std::move(error);
     stats_ = stats;
   });
 }
 
+void Request::finish(Finish finish, const RequestStats& stats) { conclude(finish, {}, stats); }
+
 void Request::fail(const Error& error, const RequestStats& stats) {
-  announce([&] {
-    finish_ = Finish::Failed;
-    error_ = error;
-    stats_ = stats;
-  });
+  conclude(Finish::Failed, error, stats);
 }
 
 }  // namespace convergio::engine

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/constraint.h"
 #include "engine/sampling.h"
 #include "io/error.h"
 
@@ -38,6 +39,9 @@ struct RequestStats {
   int prompt_tokens = 0;
   int cached_tokens = 0;  ///< of the prompt, served from a kept KV cache
   int output_tokens = 0;
+  int forced_tokens = 0;  ///< of the output, by the constraint, without a forward each
+  double mask = 0;        ///< in the constraint, beside the forwards
+  double mask_wait = 0;   ///< of that, at most: calls that took longer than their forward
   std::size_t kv_bytes = 0;
 };
 
@@ -71,7 +75,8 @@ struct News {
 /// called from any thread.
 class Request {
  public:
-  Request(std::vector<int> prompt, RequestOptions options);
+  Request(std::vector<int> prompt, RequestOptions options,
+          std::shared_ptr<Constraint> constraint = nullptr);
 
   const std::vector<int>& prompt() const { return prompt_; }
   const RequestOptions& options() const { return options_; }
@@ -94,6 +99,7 @@ class Request {
   void notify(std::shared_ptr<Notifier> notifier, std::int64_t id);
 
   // for the worker
+  const std::shared_ptr<Constraint>& constraint() const { return constraint_; }
   void emit(Sample sample, const RequestStats& stats);
   void finish(Finish finish, const RequestStats& stats);
   void fail(const Error& error, const RequestStats& stats);
@@ -103,9 +109,11 @@ class Request {
   bool has_news() const { return !samples_.empty() || finish_; }
   template <typename Change>
   void announce(Change change);
+  void conclude(Finish finish, std::optional<Error> error, const RequestStats& stats);
 
   const std::vector<int> prompt_;
   const RequestOptions options_;
+  std::shared_ptr<Constraint> constraint_;  ///< until the finish: it may hold who holds this
   const Clock::time_point submitted_ = Clock::now();
   std::atomic<bool> cancelled_ = false;
 

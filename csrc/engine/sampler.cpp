@@ -222,16 +222,17 @@ void Sampler::report(std::span<const float> logits, Sample& sample) const {
   }
 }
 
-Sample Sampler::sample(std::span<float> logits) {
+Sample Sampler::sample(std::span<float> logits, const TokenMask* allowed) {
   std::vector<float> own;  // before the edits
   std::span<const float> reported = logits;
-  if (params_.edits_logits()) {
-    if (params_.logprobs) {
-      own.assign(logits.begin(), logits.end());
-      reported = own;
-    }
-    edit(logits);
+  if (params_.logprobs && (allowed != nullptr || params_.edits_logits())) {
+    own.assign(logits.begin(), logits.end());
+    reported = own;
   }
+  if (allowed != nullptr) {
+    apply_mask(*allowed, logits);
+  }
+  edit(logits);
   Sample sample;
   sample.token = draw(logits, argmax(logits));
   if (params_.logprobs) {

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/constraint.h"
 #include "engine/sampling.h"
 
 namespace convergio::engine {
@@ -17,10 +18,10 @@ class Sampler {
   /// `prompt` counts for the repetition penalty.
   Sampler(SamplingParams params, std::span<const int> prompt);
 
-  /// Chooses from the logits of the next position, which it may overwrite. Does not count the
-  /// token as part of the answer: accept() does. Throws Error (InferenceFailed) where logits are
-  /// not finite; -inf is a token that cannot be.
-  Sample sample(std::span<float> logits);
+  /// Chooses from the logits of the next position, which it may overwrite, among those that
+  /// `allowed` leaves. Does not count the token as part of the answer: accept() does. Throws Error
+  /// (InferenceFailed) where logits are not finite; -inf is a token that cannot be.
+  Sample sample(std::span<float> logits, const TokenMask* allowed = nullptr);
 
   void accept(int token);
 

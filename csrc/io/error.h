@@ -13,6 +13,7 @@ enum class ErrorKind {
   ModelCorrupt,
   UnsupportedModel,
   ContextLength,
+  Constraint,
   OutOfMemory,
   Cancelled,
   Timeout,

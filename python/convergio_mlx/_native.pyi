@@ -150,6 +150,15 @@ class RequestStats:
     def output_tokens(self) -> int: ...
 
     @property
+    def forced_tokens(self) -> int: ...
+
+    @property
+    def mask(self) -> float: ...
+
+    @property
+    def mask_wait(self) -> float: ...
+
+    @property
     def kv_bytes(self) -> int: ...
 
 class News:
@@ -173,7 +182,7 @@ class News:
 class Request:
     """A prompt and how to answer it; used from any thread."""
 
-    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None) -> None: ...
+    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: object | None = None) -> None: ...
 
     def next(self, timeout: float | None = None) -> News:
         """Waits for news, at most `timeout` seconds."""

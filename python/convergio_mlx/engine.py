@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from convergio_mlx import answering
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotInitializedError
@@ -21,6 +21,9 @@ from convergio_mlx.sampling import SamplingParams
 from convergio_mlx.stop_strings import StopStrings
 from convergio_mlx.tokenizer import Tokenizer
 from convergio_mlx.tokenizer_config import read_json
+
+if TYPE_CHECKING:
+    from convergio_mlx.constraint import Constraint
 
 Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
 """A text to go on from, token ids, or messages in OpenAI's shape."""
@@ -67,6 +70,7 @@ class Engine:
         tools: Sequence[Mapping[str, Any]] | None = None,
         timeout: float | None = None,
         template: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
     ) -> Generation:
         """Answers a prompt.
 
@@ -77,6 +81,7 @@ class Engine:
             tools: OpenAI's tool definitions, for the template; with messages alone.
             timeout: seconds until the answer must be complete, waiting and prefill included.
             template: further variables of the chat template, such as `enable_thinking`.
+            constraint: says at each token which may follow; for this answer alone.
 
         Returns:
             An iterator of chunks.
@@ -86,7 +91,14 @@ class Engine:
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
         return Generation(
-            self._prepare(prompt, params, tools=tools, timeout=timeout, template=template)
+            self._prepare(
+                prompt,
+                params,
+                tools=tools,
+                timeout=timeout,
+                template=template,
+                constraint=constraint,
+            )
         )
 
     def agenerate(
@@ -97,11 +109,19 @@ class Engine:
         tools: Sequence[Mapping[str, Any]] | None = None,
         timeout: float | None = None,
         template: Mapping[str, Any] | None = None,
+        constraint: Constraint | None = None,
     ) -> AsyncGeneration:
         """As `generate`, for asyncio: `async for chunk in engine.agenerate(…)`. What `generate`
         raises is raised when it is first awaited."""
         return AsyncGeneration(
-            lambda: self._prepare(prompt, params, tools=tools, timeout=timeout, template=template)
+            lambda: self._prepare(
+                prompt,
+                params,
+                tools=tools,
+                timeout=timeout,
+                template=template,
+                constraint=constraint,
+            )
         )
 
     def stream(
@@ -270,6 +290,7 @@ class Engine:
         timeout: float | None,
         template: Mapping[str, Any] | None,
         shown: Sequence[str] = (),
+        constraint: Constraint | None = None,
     ) -> Prepared:
         model = self._loaded()
         if params is None:
@@ -291,6 +312,7 @@ class Engine:
             stop_tokens=stop_tokens,
             timeout=deadline,
             prefill_chunk=PREFILL_CHUNK,
+            constraint=_constraint(constraint),
             **options,
         )
         return Prepared(
@@ -396,6 +418,15 @@ def _integer(name: str, given: object) -> int:
             f"[engine] {name} is {given!r}, which must be a whole number of at least 1."
         )
     return min(int(given), (1 << 31) - 1)
+
+
+def _constraint(given: object) -> object:
+    if given is not None and not callable(given):
+        raise InvalidRequestError(
+            f"[engine] constraint is a {type(given).__name__}; give a callable, as "
+            "convergio_mlx.constraint.Constraint describes it."
+        )
+    return given
 
 
 def _max_tokens(given: object) -> int:

@@ -74,6 +74,10 @@ class ContextLengthError(InvalidRequestError):
     code = ErrorCode.CONTEXT_LENGTH
 
 
+class ConstraintError(InvalidRequestError):
+    """A request's constraint raised, or left the answer no way to go on."""
+
+
 class NotInitializedError(ConvergioError):
     """Something was asked of an engine or provider that is not loaded, or was shut down."""
 
@@ -212,6 +216,7 @@ ERROR_BY_KIND: dict[str, type[ConvergioError]] = {
     "ModelCorrupt": ModelCorruptError,
     "UnsupportedModel": UnsupportedModelError,
     "ContextLength": ContextLengthError,
+    "Constraint": ConstraintError,
     "OutOfMemory": OutOfMemoryError,
     "Cancelled": GenerationCancelledError,
     "Timeout": DeadlineExceededError,

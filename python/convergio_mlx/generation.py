@@ -56,6 +56,12 @@ class GenerationStats:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    forced_tokens: int = 0
+    """Of the output, those that a constraint forced and no step of the model was spent on."""
+    mask_seconds: float = 0.0
+    """In the constraint, which works while the model computes."""
+    mask_wait_seconds: float = 0.0
+    """Of those, what the model may have waited for: calls that outlasted its step."""
     kv_bytes: int = 0
 
     @property
@@ -127,6 +133,9 @@ class _Reader:
             prompt_tokens=stats.prompt_tokens,
             cached_tokens=stats.cached_tokens,
             output_tokens=self._output_tokens,
+            forced_tokens=stats.forced_tokens,
+            mask_seconds=stats.mask,
+            mask_wait_seconds=stats.mask_wait,
             kv_bytes=stats.kv_bytes,
         )
 

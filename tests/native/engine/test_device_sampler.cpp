@@ -105,6 +105,25 @@ TEST(half_precision_logits_are_taken_too) {
   }
 }
 
+TEST(both_samplers_obey_a_mask_alike) {
+  std::mt19937_64 random(2);
+  for (int draw = 0; draw < 200; ++draw) {
+    Logits logits(1 + random() % 100);
+    for (float& logit : logits) logit = static_cast<float>(random() % 1000) / 100;
+    TokenMask allowed(1 + random() % ((logits.size() + 31) / 32));
+    for (std::uint32_t& word : allowed) word = static_cast<std::uint32_t>(random() & random());
+    allowed[0] |= 1U;
+    SamplingParams params;
+    params.seed = random();
+    params.temperature = draw % 2;
+    params.top_k = draw % 3 == 0 ? 4 : 0;
+    Sampler sampler(params, {});
+    Logits copy = logits;
+    const int wanted = sampler.sample(copy, &allowed).token;
+    CHECK_EQ(sample_on_device(masked(row(logits), allowed), params, 0).item<int>(), wanted);
+  }
+}
+
 TEST(what_needs_the_cpu_is_told) {
   SamplingParams params;
   params.top_k = 5;
