@@ -21,61 +21,102 @@ if TYPE_CHECKING:
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
     from convergio_mlx.event_stream import AsyncEventStream, EventStream
-    from convergio_mlx.events import (
-        Answer,
-        FinishEvent,
-        ReasoningEvent,
-        TextEvent,
-        ToolCallEvent,
-    )
+    from convergio_mlx.events import Answer, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
     from convergio_mlx.machine import Availability, availability
+    from convergio_mlx.providers.chat import (
+        ChatResponse,
+        ResponseEvent,
+        StreamHandler,
+        TokenUsage,
+        ToolDefinition,
+    )
+    from convergio_mlx.providers.interface import (
+        CostTier,
+        ModelConfig,
+        Provider,
+        ProviderErrorInfo,
+        ProviderType,
+    )
+    from convergio_mlx.providers.mlx import MlxProvider, mlx_provider_create
+    from convergio_mlx.providers.registry import ProviderRegistry
+    from convergio_mlx.providers.stream import AsyncChatStream, ChatStream
     from convergio_mlx.sampling import SamplingParams
     from convergio_mlx.tool_calls import ToolCall
 
 _HOMES = {
     "Answer": "events",
+    "AsyncChatStream": "providers.stream",
     "AsyncEventStream": "event_stream",
     "AsyncGeneration": "generation",
     "Availability": "machine",
+    "ChatResponse": "providers.chat",
+    "ChatStream": "providers.stream",
     "Chunk": "generation",
     "ConvergioError": "errors",
+    "CostTier": "providers.interface",
     "Engine": "engine",
     "ErrorCode": "errors",
     "EventStream": "event_stream",
     "FinishEvent": "events",
     "Generation": "generation",
     "GenerationStats": "generation",
+    "MlxProvider": "providers.mlx",
+    "ModelConfig": "providers.interface",
+    "Provider": "providers.interface",
+    "ProviderErrorInfo": "providers.interface",
+    "ProviderRegistry": "providers.registry",
+    "ProviderType": "providers.interface",
     "ReasoningEvent": "events",
+    "ResponseEvent": "providers.chat",
     "SamplingParams": "sampling",
+    "StreamHandler": "providers.chat",
     "TextEvent": "events",
+    "TokenUsage": "providers.chat",
     "ToolCall": "tool_calls",
     "ToolCallEvent": "events",
+    "ToolDefinition": "providers.chat",
     "availability": "machine",
     "compaction_threshold": "context",
+    "mlx_provider_create": "providers.mlx",
 }
 
 __all__ = [
     "Answer",
+    "AsyncChatStream",
     "AsyncEventStream",
     "AsyncGeneration",
     "Availability",
+    "ChatResponse",
+    "ChatStream",
     "Chunk",
     "ConvergioError",
+    "CostTier",
     "Engine",
     "ErrorCode",
     "EventStream",
     "FinishEvent",
     "Generation",
     "GenerationStats",
+    "MlxProvider",
+    "ModelConfig",
+    "Provider",
+    "ProviderErrorInfo",
+    "ProviderRegistry",
+    "ProviderType",
     "ReasoningEvent",
+    "ResponseEvent",
     "SamplingParams",
+    "StreamHandler",
     "TextEvent",
+    "TokenUsage",
     "ToolCall",
     "ToolCallEvent",
+    "ToolDefinition",
     "__version__",
     "availability",
     "compaction_threshold",
+    "mlx_provider_create",
 ]
 
 

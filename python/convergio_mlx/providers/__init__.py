@@ -1,0 +1,1 @@
+"""One interface to models, wherever they run: what a host programs against."""

@@ -1,0 +1,26 @@
+"""A service on loopback for the provider of such services."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from convergio_mlx.providers.mlx import MlxProvider
+
+sys.path.insert(0, str(Path(__file__).parent))
+from openai_server import KEY, Server, serving
+
+
+@pytest.fixture(scope="session")
+def mlx() -> Iterator[MlxProvider]:
+    with MlxProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def server(mlx: MlxProvider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    with serving(mlx) as running:
+        yield running
