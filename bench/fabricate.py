@@ -97,9 +97,10 @@ def fabricate(folder: Path, config: dict[str, Any], tokenizer: Path | None = Non
     return total
 
 
-def forget(folder: Path) -> None:
-    """Drops a folder's files from the page cache, where the system has a way to ask for it."""
+def forget(path: Path) -> None:
+    """Drops a file, or a folder's checkpoint, from the page cache, where the system has a way to
+    ask for it."""
     if hasattr(os, "posix_fadvise"):
-        for path in folder.glob("*.safetensors"):
-            with path.open("rb") as file:
+        for part in [path] if path.is_file() else path.glob("*.safetensors"):
+            with part.open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -65,6 +65,14 @@ void bind_model(nb::module_& m) {
           "kv_bytes_per_token",
           [](const ModelHandle& self) { return self.model->kv_bytes_per_token(); },
           "What a token adds to the KV cache, in bytes, in the layers that keep every token.")
+      .def_prop_ro(
+          "step_weight_bytes", [](const ModelHandle& self) { return self.model->step_bytes(); },
+          "Bytes of the weights that making a token reads: of an embedding that is not the head "
+          "too, one row.")
+      .def(
+          "step_primitives",
+          [](const ModelHandle& self) { return engine::step_primitives(self.model); },
+          nb::call_guard<WithoutGil>(), "MLX primitives in the graph of one decode step.")
       .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
            "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
            "tokens each.")

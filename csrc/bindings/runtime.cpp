@@ -38,6 +38,10 @@ void bind_runtime(nb::module_& m) {
   m.def("usable_cores", &kernels::usable_cores,
         "The cores this process may use, by affinity and cgroup quota; on Apple silicon the "
         "performance cores.");
+  m.def("read_bandwidth", &engine::read_bandwidth, "bytes"_a, "seconds"_a = 0.5,
+        nb::call_guard<WithoutGil>(),
+        "Bytes a second at which `bytes` bytes of memory can be read here, where MLX computes; "
+        "measured for about `seconds` seconds.");
   m.def(
       "isas",
       [] {

@@ -8,9 +8,11 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/failure.h"
+#include "kernels/bandwidth.h"
 #include "kernels/isa.h"
 #include "mlx/device.h"
 #include "mlx/memory.h"
@@ -159,6 +161,39 @@ std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
           rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
         }
         return rows;
+      },
+      ErrorKind::InferenceFailed);
+}
+
+double read_bandwidth(std::int64_t bytes, double seconds) {
+  constexpr std::int64_t kLeast = 1 << 16;
+  if (bytes < kLeast || !(seconds > 0)) {
+    throw Error(ErrorKind::InvalidRequest, "[engine] " + std::to_string(bytes) + " bytes in " +
+                                               std::to_string(seconds) +
+                                               " s cannot be measured; give at least " +
+                                               std::to_string(kLeast) + " bytes and above 0 s.");
+  }
+  return on_worker([=] { return kernels::read_bandwidth(bytes, seconds); },
+                   ErrorKind::InferenceFailed);
+}
+
+int step_primitives(const std::shared_ptr<const model::Model>& model) {
+  return on_worker(
+      [&model] {
+        const mx::array ids({0}, {1}, mx::int32);
+        model::Cache cache = model->make_cache(2);
+        mx::eval(model->logits(model->forward(ids, cache)));  // what is made once is made now
+        std::unordered_set<std::uintptr_t> seen;
+        std::vector<mx::array> left{model->logits(model->forward(ids, cache))};
+        while (!left.empty()) {
+          const mx::array one = std::move(left.back());
+          left.pop_back();
+          if (one.status() == mx::array::Status::unscheduled &&
+              seen.insert(one.primitive_id()).second) {
+            left.insert(left.end(), one.inputs().begin(), one.inputs().end());
+          }
+        }
+        return static_cast<int>(seen.size());
       },
       ErrorKind::InferenceFailed);
 }

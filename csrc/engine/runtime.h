@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -46,5 +47,11 @@ void submit(const std::shared_ptr<const model::Model>& model,
 /// Logits at every token, row-major (tokens, vocab_size), by forwards of `chunk` tokens each.
 std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
                           const std::vector<int>& tokens, int chunk);
+
+/// Bytes a second at which this process reads `bytes` bytes of memory, on the device that computes.
+double read_bandwidth(std::int64_t bytes, double seconds);
+
+/// MLX primitives in the graph of one decode step.
+int step_primitives(const std::shared_ptr<const model::Model>& model);
 
 }  // namespace convergio::engine

@@ -87,6 +87,17 @@ mx::array Model::logits(const mx::array& hidden) const {
 
 Cache Model::make_cache(int length) const { return Cache(spec_, kv_dtype_, length); }
 
+std::size_t Model::step_bytes() const {
+  if (!head_) {
+    return weight_bytes();
+  }
+  std::size_t table = embedding_.data.nbytes();
+  for (const auto& part : {embedding_.scales, embedding_.biases}) {
+    table += part ? part->nbytes() : 0;
+  }
+  return weight_bytes() - table + table / static_cast<std::size_t>(embedding_.rows);
+}
+
 std::size_t Model::kv_bytes_per_token() const {
   const auto row = static_cast<std::size_t>(2 * spec_.config.kv_heads * spec_.config.head_dim) *
                    mx::size_of(kv_dtype_);

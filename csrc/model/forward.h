@@ -39,6 +39,7 @@ class Model {
   int context_window() const { return spec_.config.context_window; }  ///< tokens
   std::size_t weight_bytes() const { return checkpoint_.total_bytes(); }
   std::size_t resident_weight_bytes() const { return checkpoint_.resident_bytes(); }
+  std::size_t step_bytes() const;          ///< of the weights that making a token reads
   std::size_t kv_bytes_per_token() const;  ///< of the layers that keep every token
 
  private:

@@ -25,6 +25,11 @@ def usable_cores() -> int:
     The cores this process may use, by affinity and cgroup quota; on Apple silicon the performance cores.
     """
 
+def read_bandwidth(bytes: int, seconds: float = 0.5) -> float:
+    """
+    Bytes a second at which `bytes` bytes of memory can be read here, where MLX computes; measured for about `seconds` seconds.
+    """
+
 def isas() -> list[str]:
     """The CPU kernel sets this machine can run, slowest first."""
 
@@ -101,6 +106,15 @@ class Model:
         """
         What a token adds to the KV cache, in bytes, in the layers that keep every token.
         """
+
+    @property
+    def step_weight_bytes(self) -> int:
+        """
+        Bytes of the weights that making a token reads: of an embedding that is not the head too, one row.
+        """
+
+    def step_primitives(self) -> int:
+        """MLX primitives in the graph of one decode step."""
 
     def logits(self, tokens: Sequence[int], chunk: int = 512) -> Annotated[Any, dict(dtype='float32', shape=(None, None), order='C')]:
         """

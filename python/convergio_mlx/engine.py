@@ -15,6 +15,7 @@ from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotIni
 from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
 from convergio_mlx.fit import PREFILL_CHUNK, check
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
+from convergio_mlx.home import models_folder
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
 from convergio_mlx.sampling import SamplingParams
@@ -24,6 +25,7 @@ from convergio_mlx.tokenizer_config import read_json
 
 if TYPE_CHECKING:
     from convergio_mlx.constraint import Constraint
+    from convergio_mlx.store.locks import Use
 
 Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
 """A text to go on from, token ids, or messages in OpenAI's shape."""
@@ -36,9 +38,10 @@ class Engine:
     """A model and its tokenizer. Any number of threads and tasks may call it at once: requests
     take turns on the one native thread that computes."""
 
-    def __init__(self, model: Any, folder: Path) -> None:
+    def __init__(self, model: Any, folder: Path, use: Use | None = None) -> None:
         """Made by `load`."""
         self._model: Any = model
+        self._use = use
         self.folder = folder
 
     @classmethod
@@ -52,7 +55,9 @@ class Engine:
 
         Raises:
             OutOfMemoryError: it does not fit; the sentence has the numbers and what would.
-            ModelNotFoundError: there is no such model.
+            ModelNotFoundError: there is no such model; a ModelNotInstalledError where it has only
+                to be downloaded.
+            ModelInUseError: the model is being deleted.
             ModelCorruptError: a file is damaged, or the tensors do not fit config.json.
             UnsupportedModelError: the engine does not run this kind of model.
             UnavailableError: MLX cannot run here.
@@ -60,7 +65,8 @@ class Engine:
         folder = locate(model)
         if not force:
             check(str(model), folder)
-        return cls(native().load(os.fsencode(folder)), folder)
+        use = _use(folder)
+        return cls(native().load(os.fsencode(folder)), folder, use)
 
     def generate(
         self,
@@ -245,6 +251,8 @@ class Engine:
     def close(self) -> None:
         """Lets go of the model; answers under way end as they would. Idempotent."""
         self._model = None
+        if self._use is not None:
+            self._use.close()
 
     def __enter__(self) -> Self:
         """Closes at the end of the block."""
@@ -364,6 +372,17 @@ class Engine:
             ids = self.tokenizer.encode(prompt)
             return ids, 0.0, time.perf_counter() - start
         return _token_ids(prompt), 0.0, 0.0
+
+
+def _use(folder: Path) -> Use | None:
+    """Keeps a model of the store from being deleted while it is loaded, and remembers when."""
+    if folder.parent != models_folder():
+        return None
+    from convergio_mlx.store.locks import mark_used, using
+
+    use = using(folder)
+    mark_used(folder.name)
+    return use
 
 
 def _is_messages(prompt: object) -> bool:

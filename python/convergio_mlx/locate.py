@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convergio_mlx.errors import ModelNotFoundError
+from convergio_mlx.errors import ModelNotFoundError, ModelNotInstalledError
 from convergio_mlx.home import models_folder
 
 GUIDE_ID = "convergio-guide"
@@ -24,7 +24,8 @@ def locate(model: str | Path) -> Path:
             folder that has a config.json.
 
     Raises:
-        ModelNotFoundError: nothing of that name is here.
+        ModelNotFoundError: nothing of that name is here; a ModelNotInstalledError where the
+            registry has it.
     """
     if not isinstance(model, str | Path) or not str(model).strip():
         raise ModelNotFoundError(
@@ -47,10 +48,26 @@ def locate(model: str | Path) -> Path:
             f"[models] the folder {shown} has no config.json; give the folder that holds "
             "config.json, tokenizer.json and the safetensors files."
         )
+    if isinstance(model, str):
+        _check_registry(model)
     raise ModelNotFoundError(
         f"[models] there is no model {shown}; give {GUIDE_ID!r}, the id of a model in "
         f"{str(models_folder())!r}, or a model's folder."
     )
+
+
+def _check_registry(model: str) -> None:
+    """Refuses with the command to download it a model that the registry has."""
+    from convergio_mlx.registry import load_registry
+
+    entry = load_registry().get(model)
+    if entry is not None:
+        command = f"convergio-mlx models download {entry.id}"
+        size = f" ({entry.download_bytes / 1e9:.1f} GB)" if entry.download_bytes else ""
+        raise ModelNotInstalledError(
+            f"[models] {entry.id!r} is not downloaded yet; `{command}` does that{size}.",
+            hint=command,
+        )
 
 
 def _downloaded(model: str | Path) -> Path | None:

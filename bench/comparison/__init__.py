@@ -1,0 +1,1 @@
+"""Ours, mlx-lm and llama.cpp measured side by side; bench/compare.py is the command."""

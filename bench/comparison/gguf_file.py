@@ -1,0 +1,116 @@
+"""A GGUF checkpoint of a given geometry with random weights, written in one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+from comparison.geometry import checkpoints, head_dim
+from comparison.vocabulary import vocabulary
+
+FORMATS = {
+    "Q4_0": (18, gguf.GGMLQuantizationType.Q4_0),
+    "Q4_1": (20, gguf.GGMLQuantizationType.Q4_1),
+}
+"""Bytes of a block of 32 numbers, and the type's number in the file."""
+_NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+_PIECE = 1 << 19
+"""Blocks that are made once and written again and again."""
+
+
+def write(path: Path, config: dict[str, Any], kind: str) -> None:
+    """Writes one file, every matrix of it in `kind` (Q4_0 or Q4_1), the embedding included."""
+    block_bytes, number = FORMATS[kind]
+    arch = config["model_type"]
+    writer = gguf.GGUFWriter(path, arch)
+    _describe(writer, config)
+    shapes = {_gguf_name(name): shape for name, shape in checkpoints.shapes(config).items()}
+    if "rope_scaling" in config:
+        shapes["rope_freqs.weight"] = (head_dim(config) // 2,)
+    for name, shape in shapes.items():
+        if len(shape) == 2:
+            row_bytes = shape[1] // 32 * block_bytes
+            size = (shape[0], row_bytes)
+            writer.add_tensor_info(name, size, np.dtype(np.uint8), math.prod(size), number)
+        else:
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[0])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    file = writer.fout[0]  # type: ignore[index]
+    noise = np.random.default_rng(0).bytes(_PIECE * block_bytes)
+    blocks = np.frombuffer(bytearray(noise), np.uint8).reshape(_PIECE, block_bytes)
+    for name, shape in shapes.items():
+        writer.write_padding(file, file.tell())
+        if len(shape) == 2:
+            for piece in _matrix(blocks, shape, kind):
+                file.write(piece)
+        else:
+            value = 1.0 if name.endswith(("norm.weight", "freqs.weight")) else 0.1
+            file.write(np.full(shape, value, np.float32).tobytes())
+        writer.write_padding(file, file.tell())
+    writer.close()
+
+
+def _matrix(blocks: np.ndarray[Any, Any], shape: tuple[int, ...], kind: str) -> Iterator[bytes]:
+    """Mean 0 and variance 1 / columns, so that activations stay of order 1."""
+    scale = 1 / math.sqrt(21.25 * shape[1])
+    head = [scale] if kind == "Q4_0" else [scale, -7.5 * scale]
+    stored = np.array(head, "<f2").view(np.uint8)
+    blocks[:, : len(stored)] = stored
+    left = math.prod(shape) // 32
+    whole = blocks.tobytes()
+    while left > 0:
+        yield whole[: left * blocks.shape[1]]
+        left -= len(blocks)
+
+
+def _gguf_name(name: str) -> str:
+    module, _, suffix = name.rpartition(".")
+    if module.startswith("model.layers."):
+        layer, _, inner = module.removeprefix("model.layers.").partition(".")
+        return f"blk.{layer}.{_NAMES[inner]}.{suffix}"
+    return f"{_NAMES[module]}.{suffix}"
+
+
+def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_key_length(head_dim(config))
+    writer.add_value_length(head_dim(config))
+    writer.add_rope_dimension_count(head_dim(config))
+    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(config["vocab_size"])
+    tokens, merges = vocabulary(config["vocab_size"])
+    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe" if config["model_type"] == "llama" else "qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([normal] * (len(tokens) - 2) + [control] * 2)
+    writer.add_token_merges([" ".join(merge) for merge in merges])
+    writer.add_bos_token_id(len(tokens) - 2)
+    writer.add_eos_token_id(len(tokens) - 1)
+    writer.add_add_bos_token(False)

@@ -1,0 +1,90 @@
+"""What is measured, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from comparison.contender import Contender
+
+
+@dataclass(frozen=True)
+class Case:
+    """A conversation; see subjects.process.Job for its fields."""
+
+    name: str
+    prompt: int
+    answer: int
+    second_turn: int = 0
+    warm_up: bool = True
+    rounds: int = 3
+    cold: bool = False
+    """The checkpoint is dropped from the page cache first."""
+    wide: bool = True
+    """Contenders of all bit widths; else those of the fewest alone."""
+    on_slow: bool = False
+    """Also for an engine that takes seconds a token."""
+
+
+START = Case("start", 16, 2, warm_up=False)
+COLD = Case("cold start", 16, 2, warm_up=False, cold=True)
+FEW = Case("few", 4, 3, warm_up=False, rounds=1, wide=False, on_slow=True)
+SHORT = Case("short", 16, 64, second_turn=16)
+MIDDLE = Case("512", 512, 16, second_turn=16)
+LONG = Case("4096", 4096, 32, second_turn=16)
+LONGEST = Case("16384", 16384, 32, rounds=1, wide=False)
+THIN = Case("thin", 16, 64, wide=False, on_slow=True)
+
+QUICK: dict[str, tuple[Case, ...]] = {
+    "thin-16": (THIN,),
+    "llama-3.2-1b": (
+        FEW,
+        START,
+        SHORT,
+        MIDDLE,
+        replace(LONG, rounds=2, wide=False),
+    ),
+}
+FULL: dict[str, tuple[Case, ...]] = {
+    "thin-16": (THIN,),
+    "llama-3.2-1b": (FEW, START, COLD, SHORT, MIDDLE, LONG, LONGEST),
+    "qwen2.5-1.5b": (START, SHORT, MIDDLE, LONG),
+    "llama-3.2-3b": (START, SHORT, MIDDLE, replace(LONG, rounds=1, wide=False)),
+    "llama-3.1-8b": (
+        START,
+        SHORT,
+        MIDDLE,
+        replace(LONG, rounds=1, wide=False),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One process."""
+
+    geometry: str
+    case: Case
+    contender: Contender
+    round: int
+
+
+def samples(
+    plan: Mapping[str, Sequence[Case]], contenders: Sequence[Contender], slow: Container[str]
+) -> Iterator[Sample]:
+    """Every contender once, then all of them again: what else the machine does meets them alike.
+
+    Args:
+        plan: cases of each geometry.
+        contenders: who takes part.
+        slow: engines that get the cases for slow ones alone.
+    """
+    fewest = min(one.bits_per_weight for one in contenders)
+    for geometry, cases in plan.items():
+        for case in cases:
+            for number in range(case.rounds):
+                for contender in contenders:
+                    if contender.engine in slow and not case.on_slow:
+                        continue
+                    if case.wide or contender.bits_per_weight == fewest:
+                        yield Sample(geometry, case, contender, number)
