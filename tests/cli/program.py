@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 
 SENTENCE = (
@@ -13,8 +14,14 @@ CONTROL = ["ok \x1b[2J", "\x1b]0;owned\x07", "a\rb", "\x9b31m", "\x7f", "\ttab"]
 WIDE = ["naïve ", "日本 ", "✓"]
 
 PROGRAM = [sys.executable, "-m", "convergio_mlx"]
-ENVIRONMENT = {**os.environ, "TERM": "xterm", "PYTHONUNBUFFERED": ""}
-for _name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "CONVERGIO_HOME"):
+_HOME = tempfile.TemporaryDirectory(prefix="convergio-home-")
+ENVIRONMENT = {
+    **os.environ,
+    "TERM": "xterm",
+    "PYTHONUNBUFFERED": "",
+    "CONVERGIO_HOME": _HOME.name,  # nobody's own choices
+}
+for _name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "CONVERGIO_OFFLINE", "HF_HUB_OFFLINE"):
     ENVIRONMENT.pop(_name, None)
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

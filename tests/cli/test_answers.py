@@ -168,3 +168,44 @@ def test_nothing_but_the_answer_without_a_terminal(run: Run) -> None:
     code = "from convergio_mlx.cli import main, waiting; waiting.PATIENCE = 0.0; main()"
     found = run("chat", "x", "-m", "words", command=[PROGRAM[0], "-c", code])
     assert (found.stdout, found.stderr) == (ANSWER, b"")
+
+
+def choose(home: Path, **choices: object) -> dict[str, str]:
+    (home / "config.json").write_text(json.dumps(choices))
+    return {"CONVERGIO_HOME": str(home)}
+
+
+def test_the_default_model_and_options_of_the_configuration(run: Run, tmp_path: Path) -> None:
+    chosen = choose(tmp_path, default_model="three", options={"max_tokens": 5})
+    assert run("chat", "x", **chosen).stdout == b"one two three one two \n"
+    assert run("complete", "go", "--max-tokens", "2", **chosen).stdout == b"one two \n"
+    assert run("chat", "x", "-m", "words", **chosen).stdout.startswith(b"The quick brown fox jumps")
+
+
+def test_a_damaged_configuration_is_told_and_goes_on(run: Run, tmp_path: Path) -> None:
+    chosen = choose(tmp_path, options={"top_k": "x"})
+    found = run("chat", "x", "-m", "words", **chosen)
+    assert (found.stdout, found.returncode) == (ANSWER, 0)
+    assert found.stderr.decode() == (
+        f"warning: [config] top_k in '{tmp_path}/config.json' is ignored: it is 'x', which must be "
+        "a whole number.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "words"],
+        ["--provider", "mlx", "--model", "words"],
+        ["--model", "words", "chat"],
+        ["--offline", "chat", "--model", "words"],
+        ["chat", "--offline", "-m", "words"],
+    ],
+)
+def test_the_flags_of_the_bare_command(run: Run, arguments: list[str]) -> None:
+    assert run(*arguments, stdin=b"x").stdout == ANSWER
+
+
+def test_json_of_the_bare_command(run: Run) -> None:
+    for arguments in (["--json", "-m", "words"], ["--json", "chat", "-m", "words"]):
+        assert json.loads(run(*arguments, stdin=b"x").stdout)["finish_reason"] == "stop"

@@ -18,7 +18,7 @@ def test_the_bare_command_is_its_help(run: Run) -> None:
     bare, asked, short = run(), run("--help"), run("-h")
     assert (bare.returncode, bare.stderr) == (0, b"")
     assert bare.stdout == asked.stdout == short.stdout
-    assert b"chat      answer a question, or hold a conversation" in bare.stdout
+    assert b"answer a question, or hold a conversation" in bare.stdout
 
 
 def test_version(run: Run) -> None:

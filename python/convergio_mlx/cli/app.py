@@ -1,20 +1,21 @@
-"""The program's commands and what they are given."""
+"""The program: its commands, and the flags of the bare command."""
 
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from convergio_mlx import __version__
-from convergio_mlx.cli.options import AnswerOptions
+from convergio_mlx.cli import chat, complete
+from convergio_mlx.cli.commands import add_commands, add_json
+from convergio_mlx.cli.output import YELLOW, standard_error
 from convergio_mlx.cli.parser import Parser
 from convergio_mlx.cli.reporting import reported
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[Parser]
+from convergio_mlx.offline import go_offline
 
 PROGRAM = "convergio-mlx"
+_COMMANDS = (chat, complete)
+"""In the order of the help."""
 
 
 def run() -> None:
@@ -22,10 +23,18 @@ def run() -> None:
     with reported():
         parser = make_parser()
         given = parser.parse_args()
-        if given.command is None:
-            parser.print_help()
-        else:
-            given.run(given)
+        _apply_config()
+        given.run(given)
+
+
+def _apply_config() -> None:
+    from convergio_mlx.config import load_config
+
+    config = load_config()
+    for problem in config.problems:
+        standard_error().line(problem, lead="warning: ", style=YELLOW)
+    if config.offline:
+        go_offline()
 
 
 class _Version(argparse.Action):
@@ -45,9 +54,21 @@ def make_parser() -> Parser:
     runs."""
     parser = Parser(
         prog=PROGRAM,
-        usage="%(prog)s COMMAND [OPTIONS]",
+        usage="%(prog)s [OPTIONS] COMMAND [OPTIONS]",
         description="Run language models on this machine, offline.",
+        epilog="With --model alone it holds a conversation, as chat does.",
     )
+    parser.add_argument(
+        "--provider",
+        choices=("mlx",),
+        metavar="NAME",
+        help="who answers; mlx, which runs models on this machine, is the only one here",
+    )
+    parser.add_argument("-m", "--model", metavar="MODEL", help="the model, as chat takes it")
+    parser.add_argument(
+        "--list-models", action="store_true", help="list the models, as models list does"
+    )
+    add_json(parser, "what is printed")
     parser.add_argument(
         "--version",
         action=_Version,
@@ -56,68 +77,22 @@ def make_parser() -> Parser:
         help="show the versions of this program and of its MLX",
     )
     parser.add_common()
-    commands: Commands = parser.add_subparsers(
-        title="commands", dest="command", metavar="COMMAND", prog=PROGRAM, parser_class=Parser
-    )
-    _add_chat(commands)
-    _add_complete(commands)
-    parser.commands = commands.choices
+    parser.set_defaults(run=_bare, parser=parser)
+    commands = add_commands(parser)
+    for command in _COMMANDS:
+        command.add_to(commands)
     return parser
 
 
-def _add_chat(commands: Commands) -> None:
-    parser = _add(
-        commands,
-        "chat",
-        "answer a question, or hold a conversation",
-        "Answer a question, or hold a conversation.\n\n"
-        "In a conversation Ctrl-C stops an answer, Ctrl-D ends the program, and /help lists the "
-        "commands.",
-    )
-    parser.add_argument(
-        "prompt",
-        nargs="?",
-        metavar="PROMPT",
-        help="the question; - takes it from standard input, and so does none where that is no "
-        "terminal",
-    )
-    parser.add_argument("--system", metavar="TEXT", help="tell the model how to answer")
-    AnswerOptions.add_to(parser)
-    parser.add_common()
-    parser.set_defaults(run=_chat)
-
-
-def _chat(given: Any) -> None:
-    from convergio_mlx.cli.chat import chat
-
-    chat(given.prompt, given.system, AnswerOptions.of(given))
-
-
-def _add_complete(commands: Commands) -> None:
-    parser = _add(
-        commands,
-        "complete",
-        "go on from a text, without the model's chat template",
-        "Go on from a text, as it is: without the model's chat template.",
-    )
-    parser.add_argument(
-        "prompt",
-        nargs="?",
-        metavar="PROMPT",
-        help="the text; - or none takes it from standard input, less one newline at its end",
-    )
-    AnswerOptions.add_to(parser)
-    parser.add_common()
-    parser.set_defaults(run=_complete)
-
-
-def _complete(given: Any) -> None:
-    from convergio_mlx.cli.complete import complete
-
-    complete(given.prompt, AnswerOptions.of(given))
-
-
-def _add(commands: Commands, name: str, summary: str, description: str) -> Parser:
-    return commands.add_parser(
-        name, help=summary, description=description, usage="%(prog)s [OPTIONS] [PROMPT]"
-    )
+def _bare(given: argparse.Namespace) -> None:
+    """No command: the models, a conversation where a model or a provider is named, or the help."""
+    parser: Parser = given.parser
+    if given.list_models:
+        listing = parser.parse_args(["models", "list", *(["--json"] if "json" in given else [])])
+        listing.run(listing)
+    elif given.model is not None or given.provider is not None:
+        words = ["chat", *(["-m", given.model] if given.model is not None else [])]
+        talk = parser.parse_args([*words, *(["--json"] if "json" in given else [])])
+        talk.run(talk)
+    else:
+        parser.print_help()

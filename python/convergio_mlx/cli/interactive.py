@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from convergio_mlx.cli.chat import conclude
 from convergio_mlx.cli.conversation import Conversation
 from convergio_mlx.cli.line_input import LineInput
 from convergio_mlx.cli.output import Stream
@@ -85,7 +84,7 @@ class Conversing:
             return
         self._timings = answer.timings
         self._conversation.keep(question, answer.text)
-        conclude(session, answer)
+        session.conclude_message(answer)
         if answer.finish_reason == "cancelled":
             session.note("Stopped.")
         elif session.is_full(answer):

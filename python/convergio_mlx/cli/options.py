@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
@@ -26,9 +26,9 @@ def _option(
     if metavar is None:
         settings: dict[str, Any] = {"action": "store_true"}
     else:
-        settings = {"metavar": metavar, "type": kind, "default": default}
+        settings = {"metavar": metavar, "type": kind}
         if isinstance(default, tuple):
-            settings |= {"action": "append", "default": None}
+            settings |= {"action": "append"}
     flags = [short] if short else []
     return field(default=default, metadata={"flags": flags, "help": about, **settings})
 
@@ -50,7 +50,7 @@ class AnswerOptions:
     model: str = _option(
         GUIDE_ID,
         "a model's id, or a folder with config.json, tokenizer.json and safetensors files "
-        f"(default: {GUIDE_ID})",
+        f"(default: what setup chose, else {GUIDE_ID})",
         "MODEL",
         short="-m",
     )
@@ -90,6 +90,7 @@ class AnswerOptions:
     timeout: float | None = _option(
         None, "give up when the answer is not complete after so many seconds", "SECONDS", float
     )
+    force: bool = _option(False, "load the model although it does not fit into memory")
     stats: bool = _option(False, "tell on standard error what the answer took")
     json: bool = _option(
         False, "write one JSON object for each answer, on one line, when it is complete"
@@ -101,13 +102,21 @@ class AnswerOptions:
         for one in fields(cls):
             settings = dict(one.metadata)
             flags = settings.pop("flags")
-            parser.add_argument(*flags, f"--{one.name.replace('_', '-')}", **settings)
+            name = f"--{one.name.replace('_', '-')}"
+            parser.add_argument(*flags, name, default=SUPPRESS, **settings)
 
     @classmethod
     def of(cls, given: Namespace) -> Self:
-        """The options of a parsed command line."""
-        values = {one.name: getattr(given, one.name) for one in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if value is not None})
+        """The options of a parsed command line, then those of the configuration."""
+        from convergio_mlx.config import load_config
+
+        config = load_config()
+        values: dict[str, Any] = {**config.options}
+        if config.default_model is not None:
+            values["model"] = config.default_model
+        names = [one.name for one in fields(cls)]
+        chosen = {name: getattr(given, name) for name in names if name in given}
+        return cls(**values | {name: one for name, one in chosen.items() if one is not None})
 
     def sampling(self) -> SamplingParams:
         """The engine's form of the options; their values are checked when it is used."""

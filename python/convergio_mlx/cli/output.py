@@ -14,6 +14,7 @@ _CONTROL |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
 
 DIM = "2"
 RED = "31"
+YELLOW = "33"
 
 
 def neutral(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from convergio_mlx.cli import exits
 from convergio_mlx.cli.output import RED, standard_error
 from convergio_mlx.cli.reporting import show_tracebacks
+from convergio_mlx.offline import go_offline
 
 
 class _Help(argparse.HelpFormatter):
@@ -38,6 +39,13 @@ class _Debug(argparse.Action):
         show_tracebacks()
 
 
+class _Offline(argparse.Action):
+    """--offline, before a command's name or after it."""
+
+    def __call__(self, *_: object) -> None:
+        go_offline()
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of the program or of one of its commands."""
 
@@ -48,6 +56,13 @@ class Parser(argparse.ArgumentParser):
 
     def add_common(self) -> None:
         """The options that every command has, last in its help."""
+        self.add_argument(
+            "--offline",
+            action=_Offline,
+            nargs=0,
+            default=argparse.SUPPRESS,
+            help="never use the network",
+        )
         self.add_argument(
             "--debug",
             action=_Debug,
@@ -63,9 +78,7 @@ class Parser(argparse.ArgumentParser):
         """Reads a command line, or ends the process with help or an error."""
         given, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            if given.command is not None:
-                self.prog += f" {given.command}"
-            self.error(f"unknown argument {unknown[0]!r}")
+            given.parser.error(f"unknown argument {unknown[0]!r}")
         return given
 
     def error(self, message: str) -> NoReturn:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
 
+from convergio_mlx.cli import exits
 from convergio_mlx.cli.interrupts import Interrupts
 from convergio_mlx.cli.options import AnswerOptions
 from convergio_mlx.cli.output import DIM, Stream
@@ -40,7 +42,7 @@ class Session:
         self._params = options.sampling()
         start = time.perf_counter()
         with Waiting(err, f"loading {options.model}"):
-            self.engine = Engine.load(options.model)
+            self.engine = Engine.load(options.model, force=options.force)
             _ = self.engine.tokenizer.chat_stop_ids  # reads the template too
         self._load_seconds = time.perf_counter() - start
 
@@ -104,6 +106,15 @@ class Session:
         if self.options.stats:
             for line in answer.timings.lines():
                 self.err.line(line)
+
+    def conclude_message(self, answer: Answer) -> None:
+        """As `conclude`, of an answer of a conversation."""
+        self.conclude(answer, message={"role": "assistant", "content": answer.text})
+
+    def exit_with(self, answer: Answer) -> None:
+        """Ends the process with its exit code where the only answer was interrupted."""
+        if answer.finish_reason == "cancelled":
+            sys.exit(exits.INTERRUPTED)
 
     def is_full(self, answer: Answer) -> bool:
         """Whether the context window ended an answer."""
