@@ -2,9 +2,9 @@
 
 namespace convergio::kernels {
 
-/// True where activations stay float32 everywhere: CONVERGIO_MLX_EXACT=1 (0 or nothing: where 8-bit
-/// activations are faster, a matmul of many rows uses them; anything else throws
-/// std::invalid_argument). Read once.
+/// True where activations, keys and values stay float32 everywhere: CONVERGIO_MLX_EXACT=1 (0 or
+/// nothing: where 8-bit activations are faster, a matmul of many rows uses them, and a KV cache is
+/// float16; anything else throws std::invalid_argument). Read once.
 bool exact();
 
 /// For tests: one or the other from now on.

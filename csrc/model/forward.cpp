@@ -7,6 +7,8 @@
 #include "io/mmap.h"
 #include "kernels/linear.h"
 #include "kernels/norm.h"
+#include "kernels/precision.h"
+#include "kernels/primitive.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -27,6 +29,12 @@ mx::Dtype activation_dtype(const arch::ModelSpec& spec, const io::Checkpoint& ch
   return Weights(checkpoint, mx::float32).dtype_of(spec.embedding);
 }
 
+/// On CPU keys and values are float16: half the memory to read at each token, and an error below
+/// that of any quantized weight. CONVERGIO_MLX_EXACT=1, and MLX's ops, keep them in float32.
+mx::Dtype cache_dtype(mx::Dtype activations) {
+  return kernels::own_kernels() && !kernels::exact() ? mx::float16 : activations;
+}
+
 }  // namespace
 
 std::shared_ptr<const Model> Model::load(const std::filesystem::path& folder) {
@@ -40,7 +48,7 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
     : spec_(std::move(spec)),
       checkpoint_(std::move(checkpoint)),
       dtype_(activation_dtype(spec_, checkpoint_)),
-      kv_dtype_(dtype_),
+      kv_dtype_(cache_dtype(dtype_)),
       weights_(checkpoint_, dtype_),
       embedding_(weights_.matrix(spec_.embedding)),
       // rounded as the model saw it in training: to the dtype of its checkpoint

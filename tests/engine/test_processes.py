@@ -241,7 +241,7 @@ def test_out_of_memory_ends_the_request_alone(slow_folder: Path) -> None:
     small = cm.SamplingParams(max_tokens=3, ignore_eos=True)
     before = [c.token_ids for c in engine.generate([4] * 9, small)]
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20), -1))
+    resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20), -1))
     try:
         engine.generate([4] * 20000, cm.SamplingParams(max_tokens=1)).text()
     except cm.ConvergioError as error:

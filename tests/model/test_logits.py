@@ -5,30 +5,22 @@ tools/transformers_goldens.py), in one forward and through the KV cache."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import checkpoints
-import convergio_mlx as cm
 from arch.variants import LENGTH, VARIANTS, Variant
 from golden.logits import GOLDEN_ROWS, golden
 from model import mlx_lm_oracle
+from model.exact_process import engine_logits
 
 TOLERANCE = 1e-4
 """Absolute, on logits of order 1. What is seen is about 5e-6: both add float32 numbers in another
 order."""
 CHUNKS = (512, 1, 7)
 Folders = Callable[[Variant], Path]
-
-
-@cache
-def engine_logits(folder: Path, tokens: tuple[int, ...], chunk: int) -> np.ndarray[Any, Any]:
-    with cm.Engine.load(folder) as engine:
-        return np.asarray(engine.logits(tokens, chunk=chunk))
 
 
 def tokens_of(variant: Variant) -> tuple[int, ...]:

@@ -98,12 +98,13 @@ def test_default_stays_close_to_mlx_lm(
     folders: dict[str, Path],
     expected: Callable[[Stored], np.ndarray[Any, Any]],
 ) -> None:
-    """Token by token activations are rounded finely if at all; in a prefill 8-bit activations may
-    move the logits by 3 % of their spread (root mean square), about what storing the weights in 8
-    bits does."""
+    """Token by token only keys and values are rounded to where it shows (float16): 0.1 % of the
+    logits' spread, root mean square. In a prefill 8-bit activations may move them by 3 %, about
+    what storing the weights in 8 bits does."""
     wanted = expected(stored)
-    one_by_one = np.load(folders[stored.name] / f"{by_default}-1.npy")
-    np.testing.assert_allclose(one_by_one, wanted, rtol=0, atol=1e-3)
+    one_by_one = np.load(folders[stored.name] / f"{by_default}-1.npy") - wanted
+    assert np.sqrt(np.mean(one_by_one**2)) < 0.001 * np.std(wanted)
+    np.testing.assert_allclose(one_by_one, 0, rtol=0, atol=5e-3)
     for chunk in (512, 7):
         apart = np.load(folders[stored.name] / f"{by_default}-{chunk}.npy") - wanted
         assert np.sqrt(np.mean(apart**2)) < 0.03 * np.std(wanted)
