@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convergio_mlx.compaction import Compaction
     from convergio_mlx.context import compaction_threshold
+    from convergio_mlx.conversation import Conversation
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
     from convergio_mlx.event_stream import AsyncEventStream, EventStream
@@ -53,7 +55,9 @@ _HOMES = {
     "ChatResponse": "providers.chat",
     "ChatStream": "providers.stream",
     "Chunk": "generation",
+    "Compaction": "compaction",
     "ConvergioError": "errors",
+    "Conversation": "conversation",
     "CostTier": "providers.interface",
     "Engine": "engine",
     "ErrorCode": "errors",
@@ -90,7 +94,9 @@ __all__ = [
     "ChatResponse",
     "ChatStream",
     "Chunk",
+    "Compaction",
     "ConvergioError",
+    "Conversation",
     "CostTier",
     "Engine",
     "ErrorCode",
