@@ -6,11 +6,15 @@ python tools/make_cli_docs.py
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 from convergio_mlx.cli import exits
 from convergio_mlx.cli.app import make_parser
+from convergio_mlx.cli.help_pages import PAGES
+from convergio_mlx.cli.help_pages import page as help_page
+from convergio_mlx.cli.parser import Parser
 
 ABOUT = """\
 # The command line
@@ -48,12 +52,21 @@ kept for the arrow keys while the program runs, and is never written to disk.
 """
 
 
+def _all(parser: Parser) -> Iterator[Parser]:
+    yield parser
+    for command in parser.commands.values():
+        yield from _all(command)
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n```text\n{text}```\n"
+
+
 def page() -> str:
     """The whole page."""
     with patch.dict(os.environ, {"COLUMNS": "80", "NO_COLOR": "1"}):
-        program = make_parser()
-        parsers = [program, *program.commands.values()]
-        helps = [f"## {one.prog}\n\n```text\n{one.format_help()}```\n" for one in parsers]
+        helps = [_section(one.prog, one.format_help()) for one in _all(make_parser())]
+    helps += [_section(f"convergio-mlx help {name}", help_page(name)) for name in PAGES]
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in exits.MEANINGS.items())
     return "\n".join([ABOUT, *helps, NOTES]) + codes
 

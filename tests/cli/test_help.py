@@ -4,12 +4,17 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import convergio_mlx
 from cli.program import ENVIRONMENT, PROGRAM, Run
+from convergio_mlx.cli import exits
+from convergio_mlx.cli.app import make_parser
+from convergio_mlx.cli.help_pages import PAGES, page
+from convergio_mlx.cli.parser import Parser
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,13 +45,42 @@ def test_version_without_the_native_module(run: Run) -> None:
     )
 
 
+def commands(parser: Parser) -> Iterator[Parser]:
+    yield parser
+    for command in parser.commands.values():
+        yield from commands(command)
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
-@pytest.mark.parametrize("command", [[], ["chat"], ["complete"]])
-def test_help_fits(run: Run, command: list[str], columns: int) -> None:
-    found = run(*command, "--help", COLUMNS=str(columns))
-    assert found.returncode == 0
-    lines = found.stdout.decode().splitlines()[1:]
-    assert max(map(len, lines)) <= min(columns, 80)
+def test_help_fits(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for parser in commands(make_parser()):
+        lines = parser.format_help().splitlines()[1:]
+        assert max(map(len, lines)) <= min(columns, 80), parser.prog
+
+
+def test_pages(run: Run) -> None:
+    for name in PAGES:
+        found = run("help", name)
+        assert (found.returncode, found.stderr) == (0, b"")
+        text = found.stdout.decode()
+        assert text == page(name)
+        assert max(map(len, text.splitlines())) <= 79
+
+
+def test_help_of_commands(run: Run) -> None:
+    assert run("help", "chat").stdout == run("chat", "--help").stdout
+    bare = run("help").stdout
+    assert bare.startswith(run("--help").stdout)
+    assert bare.endswith(b"`convergio-mlx help SUBJECT` explains: local, models, setup.\n")
+
+
+def test_help_on_what_there_is_not(run: Run) -> None:
+    found = run("help", "frogs")
+    assert found.returncode == exits.USAGE
+    assert found.stderr.decode().startswith(
+        "error: [cli] there is no help on 'frogs'; there is: local, models, setup, chat,"
+    )
 
 
 def test_the_documentation_is_what_the_program_says() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from typing import TextIO
 
-from convergio_mlx.cli.wrap import Wrapper
+from convergio_mlx.cli.wrap import Wrapper, cells
 
 _CONTROL = {code: f"^{chr(code ^ 64)}" for code in (*range(32), 127)}
 _CONTROL |= {code: f"\\x{code:02x}" for code in range(128, 160)}
 _CONTROL |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
 
+BOLD = "1"
 DIM = "2"
+GREEN = "32"
 RED = "31"
 YELLOW = "33"
 
@@ -62,6 +65,29 @@ class Stream:
         self._flush_word()
         self._emit(after)
         self.write(f"{text}\n" if lead else "\n")
+
+    def spans(self, *parts: str | tuple[str, str]) -> None:
+        """A line of its own that the caller has laid out; of a pair the second is a style."""
+        self.end_line()
+        for part in parts:
+            text, style = (part, "") if isinstance(part, str) else part
+            shown = neutral(text)
+            self._emit(f"\x1b[{style}m{shown}\x1b[0m" if style and self._styled else shown)
+        self._emit("\n")
+
+    def hanging(self, lead: str, text: str, style: str = "") -> None:
+        """A text beside a lead, further lines below the text's beginning; the lead in a style.
+        Without a terminal it stays one line, for programs that read lines."""
+        width = self.columns - cells(lead) if self.is_terminal else 0
+        lines = textwrap.wrap(text, width, break_on_hyphens=False) if width > 10 else [text]
+        for line in lines or [""]:
+            self.spans((lead, style), line)
+            lead = " " * cells(lead)
+
+    @property
+    def columns(self) -> int:
+        """Columns of the terminal as it is now; 80 where there is none."""
+        return self._columns() or 80
 
     def raw(self, text: str) -> None:
         """Writes a text as it is, for data that programs read."""

@@ -1,0 +1,87 @@
+"""What the doctor finds, and what it ends with."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cli.program import PROGRAM, Run
+from convergio_mlx.cli import exits
+from convergio_mlx.store.receipt import NAME, Receipt, ReceiptFile, now
+
+
+def findings(found) -> dict[str, list[dict[str, str]]]:  # type: ignore[no-untyped-def]
+    by_subject: dict[str, list[dict[str, str]]] = {}
+    for one in json.loads(found.stdout):
+        by_subject.setdefault(one["subject"], []).append(one)
+    return by_subject
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def install(home: Path, models: Path, name: str) -> Path:
+    folder = home / "models" / "mlx" / name
+    shutil.copytree(models / "words", folder)
+    files = [ReceiptFile(path.name, path.stat().st_size, "0" * 64) for path in folder.iterdir()]
+    Receipt(name, "folder", None, None, now(), tuple(files)).write(folder)
+    return folder
+
+
+def test_a_sound_machine(run: Run, home: Path) -> None:
+    found = run("doctor", CONVERGIO_HOME=str(home))
+    assert (found.returncode, found.stderr) == (0, b"")
+    lines = found.stdout.decode().splitlines()
+    assert all(line[:6] in {"ok    ", "note  ", "      "} for line in lines)
+    assert any(line.startswith("ok    MLX            0.") for line in lines)
+    assert "ok    answers        convergio-guide answered with 8 tokens" in lines
+    assert not home.exists()
+
+
+def test_json(run: Run, home: Path, models: Path) -> None:
+    install(home, models, "sound")
+    found = findings(run("doctor", "--json", "--offline", CONVERGIO_HOME=str(home)))
+    assert found["model"][0]["text"].startswith("sound, ")
+    assert found["network"][0]["text"] == "not used: offline mode"
+    assert set(found["memory"][0]) == {"subject", "state", "text", "remedy"}
+
+
+def test_what_is_wrong_with_the_store(run: Run, home: Path, models: Path) -> None:
+    (install(home, models, "cut") / "model.safetensors").write_bytes(b"x")
+    (install(home, models, "gone") / "tokenizer.json").unlink()
+    (install(home, models, "torn") / NAME).write_text("{")
+    shutil.copytree(models / "words", home / "models" / "mlx" / "byhand")
+    result = run("doctor", "--json", CONVERGIO_HOME=str(home))
+    assert result.returncode == exits.FAILURE
+    said = {
+        one["text"].partition(":")[0]: (one["state"], one["remedy"])
+        for one in findings(result)["model"]
+    }
+    assert said == {
+        name: ("failure", f"convergio-mlx models repair {name}") for name in ("cut", "gone", "torn")
+    } | {"byhand": ("warning", None)}
+
+
+def test_a_default_model_that_is_not_here(run: Run, home: Path) -> None:
+    home.mkdir()
+    (home / "config.json").write_text('{"default_model": "llama-3.2-1b", "offline": 3}')
+    result = run("doctor", "--json", CONVERGIO_HOME=str(home))
+    assert result.returncode == exits.FAILURE
+    found = findings(result)
+    assert found["default model"][0]["remedy"] == "convergio-mlx models download llama-3.2-1b"
+    assert found["configuration"][0]["state"] == "warning"
+
+
+def test_a_machine_where_mlx_cannot_run(run: Run, home: Path) -> None:
+    code = (
+        "import sys; sys.modules['convergio_mlx._native'] = None;"
+        "from convergio_mlx.cli import main; main()"
+    )
+    result = run("doctor", "--json", command=[PROGRAM[0], "-c", code], CONVERGIO_HOME=str(home))
+    assert result.returncode == exits.UNAVAILABLE
+    found = findings(result)
+    assert found["MLX"][0]["state"] == "failure"
+    assert found["disk"][0]["state"] in {"ok", "warning"}
