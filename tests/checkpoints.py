@@ -46,6 +46,7 @@ LAYOUTS = {
     "gemma3_text": Layout(norms=_SANDWICH, qk_norm="head"),
     "olmo2": Layout(norms=_POST, qk_norm="whole"),
     "olmo3": Layout(norms=_POST, qk_norm="whole"),
+    "exaone4": Layout(norms=_POST, qk_norm="head"),
 }
 
 

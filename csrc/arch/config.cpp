@@ -248,7 +248,8 @@ void read_layers(const Json& json, Config& config) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(layers); ++i) {
     LayerConfig layer;
     layer.window = sliding[i] && !windowless ? window : 0;
-    layer.rope = !has_rope[i] ? -1 : (sliding[i] && local ? 1 : 0);
+    const bool still = config.family->full_without_rope && window > 0 && !sliding[i];
+    layer.rope = still || !has_rope[i] ? -1 : (sliding[i] && local ? 1 : 0);
     config.layers.push_back(layer);
   }
 }

@@ -41,6 +41,7 @@ constexpr std::array kFamilies{
            .local_rope = true,
            .rope_theta = 500000.0},
     Family{.model_type = "granite"},
+    Family{.model_type = "exaone4", .placement = Placement::Post, .full_without_rope = true},
 };
 
 }  // namespace

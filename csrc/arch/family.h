@@ -33,6 +33,7 @@ struct Family {
   bool embedding_scaled = false;         ///< embeddings are multiplied by sqrt(hidden_size)
   int sliding_pattern = 1;               ///< where config.json is silent: see Sliding::Pattern
   int no_rope_interval = 0;              ///< > 0: each n-th layer has no rotary embedding
+  bool full_without_rope = false;        ///< once there is a window, only layers that slide turn
   bool local_rope = false;               ///< sliding layers turn without what scales the others
   double local_rope_theta = 0.0;         ///< > 0: and with this base, where config.json is silent
   double rope_theta = 10000.0;           ///< where config.json is silent

@@ -59,6 +59,11 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 
 SHORT = [1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5]
 LONG = [1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 9.0]
 LONGROPE = {"type": "longrope", "short_factor": SHORT, "long_factor": LONG}
+WINDOWLESS = {
+    "sliding_window": None,
+    "sliding_window_pattern": None,
+    "layer_types": ["full_attention"] * 4,
+}
 ALTERNATE = ["sliding_attention", "full_attention", "sliding_attention"]
 
 NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
@@ -200,6 +205,7 @@ def _variants() -> list[Variant]:
     add("olmo3", "layer-types", {"layer_types": ["full_attention", *ALTERNATE]})
     add("granite", "biases", {"attention_bias": True, "mlp_bias": True})
     add("granite", "untied", {"tie_word_embeddings": False})
+    add("exaone4", "windowless", WINDOWLESS)
     return out
 
 
