@@ -46,7 +46,7 @@ ADDRESS = Build(
     "address",
     "address,undefined",
     unit_tests=("test_io", "test_engine", "test_cgroup"),
-    fuzz_targets=("json", "header", "index", "config"),
+    fuzz_targets=("json", "header", "index", "config", "spec"),
     tools=("fuzz_canary", "verdict"),
     optimization="-O0",  # half a minute to build instead of one and a half
 )

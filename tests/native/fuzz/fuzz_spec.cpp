@@ -34,7 +34,7 @@ struct Layout {
   std::uint64_t bytes = 0;
 };
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -63,7 +63,7 @@ std::optional<Layout> layout_of(std::string_view line) {
       if (bytes > kMostBytes) return std::nullopt;
       shape += (i > 1 ? "," : "") + std::to_string(dim);
     }
-    layout.header += (layout.header.empty() ? "{" : ",") + quoted(name) + R"(:{"dtype":")" +
+    layout.header += (layout.header.empty() ? "{" : ",") + json_string(name) + R"(:{"dtype":")" +
                      entry.items()[0].as_string() + R"(","shape":[)" + shape +
                      R"(],"data_offsets":[)" + std::to_string(layout.bytes) + "," +
                      std::to_string(layout.bytes + bytes) + "]}";
