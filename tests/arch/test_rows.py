@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,11 @@ def test_registry_is_made_of_rows() -> None:
     registry = Path(__file__).resolve().parents[2] / "models.json"
     models = json.loads(registry.read_text())["models"]
     assert {model["model_type"] for model in models} <= set(rows())
+
+
+def test_the_readme_lists_the_rows() -> None:
+    """README.md names each model type, in the table's order."""
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    found = re.search(r"of the model types ([^;]+);", readme)
+    assert found
+    assert re.split(r",\s+|\s+and\s+", found.group(1)) == list(native().model_types())
