@@ -1,23 +1,32 @@
-"""What a request for events needs: the messages to render, and how to read the answer."""
+"""What a request for events needs: the messages to render, and how to hold and read the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from convergio_mlx import messages as conversation
 from convergio_mlx import reasoning, tool_prompt
+from convergio_mlx.constraint import Constraint
+from convergio_mlx.detokenizer import Detokenizer
+from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.event_stream import EventParser
+from convergio_mlx.structured.budget import ReasoningBudget
+from convergio_mlx.structured.grammar import answer_grammar
+from convergio_mlx.structured.matcher import GrammarConstraint
+from convergio_mlx.structured.response_format import own_grammar
+from convergio_mlx.structured.token_table import matchers_of
 from convergio_mlx.tokenizer import Tokenizer
 from convergio_mlx.tool_calls import ToolChoice, parse_choice, parse_tools
-from convergio_mlx.tool_formats import HERMES, ToolFormat, format_of
+from convergio_mlx.tool_formats import ToolFormat
 from convergio_mlx.tool_parser import ToolParser
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one conversation is put to a model, and its answer read."""
+    """How one conversation is put to a model, and its answer held to a form and read."""
 
     tokenizer: Tokenizer
     messages: list[conversation.Message]
@@ -25,15 +34,15 @@ class Plan:
     """For the chat template."""
     notation: ToolFormat
     choice: ToolChoice
+    response_format: Mapping[str, Any] | None
     marks: reasoning.Marks | None
+    budget: int | None
 
     @property
     def shown(self) -> tuple[str, ...]:
         """Special tokens that must show up in the answer's text, for the parsers to see."""
         marks = () if self.marks is None else (self.marks.begin, self.marks.end)
-        notation = self.notation
-        calls = (*notation.marks, *notation.closers, *notation.around, "<｜tool▁sep｜>")
-        return (*marks, *(calls if self.reads_calls else ()))
+        return (*marks, *self.notation.spelled)
 
     @property
     def reads_calls(self) -> bool:
@@ -42,19 +51,72 @@ class Plan:
 
     def parser(self, prompt: Sequence[int]) -> EventParser:
         """What turns the answer to this prompt into events."""
-        splitter = None
-        if self.marks is not None:
-            inside = reasoning.begins_inside(self.tokenizer, prompt, self.marks)
-            splitter = reasoning.Splitter(self.marks, inside)
         names = [tool.name for tool in self.choice.callable]
-        return EventParser(splitter, ToolParser(self.notation, names) if self.reads_calls else None)
+        tools = None
+        if self.reads_calls:
+            tools = ToolParser(self.notation, names, json_is_call=self.response_format is None)
+        return EventParser(self._splitter(prompt), tools)
+
+    def detokenizer(self) -> Detokenizer:
+        """What turns the answer's tokens into the text that the parsers read."""
+        keeps_space = self.response_format is not None
+        return self.tokenizer.detokenizer(shown=self.shown, keeps_space=keeps_space)
+
+    def constraint(
+        self, prompt: Sequence[int], stop_tokens: Sequence[int], vocab_size: int
+    ) -> Constraint | None:
+        """What holds the answer to this prompt to its form, or None where any will do.
+
+        Raises:
+            InvalidRequestError: a form that cannot be enforced, or a budget for a model that does
+                not reason.
+        """
+        splitter = self._splitter(prompt)
+        held = self._held(splitter, stop_tokens, vocab_size)
+        if self.budget is None:
+            return held
+        if self.marks is None or splitter is None:
+            raise InvalidRequestError(
+                "[reasoning] this model marks no reasoning, so it has no budget of it; leave "
+                "reasoning_budget out."
+            )
+        return ReasoningBudget(
+            self.budget,
+            end=self.tokenizer.encode(f"\n{self.marks.end}\n\n", add_special_tokens=False),
+            splitter=splitter,
+            detokenizer=self.detokenizer(),
+            vocab_size=vocab_size,
+            within=held,
+        )
+
+    def _held(
+        self, splitter: reasoning.Splitter | None, stop_tokens: Sequence[int], vocab_size: int
+    ) -> GrammarConstraint | None:
+        inside = splitter is not None and splitter.is_thinking
+        grammar = answer_grammar(
+            self.choice, self.notation, self.response_format, self.marks, inside
+        )
+        if grammar is None:
+            return None
+        matchers = matchers_of(self.tokenizer, self.shown)
+        matcher = matchers.fresh(grammar, own_grammar(self.response_format))
+        return GrammarConstraint(matcher, vocab_size, stop_tokens)
+
+    def _splitter(self, prompt: Sequence[int]) -> reasoning.Splitter | None:
+        if self.marks is None:
+            return None
+        inside = reasoning.begins_inside(self.tokenizer, prompt, self.marks)
+        return reasoning.Splitter(self.marks, inside)
 
 
 def plan(
     tokenizer: Tokenizer,
     messages: Any,
-    tools: Sequence[Mapping[str, Any]] | None,
-    tool_choice: str | Mapping[str, Any],
+    *,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    tool_choice: str | Mapping[str, Any] = "auto",
+    response_format: Mapping[str, Any] | None = None,
+    reasoning_budget: int | None = None,
 ) -> Plan:
     """Checks a request and makes its plan.
 
@@ -63,7 +125,25 @@ def plan(
     """
     given = parse_tools(tools)
     choice = parse_choice(tool_choice, given)
-    notation = format_of(tokenizer) or HERMES
+    notation = tool_prompt.notation_of(tokenizer)
     chat = tokenizer.chat_template(tools=bool(given))
     placed, definitions = tool_prompt.place(chat, messages, given, notation)
-    return Plan(tokenizer, placed, definitions, notation, choice, reasoning.marks_of(tokenizer))
+    return Plan(
+        tokenizer,
+        placed,
+        definitions,
+        notation,
+        choice,
+        response_format,
+        reasoning.marks_of(tokenizer),
+        None if reasoning_budget is None else _tokens(reasoning_budget),
+    )
+
+
+def _tokens(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 0:
+        raise InvalidRequestError(
+            f"[reasoning] reasoning_budget is {given!r}, which must be a whole number of tokens, "
+            "0 or more; give None for no budget."
+        )
+    return int(given)

@@ -44,13 +44,17 @@ class ByteLevel:
         """Begins with no bytes held."""
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def push(self, piece: str) -> list[str]:
-        """Gives the characters that are complete; a token of other characters is its own bytes."""
+    @classmethod
+    def bytes_of(cls, piece: str) -> bytes:
+        """What a token stands for; one of other characters is its own bytes."""
         try:
-            data = bytes(map(self._BYTES.__getitem__, piece))
+            return bytes(map(cls._BYTES.__getitem__, piece))
         except KeyError:
-            data = piece.encode()
-        return [self._utf8.decode(data)]
+            return piece.encode()
+
+    def push(self, piece: str) -> list[str]:
+        """Gives the characters that are complete."""
+        return [self._utf8.decode(self.bytes_of(piece))]
 
     def end(self) -> list[str]:
         """Gives U+FFFD for a character cut short."""
@@ -69,15 +73,23 @@ class ByteFallback:
         """Begins with no bytes held."""
         self._run = bytearray()
 
-    def push(self, piece: str) -> list[str]:
-        """Holds a byte; before anything else, gives the bytes held."""
+    @classmethod
+    def byte_of(cls, piece: str) -> int | None:
+        """The byte that a token stands for, where it does for one."""
         if (
             len(piece) == 6
             and piece.startswith("<0x")
             and piece[5] == ">"
-            and self._HEX.issuperset(piece[3:5])
+            and cls._HEX.issuperset(piece[3:5])
         ):
-            self._run.append(int(piece[3:5], 16))
+            return int(piece[3:5], 16)
+        return None
+
+    def push(self, piece: str) -> list[str]:
+        """Holds a byte; before anything else, gives the bytes held."""
+        byte = self.byte_of(piece)
+        if byte is not None:
+            self._run.append(byte)
             return []
         return [*self.end(), piece] if self._run else [piece]
 
@@ -209,6 +221,7 @@ class Detokenizer:
         id_to_token: Callable[[int], str | None],
         skipped: Collection[int],
         chain: list[Step],
+        keeps_space: bool = False,
     ) -> None:
         """Made by `Tokenizer.detokenizer`.
 
@@ -216,10 +229,13 @@ class Detokenizer:
             id_to_token: the token of an id, None for an id outside the vocabulary (no text).
             skipped: ids that give no text.
             chain: the decoder's steps, fresh.
+            keeps_space: the ids go on a text: what the decoder takes off its beginning stays.
         """
         self._id_to_token = id_to_token
         self._skipped = skipped
         self._chain = chain
+        if keeps_space:
+            self._run(["a"], 0)
 
     def add(self, token_id: int) -> str:
         """Takes the next id and returns the text that is certain now; often empty."""

@@ -137,6 +137,8 @@ class Engine:
         *,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str | Mapping[str, Any] = "auto",
+        response_format: Mapping[str, Any] | None = None,
+        reasoning_budget: int | None = None,
         timeout: float | None = None,
         template: Mapping[str, Any] | None = None,
     ) -> EventStream:
@@ -148,7 +150,11 @@ class Engine:
             tools: OpenAI's tool definitions. They go through the chat template where it has a place
                 for them, otherwise into the system message (docs/tools.md).
             tool_choice: "auto", "none", "required" or `{"type": "function", "function": {"name":
-                …}}`.
+                …}}`. What is called always parses, and fits the tool's parameters.
+            response_format: what an answer that is no call must be: `{"type": "json_object"}`,
+                `{"type": "json_schema", "json_schema": {"schema": …}}`, `{"type": "regex", "regex":
+                …}`, `{"type": "choice", "choice": […]}` or `{"type": "grammar", "grammar": …}`.
+            reasoning_budget: tokens of reasoning at most, for a model that reasons.
             timeout: seconds until the answer must be complete, waiting and prefill included.
             template: further variables of the chat template, such as `enable_thinking`.
 
@@ -165,6 +171,8 @@ class Engine:
                 params,
                 tools=tools,
                 tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning_budget=reasoning_budget,
                 timeout=timeout,
                 template=template,
             )
@@ -177,6 +185,8 @@ class Engine:
         *,
         tools: Sequence[Mapping[str, Any]] | None = None,
         tool_choice: str | Mapping[str, Any] = "auto",
+        response_format: Mapping[str, Any] | None = None,
+        reasoning_budget: int | None = None,
         timeout: float | None = None,
         template: Mapping[str, Any] | None = None,
     ) -> AsyncEventStream:
@@ -188,6 +198,8 @@ class Engine:
                 params,
                 tools=tools,
                 tool_choice=tool_choice,
+                response_format=response_format,
+                reasoning_budget=reasoning_budget,
                 timeout=timeout,
                 template=template,
             )
@@ -275,17 +287,26 @@ class Engine:
         *,
         tools: Sequence[Mapping[str, Any]] | None,
         tool_choice: str | Mapping[str, Any],
+        response_format: Mapping[str, Any] | None,
+        reasoning_budget: int | None,
         timeout: float | None,
         template: Mapping[str, Any] | None,
     ) -> tuple[Prepared, EventParser]:
-        plan = answering.plan(self.tokenizer, messages, tools, tool_choice)
+        plan = answering.plan(
+            self.tokenizer,
+            messages,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_format=response_format,
+            reasoning_budget=reasoning_budget,
+        )
         prepared = self._prepare(
             plan.messages,
             params,
             tools=plan.tools,
             timeout=timeout,
             template=template,
-            shown=plan.shown,
+            plan=plan,
         )
         return prepared, plan.parser(prepared.prompt)
 
@@ -297,8 +318,8 @@ class Engine:
         tools: Sequence[Mapping[str, Any]] | None,
         timeout: float | None,
         template: Mapping[str, Any] | None,
-        shown: Sequence[str] = (),
         constraint: Constraint | None = None,
+        plan: answering.Plan | None = None,
     ) -> Prepared:
         model = self._loaded()
         if params is None:
@@ -313,6 +334,8 @@ class Engine:
         limit = params.max_tokens if params.max_tokens is None else _max_tokens(params.max_tokens)
         deadline = _timeout(timeout)
         tokens, template_seconds, tokenize_seconds = self._encode(prompt, tools, template)
+        if plan is not None:
+            constraint = plan.constraint(tokens, stop_tokens, model.vocab_size)
         room = model.context_window - len(tokens)
         request = native().Request(
             tokens,
@@ -327,7 +350,7 @@ class Engine:
             model,
             request,
             tokens,
-            self.tokenizer.detokenizer(shown=shown),
+            self.tokenizer.detokenizer() if plan is None else plan.detokenizer(),
             stop_strings,
             template_seconds,
             tokenize_seconds,

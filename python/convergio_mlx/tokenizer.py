@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx import detokenizer, tokenizer_config
+from convergio_mlx import detokenizer, token_bytes, tokenizer_config
 from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
 
@@ -58,8 +58,8 @@ class Tokenizer:
         self._special_ids = frozenset(i for i, token in self._added.items() if token.special)
         self.stop_ids = frozenset(stop_ids).union(_known(self.eos_id))
         decoder = backend.decoder
-        section = None if decoder is None else json.loads(decoder.__getstate__())
-        self._steps = None if clean_up else detokenizer.steps(section)
+        self._decoder = None if decoder is None else json.loads(decoder.__getstate__())
+        self._steps = None if clean_up else detokenizer.steps(self._decoder)
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> Tokenizer:
@@ -142,13 +142,17 @@ class Tokenizer:
         return text
 
     def detokenizer(
-        self, skip_special_tokens: bool = True, shown: Collection[str] = ()
+        self,
+        skip_special_tokens: bool = True,
+        shown: Collection[str] = (),
+        keeps_space: bool = False,
     ) -> detokenizer.Detokenizer:
         """A fresh stream of text for one answer; costs microseconds.
 
         Args:
             skip_special_tokens: special tokens give no text.
             shown: special tokens that do nonetheless: the marks of a notation.
+            keeps_space: the answer goes on a text, so that the first token's leading space is one.
         """
         kept = {i for i in self._special_ids if self._added[i].content in shown} if shown else set()
         skipped = self._special_ids - kept if skip_special_tokens else frozenset()
@@ -156,7 +160,33 @@ class Tokenizer:
             return detokenizer.FinalDetokenizer(
                 lambda ids: self.decode([i for i in ids if i not in skipped], False)
             )
-        return detokenizer.Detokenizer(self.id_to_token, skipped, [make() for make in self._steps])
+        chain = [make() for make in self._steps]
+        return detokenizer.Detokenizer(self.id_to_token, skipped, chain, keeps_space)
+
+    def encoder(self) -> Callable[[str], list[int]]:
+        """A function from a text to its ids, without what stands around a text; it does not hold
+        this tokenizer."""
+        backend = self._backend
+        return lambda text: list(backend.encode(text, add_special_tokens=False).ids)
+
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of every id; see `token_bytes.token_bytes`. Takes a while: not kept.
+
+        Raises:
+            InvalidRequestError: what a token stands for depends on the others.
+        """
+        if self._steps is None:
+            raise InvalidRequestError(
+                "[structured] this model's tokenizer decodes texts as a whole, so its answers "
+                "cannot be constrained; leave out response_format and tools."
+            )
+        vocabulary = self._backend.get_vocab(with_added_tokens=True)
+        return token_bytes.token_bytes(vocabulary, self._decoder)
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of the tokens that are no text."""
+        return self._special_ids
 
     def chat_template(self, tools: bool = False, name: str | None = None) -> ChatTemplate:
         """The template to render a conversation with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from convergio_mlx import messages as conversation
 from convergio_mlx.errors import InvalidRequestError
 
 _ID_LETTERS = string.ascii_letters + string.digits
+_NAME = re.compile(r"[\w.:/-]{1,128}")
+"""Some notations have a name bare, so no space, quote or bracket can be in it."""
 _ID_LENGTH = 9
 """What Mistral's templates insist on; other models take any."""
 
@@ -69,9 +72,10 @@ def parse_tools(tools: Any) -> tuple[Tool, ...]:
     for index, definition in enumerate(conversation.checked_tools(tools) or ()):
         function = definition.get("function", definition)
         name = function["name"]
-        if not name or not name.isprintable():
+        if not _NAME.fullmatch(name):
             raise InvalidRequestError(
-                f"[tools] tools[{index}] has the name {name!r}; give one of printable characters."
+                f"[tools] tools[{index}] has the name {name!r}; give one of at most 128 letters, "
+                "digits and characters of '_-.:/'."
             )
         if name in found:
             raise InvalidRequestError(

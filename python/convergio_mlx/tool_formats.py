@@ -8,14 +8,18 @@ by it, and the default prompt (tool_prompt.py) shows it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convergio_mlx.tokenizer import Tokenizer
 from convergio_mlx.tool_calls import ToolCall
 
 _PLAIN = r"\s*(?=[\[{])"
 """Nothing but space between mark and JSON."""
+
+_SEPARATORS = ("<｜tool▁sep｜>", "[ARGS]", "[CALL_ID]")
+"""Between name and arguments."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class ToolFormat:
         """Whether the name stands before the JSON, which is the arguments alone."""
         return "{name}" in self.before
 
+    @property
+    def spelled(self) -> tuple[str, ...]:
+        """All marks, which a vocabulary may have as special tokens."""
+        return (*self.marks, *self.closers, *filter(None, self.around), *_SEPARATORS)
+
     def write(self, calls: Sequence[ToolCall]) -> str:
         """The calls as the model would write them."""
         start, end = self.around
@@ -60,6 +69,26 @@ class ToolFormat:
         else:
             body = self.between.join(map(self._one, calls))
         return f"{start}{body}{end}"
+
+    def fitted(self, rendered: str, name: str) -> ToolFormat:
+        """This notation with the space that a template puts around a call's JSON.
+
+        Args:
+            rendered: a conversation with a call, as the template writes it.
+            name: the called tool's.
+        """
+        if self.named_before or self.bare:
+            return self
+        closer = self.closers[0] if self.closers else ""
+        call = re.search(
+            rf"{re.escape(self.marks[0])}(\s*)[\[{{][^\[{{]*{re.escape(name)}.*?[\]}}](\s*)"
+            rf"{re.escape(closer)}",
+            rendered,
+            re.DOTALL,
+        )
+        if call is None:
+            return self
+        return replace(self, before=call[1], after=f"{call[2]}{closer}" if closer else "")
 
     def _one(self, call: ToolCall) -> str:
         mark = "" if self.bare else self.marks[0]
@@ -138,8 +167,8 @@ FORMATS = (
 )
 
 
-def format_of(tokenizer: Tokenizer) -> ToolFormat | None:
-    """The notation that a model was made with, or None where neither its chat template nor its
+def format_of(tokenizer: Tokenizer) -> ToolFormat:
+    """The notation that a model was made with; Hermes' where neither its chat template nor its
     vocabulary has the marks of one."""
     source = tokenizer.chat_templates.get("tool_use") or tokenizer.chat_templates.get("default", "")
     for known in FORMATS:
@@ -148,4 +177,4 @@ def format_of(tokenizer: Tokenizer) -> ToolFormat | None:
     for known in FORMATS:
         if any(tokenizer.token_to_id(sign) is not None for sign in known.signs):
             return known
-    return None
+    return HERMES

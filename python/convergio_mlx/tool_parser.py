@@ -25,15 +25,20 @@ _ARGUMENTS = ("arguments", "parameters")
 class ToolParser:
     """Splits an answer into text and calls. Text is held back only while it may begin a call."""
 
-    def __init__(self, notation: ToolFormat, tools: Collection[str]) -> None:
+    def __init__(
+        self, notation: ToolFormat, tools: Collection[str], json_is_call: bool = False
+    ) -> None:
         """Begins an answer.
 
         Args:
             notation: how the model writes calls.
             tools: the tools' names; a call without a mark must name one of them.
+            json_is_call: where calls need no mark, no other answer begins as JSON does: one that is
+                cut is a call that is cut, even before its name.
         """
         self._format = notation
         self._tools = frozenset(tools)
+        self._json_is_call = json_is_call
         self._header = re.compile(notation.header)
         self._state: _State = self._start
         self._pending = ""  # text whose meaning the next characters decide
@@ -67,9 +72,7 @@ class ToolParser:
         out: list[Found] = []
         if self._state == self._after or (self._state == self._between and self._list_begun):
             pass  # a part of what closes a call, or a list
-        elif self._raw and cut and not self._is_bare:
-            out.append(ToolCallEvent(self._cut_call(), complete=False))
-        elif self._raw and cut and (call := self._cut_call()).name in self._tools:
+        elif self._raw and cut and self._is_call(call := self._cut_call()):
             out.append(ToolCallEvent(call, complete=False))
         else:
             _say(self._raw + self._pending, out)
@@ -226,6 +229,9 @@ class ToolParser:
             name,
             "{}" if given is None else _object(given),
         )
+
+    def _is_call(self, cut: ToolCall) -> bool:
+        return not self._is_bare or self._json_is_call or cut.name in self._tools
 
     def _cut_call(self) -> ToolCall:
         written = self._raw[self._from :] if self._state == self._json else ""

@@ -16,8 +16,9 @@ from typing import Any
 from convergio_mlx import messages as conversation
 from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.tokenizer import Tokenizer
 from convergio_mlx.tool_calls import Tool, ToolCall
-from convergio_mlx.tool_formats import ToolFormat
+from convergio_mlx.tool_formats import ToolFormat, format_of
 
 _NAME = "probe0f1e2d"
 _RESULT = "result0f1e2d"
@@ -25,6 +26,7 @@ _USER: conversation.Message = {"role": "user", "content": "?"}
 _CALL = ToolCall("call00000", _NAME, "{}")
 _CALLING: conversation.Message = {"role": "assistant", "tool_calls": [_CALL.message()]}
 _ANSWERING: conversation.Message = {"role": "tool", "tool_call_id": _CALL.id, "content": _RESULT}
+_CALLED = [_USER, _CALLING, _ANSWERING]
 _DEFINITION = {
     "type": "function",
     "function": {
@@ -45,6 +47,13 @@ def default_prompt(tools: Sequence[Tool], notation: ToolFormat) -> str:
         + "\nTo call one, answer with its name and arguments exactly so:\n"
         + example
     )
+
+
+@lru_cache(maxsize=32)
+def notation_of(tokenizer: Tokenizer) -> ToolFormat:
+    """How a model writes calls, spaced as its template does."""
+    chat = tokenizer.chat_template(tools=True)
+    return format_of(tokenizer).fitted(_rendered(chat, _CALLED, None), _NAME)
 
 
 def place(
@@ -79,7 +88,7 @@ def _has_place(chat: ChatTemplate) -> bool:
 
 @lru_cache(maxsize=32)
 def _writes_calls(chat: ChatTemplate) -> bool:
-    text = _rendered(chat, [_USER, _CALLING, _ANSWERING], None)
+    text = _rendered(chat, _CALLED, None)
     return _NAME in text and _RESULT in text
 
 

@@ -146,8 +146,8 @@ class MlxProvider(BaseProvider):
         from convergio_mlx import answering
 
         tokenizer = self._tokenizer(model)
-        given = openai_tools(tools)
-        plan = answering.plan(tokenizer, request_messages(system, user), given, "auto")
+        messages = request_messages(system, user)
+        plan = answering.plan(tokenizer, messages, tools=openai_tools(tools))
         chat = tokenizer.chat_template(tools=bool(plan.tools))
         text = chat.render(plan.messages, plan.tools)
         return len(tokenizer.encode(text, add_special_tokens=False))
