@@ -42,6 +42,9 @@ terminal; `--json` gives the text exactly as it was made.
 `first_token_seconds` is measured from the start of the load; load, template, tokenize, queue and
 prefill are its parts.
 
+`bench --json` writes one object too: `model`, `rounds`, `backend`, `isa`, and the figures in
+seconds, tokens a second and bytes; a measured one has its `median`, `low` and `high`.
+
 In a terminal, `NO_COLOR` and `TERM=dumb` switch colour off. What is typed in a conversation is
 kept for the arrow keys while the program runs, and is never written to disk.
 

@@ -256,6 +256,11 @@ class Engine:
         return int(self._loaded().weight_bytes)
 
     @property
+    def step_weight_bytes(self) -> int:
+        """Bytes of the weights that making a token reads."""
+        return int(self._loaded().step_weight_bytes)
+
+    @property
     def kv_bytes_per_token(self) -> int:
         """What a token adds to the KV cache, in bytes, in the layers that keep every token."""
         return int(self._loaded().kv_bytes_per_token)

@@ -55,8 +55,8 @@ class Timings:
             f"             {split}",
             f"prompt       {_tokens(stats.prompt_tokens, stats.prefill_tokens_per_second)}{cached}",
             f"answer       {_tokens(stats.output_tokens, stats.decode_tokens_per_second)}",
-            f"memory       {_megabytes(stats.kv_bytes)} KV cache, "
-            f"{_megabytes(self.peak_bytes)} at the peak",
+            f"memory       {megabytes(stats.kv_bytes)} KV cache, "
+            f"{megabytes(self.peak_bytes)} at the peak",
         ]
 
 
@@ -71,11 +71,15 @@ def usage(stats: GenerationStats) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """The most this process had resident so far (getrusage counts kilobytes, on macOS bytes)."""
+    """The most this process had resident so far. Linux's getrusage counts what a parent had when
+    it forked, so there it is the kernel's account of this program alone."""
+    if sys.platform == "linux":
+        with open("/proc/self/status", encoding="ascii") as file:
+            peak = next(line for line in file if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _tokens(count: int, per_second: float) -> str:
@@ -83,5 +87,6 @@ def _tokens(count: int, per_second: float) -> str:
     return f"{count} token{'' if count == 1 else 's'}{speed}"
 
 
-def _megabytes(count: int) -> str:
+def megabytes(count: int) -> str:
+    """A number of bytes, for a person."""
     return f"{count / 1e6:.1f} MB"
