@@ -83,6 +83,8 @@ void bind_model(nb::module_& m) {
           },
           "request"_a, nb::call_guard<WithoutGil>(),
           "Queues a request; what is wrong with it raises here, before any work.");
+  m.def("keeps_half_cache", &model::Model::keeps_half_cache,
+        "Whether keys and values are float16 whatever the model's dtype.");
   m.def(
       "load",
       [](const nb::bytes& folder) {

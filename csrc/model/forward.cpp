@@ -29,12 +29,6 @@ mx::Dtype activation_dtype(const arch::ModelSpec& spec, const io::Checkpoint& ch
   return Weights(checkpoint, mx::float32).dtype_of(spec.embedding);
 }
 
-/// On CPU keys and values are float16: half the memory to read at each token, and an error below
-/// that of any quantized weight. CONVERGIO_MLX_EXACT=1, and MLX's ops, keep them in float32.
-mx::Dtype cache_dtype(mx::Dtype activations) {
-  return kernels::own_kernels() && !kernels::exact() ? mx::float16 : activations;
-}
-
 }  // namespace
 
 std::shared_ptr<const Model> Model::load(const std::filesystem::path& folder) {
@@ -48,7 +42,7 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
     : spec_(std::move(spec)),
       checkpoint_(std::move(checkpoint)),
       dtype_(activation_dtype(spec_, checkpoint_)),
-      kv_dtype_(cache_dtype(dtype_)),
+      kv_dtype_(keeps_half_cache() ? mx::float16 : dtype_),
       weights_(checkpoint_, dtype_),
       embedding_(weights_.matrix(spec_.embedding)),
       // rounded as the model saw it in training: to the dtype of its checkpoint
@@ -92,6 +86,8 @@ mx::array Model::logits(const mx::array& hidden) const {
   }
   return y;
 }
+
+bool Model::keeps_half_cache() { return kernels::own_kernels() && !kernels::exact(); }
 
 Cache Model::make_cache(int length) const { return Cache(spec_, kv_dtype_, length); }
 

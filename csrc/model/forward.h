@@ -31,6 +31,11 @@ class Model {
   /// Hidden states (n, hidden_size) to logits (n, vocab_size).
   mx::array logits(const mx::array& hidden) const;
 
+  /// Whether keys and values are float16, as on CPU: half the memory to read at each token, and an
+  /// error below that of any quantized weight. CONVERGIO_MLX_EXACT=1, and MLX's ops, keep them in
+  /// the dtype of the activations.
+  static bool keeps_half_cache();
+
   /// An empty cache for a sequence that will reach `length` tokens.
   Cache make_cache(int length) const;
 

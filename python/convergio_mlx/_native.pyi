@@ -124,6 +124,9 @@ class Model:
     def submit(self, request: Request) -> None:
         """Queues a request; what is wrong with it raises here, before any work."""
 
+def keeps_half_cache() -> bool:
+    """Whether keys and values are float16 whatever the model's dtype."""
+
 def load(folder: bytes) -> Model:
     """
     Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors files. Reads no matrix.

@@ -164,11 +164,9 @@ def footprint(config: Mapping[str, Any], weights: int) -> Footprint:
     """
     core = native()
     geometry = core.geometry(json.dumps(dict(config)).encode())
-    if core.backend() == "cpu":
-        return Footprint(geometry, weights, activation_bytes=4, kv_bytes=4)
     dtype = str(config.get("dtype") or config.get("torch_dtype") or "")
-    width = 4 if dtype == "float32" else 2
-    return Footprint(geometry, weights, activation_bytes=width, kv_bytes=width)
+    width = 4 if core.backend() == "cpu" or dtype == "float32" else 2
+    return Footprint(geometry, weights, width, 2 if core.keeps_half_cache() else width)
 
 
 def folder_footprint(folder: Path) -> Footprint | None:
@@ -196,6 +194,12 @@ def entry_footprint(entry: RegistryEntry) -> Footprint | None:
         return footprint(config, entry.download_bytes)
     except LoadError:
         return None
+
+
+def fit_of_folder(folder: Path, memory: Memory | None) -> Fit | None:
+    """How a model's folder fits; None where that cannot be told."""
+    known = folder_footprint(folder)
+    return None if known is None or memory is None else Fit(known, memory.available)
 
 
 def fit_of_entry(entry: RegistryEntry, memory: Memory | None) -> Fit | None:
@@ -238,14 +242,12 @@ def check(name: str, folder: Path) -> None:
         OutOfMemoryError: it does not fit; with the numbers, and what would.
         ModelCorruptError, UnsupportedModelError: the engine cannot run it at all.
     """
-    known, memory = folder_footprint(folder), memory_for_models()
-    if known is None or memory is None:
-        return
-    fit = Fit(known, memory.available)
-    if fit.verdict != "too large":
+    memory = memory_for_models()
+    fit = fit_of_folder(folder, memory)
+    if memory is None or fit is None or fit.verdict != "too large":
         return
     need = fit.least
-    other = _largest_that_fits(memory, below=known.weights)
+    other = _largest_that_fits(memory, below=need.weights)
     remedy = f", or take {other.id!r}, which fits" if other else ""
     raise OutOfMemoryError(
         f"[fit] {name[:200]!r} needs {size(need.total)} of memory ({size(need.weights)} of weights,"
