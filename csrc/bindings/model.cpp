@@ -81,7 +81,7 @@ void bind_model(nb::module_& m) {
           [](const ModelHandle& self, const std::shared_ptr<engine::Request>& request) {
             engine::submit(self.model, request);
           },
-          "request"_a, nb::call_guard<WithoutGil>(),
+          "request"_a,  // with the GIL: it is quick, and an asyncio loop calls it
           "Queues a request; what is wrong with it raises here, before any work.");
   m.def("keeps_half_cache", &model::Model::keeps_half_cache,
         "Whether keys and values are float16 whatever the model's dtype.");

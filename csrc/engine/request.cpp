@@ -73,10 +73,11 @@ void Request::check() const {
 News Request::next(std::optional<double> timeout) {
   std::unique_lock lock(mutex_);
   const auto ready = [this] { return has_news(); };
-  if (timeout) {
+  if (timeout && *timeout <= 0) {
+    // a look: even a wait that is over before it begins puts the thread to sleep for 0.1 ms
+  } else if (timeout) {
     // an hour at most: the clock's own units overflow
-    changed_.wait_for(lock, std::chrono::duration<double>(std::clamp(*timeout, 0.0, 3600.0)),
-                      ready);
+    changed_.wait_for(lock, std::chrono::duration<double>(std::min(*timeout, 3600.0)), ready);
   } else {
     changed_.wait(lock, ready);
   }

@@ -276,9 +276,10 @@ class AsyncGeneration(AsyncIterator[Chunk]):
         self._unsubscribe: Callable[[], None] = _nothing
 
     async def _start(self) -> _Reader:
+        from convergio_mlx.preparing import beside_the_loop
         from convergio_mlx.pump import pump
 
-        reader = _Reader(await asyncio.to_thread(self._prepare))
+        reader = _Reader(await beside_the_loop(self._prepare))
         self._reader = reader
         if self._cancelled:
             reader.cancel()

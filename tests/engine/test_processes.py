@@ -137,7 +137,7 @@ def test_a_process_forked_before_the_first_load_works(folder: Path) -> None:
     child = os.fork()
     engine = cm.Engine.load(sys.argv[1])
     tokens = [t for c in engine.generate([4], cm.SamplingParams(max_tokens=5)) for t in c.token_ids]
-    os.write(1, f"{tokens}\n".encode())  # whole, where both write to one pipe
+    os.write(1, f"{tokens}\\n".encode())  # whole, where both write to one pipe
     if child:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """

@@ -90,6 +90,7 @@ class MlxProvider(BaseProvider):
             import_module(f"convergio_mlx.{name}")
         import_module("tokenizers")
         import_module("convergio_mlx.pump").pump()
+        import_module("convergio_mlx.preparing").start()
         self._models = Models(self._memory, _load, self._idle_seconds, self._wait_seconds)
 
     def _stop(self) -> None:

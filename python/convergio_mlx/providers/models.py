@@ -99,6 +99,7 @@ class Models:
         self._wait_seconds = wait_seconds
         self._changed = threading.Condition(threading.RLock())
         self._entries: dict[Path, _Entry] = {}
+        self._folders: dict[str, Path] = {}
         self._reaper: threading.Thread | None = None
 
     def acquire(self, model: str) -> Lease:
@@ -111,6 +112,7 @@ class Models:
         """
         folder = locate(model).resolve()
         with self._changed:
+            self._folders[model] = folder
             while (entry := self._entries.get(folder)) is not None:
                 if entry.engine is not None:
                     return self._lease(entry)
@@ -131,10 +133,12 @@ class Models:
             return lease
 
     def acquire_loaded(self, model: str) -> Lease | None:
-        """As `acquire`, where that need not load or wait."""
-        folder = locate(model).resolve()
+        """As `acquire`, where that need not load or wait. It does not look at files, so that an
+        asyncio loop can call it: each look gives other threads the GIL, and takes its time to get
+        it back."""
         with self._changed:
-            entry = self._entries.get(folder)
+            folder = self._folders.get(model)
+            entry = None if folder is None else self._entries.get(folder)
             return None if entry is None or entry.engine is None else self._lease(entry)
 
     def unload(self, model: str) -> bool:
@@ -183,6 +187,7 @@ class Models:
 
     def _drop(self, folder: Path) -> None:
         entry = self._entries.pop(folder)
+        self._folders = {name: one for name, one in self._folders.items() if one != folder}
         entry.dropped = True
         self._settle(entry)
 
