@@ -5,14 +5,19 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
+import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 CTRL_C, CTRL_D, UP = b"\x03", b"\x04", b"\x1b[A"
 
 
@@ -22,14 +27,20 @@ class Terminal:
     def __init__(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int
     ) -> None:
-        self._pid, self._fd = pty.fork()
-        if self._pid == 0:
-            os.chdir(folder)
-            os.execve(command[0], command, dict(environment))
+        self._fd, inner = pty.openpty()
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(  # not pty.fork: the tests may have threads
+            [sys.executable, "-S", "-c", _TAKE_TERMINAL, *command],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            cwd=folder,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        os.close(inner)
         self.raw = ""
         self._seen = 0
-        self._code: int | None = None
 
     @property
     def shown(self) -> str:
@@ -68,19 +79,15 @@ class Terminal:
         until = time.monotonic() + seconds
         while time.monotonic() < until and self._read(until):
             pass
-        while time.monotonic() < until:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if pid:
-                self._code = os.waitstatus_to_exitcode(status)
-                return self._code
-            time.sleep(0.01)
-        raise AssertionError(f"it did not end; there is {self.shown!r}")
+        try:
+            return self._process.wait(max(until - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end; there is {self.shown!r}") from None
 
     def close(self) -> None:
         """Ends the program, however far it is."""
-        if self._code is None:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+        self._process.kill()
+        self._process.wait()
         os.close(self._fd)
 
     def _read(self, until: float) -> bool:

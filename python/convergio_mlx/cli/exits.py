@@ -11,6 +11,8 @@ MODEL = 3
 UNAVAILABLE = 4
 CONTEXT = 5
 MEMORY = 6
+NETWORK = 7
+STORAGE = 8
 TIMEOUT = 124
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -23,6 +25,8 @@ MEANINGS: dict[int, str] = {
     UNAVAILABLE: "MLX cannot run on this machine, or another version than needed is installed.",
     CONTEXT: "The prompt and its answer do not fit the model's context window.",
     MEMORY: "There was not enough memory.",
+    NETWORK: "The network is forbidden or down, or a server refuses or asks for a token.",
+    STORAGE: "The disk is full or cannot be written, or a model is in use.",
     TIMEOUT: "The answer was not complete within --timeout.",
     INTERRUPTED: "Ctrl-C stopped the only answer.",
     BROKEN_PIPE: "The program that read the output ended first.",
@@ -37,6 +41,10 @@ _BY_ERROR: dict[ErrorCode, int] = {
     ErrorCode.TOKENIZER_FAILED: MODEL,
     ErrorCode.UNAVAILABLE: UNAVAILABLE,
     ErrorCode.OUT_OF_MEMORY: MEMORY,
+    ErrorCode.AUTH: NETWORK,
+    ErrorCode.NETWORK: NETWORK,
+    ErrorCode.RATE_LIMIT: NETWORK,
+    ErrorCode.STORAGE: STORAGE,
     ErrorCode.TIMEOUT: TIMEOUT,
     ErrorCode.CANCELLED: INTERRUPTED,
 }

@@ -19,8 +19,6 @@ class Pin:
 
     revision: str
     sha256: dict[str, str]
-    download_bytes: int
-    """Of all files, exactly."""
 
 
 def pin(
@@ -47,4 +45,4 @@ def pin(
             file.name: file.sha256 or fetch(plan, file, Path(folder) / file.name, report)
             for file in plan.files
         }
-    return Pin(plan.revision, sha256, plan.size_bytes)
+    return Pin(plan.revision, sha256)

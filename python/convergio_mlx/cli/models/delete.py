@@ -1,0 +1,66 @@
+"""`convergio-mlx models delete`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from convergio_mlx.cli.commands import add_command, add_json, finish, wants_json
+
+if TYPE_CHECKING:
+    from convergio_mlx.cli.commands import Commands
+    from convergio_mlx.cli.output import Stream
+
+
+def add_to(commands: Commands) -> None:
+    """Declares the command."""
+    parser = add_command(
+        commands,
+        "delete",
+        "delete models from the disk",
+        "Delete models, and what is left of unfinished downloads of them, from the disk. Refuses "
+        "while a model is loaded.",
+        usage="[OPTIONS] MODEL...",
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="an id")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    add_json(parser, "what came free")
+    finish(parser, _run)
+
+
+def _run(given: argparse.Namespace) -> None:
+    from convergio_mlx import store
+    from convergio_mlx.cli.models.shown import write_json
+    from convergio_mlx.cli.output import standard_error, standard_output
+    from convergio_mlx.fit import size
+
+    out, err = standard_output(), standard_error()
+    for model in given.models:
+        if not given.yes and not _agrees(model, err):
+            err.line(f"{model} stays.")
+            continue
+        freed = store.delete(model)
+        if wants_json(given):
+            write_json(out, {"id": model, "freed_bytes": freed})
+        else:
+            out.line(f"{model} is deleted: {size(freed)} are free")
+
+
+def _agrees(model: str, err: Stream) -> bool:
+    """Whether a person at the terminal says yes."""
+    from convergio_mlx import store
+    from convergio_mlx.errors import InvalidRequestError
+    from convergio_mlx.fit import size
+
+    found = store.find(model)
+    amount = found.size_bytes if found else store.partial_bytes(model)
+    if not amount:
+        return True  # there is nothing to lose, and the store says so
+    if not sys.stdin.isatty():
+        raise InvalidRequestError(
+            f"[cli] deleting {model!a} ({size(amount)}) wants a yes, and there is no terminal to "
+            "ask at; give --yes."
+        )
+    err.raw(f"Delete {model} ({size(amount)})? [y/N] ")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
