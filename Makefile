@@ -1,14 +1,22 @@
 # Everyday commands; `make` lists them. They use .venv, which the README's first command makes.
 PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
-install:  ## build and install into .venv
+install:  ## build and install into .venv (made if there is none)
+	test -x $(PYTHON) || python3 -m venv .venv
 	.venv/bin/pip install .
+
+requirements:  ## what the tests need beside the package
+	$(PIP) install -r tests/requirements.txt
 
 test:  ## all tests
 	$(PYTHON) -m pytest
+
+builds:  ## the tests that build wheels and cross-build, minutes each
+	CONVERGIO_TEST_BUILDS=1 $(PYTHON) -m pytest tests/distribution
 
 lint:  ## linters, formats and types alone
 	$(PYTHON) -m pytest tests/test_style.py tests/test_include_direction.py
@@ -23,7 +31,30 @@ stubs:  ## write python/convergio_mlx/_native.pyi from the installed extension
 docs:  ## write docs/cli.md from the program's own help
 	$(PYTHON) tools/make_cli_docs.py
 
-macos:  ## cross-build the macOS arm64 extension
+site:  ## the documentation as pages, in build/site; a warning is an error
+	$(PIP) install -r docs/requirements.txt
+	$(PYTHON) -m mkdocs build --strict
+
+coverage:  ## how much of Python and C++ the tests run (half an hour), in build/coverage
+	$(PYTHON) tools/coverage.py build/coverage
+
+sdist:  ## the source distribution, in dist/
+	$(PIP) install build
+	$(PYTHON) -m build --sdist
+
+check-dist:  ## whether an index would take what is in dist/
+	$(PIP) install twine
+	$(PYTHON) -m twine check --strict dist/*.whl dist/*.tar.gz
+
+sbom:  ## bill of materials of dist/'s wheel and of what it installs, dist/sbom.cdx.json
+	$(PIP) install cyclonedx-bom==7.5.0
+	$(PYTHON) tools/bill_of_materials.py dist
+
+macos:  ## cross-build the macOS arm64 wheel (Python 3.12 or newer), in build/macos/dist
 	$(PYTHON) tools/cross_macos.py build/macos
 
-.PHONY: help install test lint format stubs docs macos
+aarch64:  ## cross-build the kernel tests for 64-bit Arm and run them under qemu
+	$(PYTHON) tools/cross_aarch64.py build/aarch64
+
+.PHONY: help install requirements test builds lint format stubs docs site coverage sdist check-dist \
+  sbom macos aarch64

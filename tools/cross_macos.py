@@ -1,51 +1,33 @@
-"""Builds the extension for macOS arm64 on any machine: zig's clang with MLX's own macOS wheel.
+"""Builds the wheel for macOS arm64 on any machine: zig's clang with MLX's own macOS wheel.
 
-What cannot be run here can at least be compiled, linked and looked at.
+What cannot be run here can at least be compiled, linked, packed and looked at.
 
-    python tools/cross_macos.py build/macos
+    python3.12 tools/cross_macos.py build/macos
 
-needs Python, cmake, ninja and nanobind; it fetches ziglang and mlx-metal from the package index.
+needs Python 3.12 or newer (the wheel serves them all) with pip; it fetches ziglang, mlx-metal and
+what pyproject.toml builds with from the package index.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from foreign import PIP, ROOT, fetch_mlx
+
 TARGET = "aarch64-macos.14.0"
 PLATFORM = "macosx_14_0_arm64"
 ZIG = "ziglang==0.15.2"
 
 
-def mlx_version() -> str:
-    """The one version that CMakeLists.txt asks for."""
-    found = re.search(
-        r"set\(CONVERGIO_MLX_VERSION ([\d.]+)\)", (ROOT / "CMakeLists.txt").read_text()
-    )
-    if found is None:
-        raise SystemExit("[cross_macos] CMakeLists.txt sets no CONVERGIO_MLX_VERSION.")
-    return found.group(1)
-
-
-def fetch(out: Path) -> tuple[Path, Path]:
-    """The folders of zig's package and of the macOS MLX, fetched once."""
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+def fetch_zig(out: Path) -> Path:
+    """The folder with zig's package, fetched once."""
     zig = out / "zig"
     if not zig.exists():
-        subprocess.run([*pip, "install", "--target", str(zig), ZIG], check=True)
-    mlx = out / "wheel" / "mlx"
-    if not mlx.exists():
-        wheel = f"mlx-metal=={mlx_version()}"
-        options = ["--no-deps", "--only-binary=:all:", "--platform", PLATFORM]
-        subprocess.run([*pip, "download", *options, "-d", str(out), wheel], check=True)
-        with zipfile.ZipFile(next(out.glob("mlx_metal-*.whl"))) as archive:
-            archive.extractall(out / "wheel")
-    return zig, mlx
+        subprocess.run([*PIP, "install", "--target", str(zig), ZIG], check=True)
+    return zig
 
 
 def wrapper(path: Path, zig: Path, *command: str) -> Path:
@@ -70,12 +52,18 @@ os.execv(sys.executable, [sys.executable, "-m", "ziglang", *{list(command)!r}, *
     return path
 
 
-def build(out: Path, jobs: int) -> Path:
-    """The path of the linked extension."""
+def build(out: Path) -> Path:
+    """The path of the wheel."""
+    if sys.version_info < (3, 12):
+        raise SystemExit(
+            f"[cross_macos] this is Python {sys.version_info.major}.{sys.version_info.minor}; run "
+            "it with 3.12 or newer, whose stable ABI the wheel is made for."
+        )
     out.mkdir(parents=True, exist_ok=True)
-    zig, mlx = fetch(out)
+    zig = fetch_zig(out)
     settings = {
         "CMAKE_SYSTEM_NAME": "Darwin",
+        "CMAKE_OSX_DEPLOYMENT_TARGET": "14.0",  # without, cmake takes it for one without rpaths
         "CMAKE_SYSTEM_PROCESSOR": "arm64",
         "CMAKE_CXX_COMPILER": wrapper(out / "zig-c++", zig, "c++", "-target", TARGET),
         "CMAKE_C_COMPILER": wrapper(out / "zig-cc", zig, "cc", "-target", TARGET),
@@ -84,24 +72,23 @@ def build(out: Path, jobs: int) -> Path:
         "CMAKE_INSTALL_NAME_TOOL": "/bin/true",
         "CMAKE_BUILD_WITH_INSTALL_RPATH": "ON",
         "CMAKE_OSX_SYSROOT": "",
-        "CONVERGIO_MLX_ROOT": mlx,
-        "Python_EXECUTABLE": sys.executable,
+        "CONVERGIO_MLX_ROOT": fetch_mlx("mlx-metal", PLATFORM, out),
     }
-    tree = out / "build"
-    options = [f"-D{key}={value}" for key, value in settings.items()]
-    subprocess.run(["cmake", "-S", str(ROOT), "-B", str(tree), "-G", "Ninja", *options], check=True)
-    subprocess.run(
-        ["cmake", "--build", str(tree), "--target", "_native", "-j", str(jobs)], check=True
-    )
-    return next(tree.glob("_native*.so"))
+    options = [f"--config-settings=cmake.define.{key}={value}" for key, value in settings.items()]
+    options += [
+        f"--config-settings=build-dir={out / 'build'}",
+        "--config-settings=install.strip=false",  # strip knows this machine's format alone
+        f"--config-settings=env._PYTHON_HOST_PLATFORM={PLATFORM}",
+    ]
+    wheels = out / "dist"
+    subprocess.run([*PIP, "wheel", "--no-deps", "-w", str(wheels), *options, str(ROOT)], check=True)
+    return next(wheels.glob(f"*-{PLATFORM}.whl"))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder to build in")
-    parser.add_argument("--jobs", type=int, default=2)
-    arguments = parser.parse_args()
-    print(build(arguments.out.resolve(), arguments.jobs))
+    print(build(parser.parse_args().out.resolve()))
 
 
 if __name__ == "__main__":
