@@ -1,10 +1,11 @@
 """Ours against llama.cpp and mlx-lm, on this machine: one command, one table.
 
-    python bench/compare.py --quick            # under 10 minutes on 2 cores
-    python bench/compare.py --full --data DIR  # all geometries; needs 30 GB in DIR
+    python bench/compare.py --quick             # under 10 minutes on 2 cores
+    python bench/compare.py --full --data DIR   # all geometries; needs 30 GB in DIR
+    python bench/compare.py --rows FILE --show  # the table of rows that were kept
 
 Each sample is a fresh process; the engines take turns. The rows are written to --rows after each
-sample: a run that was interrupted, or was given a --budget, goes on where the file ends.
+sample, so a run that was interrupted, or was given a --budget, goes on where the file ends.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from comparison import plan, provenance, store, table
 from comparison.checkpoint import Checkpoints
 from comparison.contender import CONTENDERS
 from comparison.measure import measure
-from comparison.row import Row
+from comparison.presence import device, missing
+from comparison.row import Row, UnlikeRowsError, check_same_run
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -36,36 +38,39 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--geometry", nargs="+", metavar="NAME", help="these alone")
     parser.add_argument("--case", nargs="+", metavar="NAME", help="these alone")
     parser.add_argument("--engine", nargs="+", metavar="NAME", help="ours and these alone")
-    parser.add_argument("--rounds", type=int, metavar="N", help="instead of the plan's")
+    parser.add_argument("--rounds", type=int, metavar="N", help="at most so many")
     parser.add_argument("--threads", type=int, default=provenance.machine()["cores"], metavar="N")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="keep checkpoints here")
-    parser.add_argument(
-        "--rows", type=Path, metavar="FILE", help="default: bench/results/DATE.json"
-    )
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the checkpoints here")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="default: results/DATE.json")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="begin nothing after these")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots here")
+    parser.add_argument("--show", action="store_true", help="measure nothing")
     return parser.parse_args()
 
 
 def chosen(given: argparse.Namespace) -> list[plan.Sample]:
     """The samples of this run, in order."""
-    cases = plan.FULL if given.full else plan.QUICK
-    slow = ("mlx_lm",) if device() == "cpu" else ()
-    engines = {"ours", *(given.engine or (one.engine for one in CONTENDERS))}
-    contenders = [one for one in CONTENDERS if one.engine in engines]
+    where = device()
+    absent = missing(where)
+    for engine, why in absent.items():
+        tell(f"{engine} is left out: {why}")
+    engines = {"ours", *(given.engine or (one.engine for one in CONTENDERS))} - absent.keys()
     return [
         sample
-        for sample in plan.samples(cases, contenders, slow)
+        for sample in plan.samples(
+            plan.FULL if given.full else plan.QUICK,
+            [one for one in CONTENDERS if one.engine in engines],
+            slow=("mlx_lm",) if where == "cpu" else (),
+        )
         if (not given.geometry or sample.geometry in given.geometry)
         and (not given.case or sample.case.name in given.case)
         and (given.rounds is None or sample.round < given.rounds)
     ]
 
 
-def device() -> str:
-    """Where MLX computes here."""
-    from convergio_mlx.native import native
-
-    return str(native().backend())
+def tell(text: str) -> None:
+    """Everything but the table goes to standard error."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -78,33 +83,42 @@ def folder(given: Path | None) -> Iterator[Path]:
         yield Path(made)
 
 
-def key(row: Row) -> tuple[str, str, str, str, int]:
-    return row.geometry, row.case, row.engine, row.format, row.round
+def run(given: argparse.Namespace, path: Path, rows: list[Row]) -> None:
+    """Measures what is not among the rows yet, and adds it there and in the file."""
+    check_same_run(rows, provenance.machine(), provenance.versions(), provenance.commit())
+    done = {(row.geometry, row.case, row.engine, row.format, row.round) for row in rows}
+    todo = [sample for sample in chosen(given) if sample.key not in done]
+    start = time.monotonic()
+    with folder(given.data) as data:
+        checkpoints = Checkpoints(data)
+        for number, sample in enumerate(todo):
+            seconds = time.monotonic() - start
+            if given.budget is not None and seconds > given.budget:
+                tell(f"{len(todo) - number} samples are left; run it again.")
+                break
+            tell(f"{seconds:4.0f} s  {number + 1}/{len(todo)}  {sample}")
+            rows.append(measure(sample, checkpoints, given.threads))
+            store.write(path, rows)
 
 
 def main() -> None:
     given = arguments()
     path = given.rows or RESULTS / f"{time.strftime('%Y-%m-%d')}.json"
     rows = store.read(path)
-    done = {key(row) for row in rows}
-    todo = [
-        s
-        for s in chosen(given)
-        if (s.geometry, s.case.name, s.contender.engine, s.contender.format, s.round) not in done
-    ]
-    end = time.monotonic() + (given.budget or 1e9)
-    with folder(given.data) as data:
-        checkpoints = Checkpoints(data)
-        for number, sample in enumerate(todo, start=1):
-            if time.monotonic() > end:
-                print(f"{len(todo) - number + 1} samples are left; run it again.", file=sys.stderr)
-                break
-            what = f"{sample.geometry} {sample.case.name} {sample.contender.name} {sample.round}"
-            print(f"[{number}/{len(todo)}] {what}", file=sys.stderr, flush=True)
-            rows.append(measure(sample, checkpoints, given.threads, device()))
-            store.write(path, rows)
-    print(table.render(rows))
-    print(f"{len(rows)} rows in {path}", file=sys.stderr)
+    try:
+        if not given.show:
+            run(given, path, rows)
+        print(table.render(rows))
+    except UnlikeRowsError as error:
+        sys.exit(str(error))
+    if given.plots:
+        from comparison.plots import plot
+
+        for made in plot(rows, given.plots):
+            tell(str(made))
+    if rows and rows[-1].found["energy_joules"] is None:
+        tell("The energy is not known: it takes root, on macOS or with RAPL.")
+    tell(f"{len(rows)} rows in {path}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-import checkpoints
+from checkpoints import shapes
 
 Config = dict[str, Any]
 
@@ -106,7 +106,7 @@ def head_dim(config: Config) -> int:
 def weights_read(config: Config) -> int:
     """Numbers of the matrices that making a token reads: all of them, but one row alone of an
     embedding that is not the head too."""
-    counts = {name: math.prod(shape) for name, shape in checkpoints.shapes(config).items()}
+    counts = {name: math.prod(shape) for name, shape in shapes(config).items()}
     matrices = sum(n for name, n in counts.items() if not name.endswith(("norm.weight", ".bias")))
     unused = 0 if config["tie_word_embeddings"] else counts["model.embed_tokens.weight"]
     return matrices - unused
@@ -115,4 +115,4 @@ def weights_read(config: Config) -> int:
 def kv_numbers(config: Config, tokens: int) -> int:
     """Numbers of the keys and values of `tokens` tokens."""
     row = 2 * config["num_key_value_heads"] * head_dim(config)
-    return row * int(config["num_hidden_layers"]) * tokens
+    return int(row * config["num_hidden_layers"] * tokens)

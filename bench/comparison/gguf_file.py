@@ -10,7 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 
-from comparison.geometry import checkpoints, head_dim
+from comparison.geometry import head_dim, shapes
 from comparison.vocabulary import vocabulary
 
 FORMATS = {
@@ -42,10 +42,10 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
     arch = config["model_type"]
     writer = gguf.GGUFWriter(path, arch)
     _describe(writer, config)
-    shapes = {_gguf_name(name): shape for name, shape in checkpoints.shapes(config).items()}
+    tensors = {_gguf_name(name): shape for name, shape in shapes(config).items()}
     if "rope_scaling" in config:
-        shapes["rope_freqs.weight"] = (head_dim(config) // 2,)
-    for name, shape in shapes.items():
+        tensors["rope_freqs.weight"] = (head_dim(config) // 2,)
+    for name, shape in tensors.items():
         if len(shape) == 2:
             row_bytes = shape[1] // 32 * block_bytes
             size = (shape[0], row_bytes)
@@ -58,7 +58,7 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
     file = writer.fout[0]  # type: ignore[index]
     noise = np.random.default_rng(0).bytes(_PIECE * block_bytes)
     blocks = np.frombuffer(bytearray(noise), np.uint8).reshape(_PIECE, block_bytes)
-    for name, shape in shapes.items():
+    for name, shape in tensors.items():
         writer.write_padding(file, file.tell())
         if len(shape) == 2:
             for piece in _matrix(blocks, shape, kind):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from comparison import provenance
 from comparison.checkpoint import Checkpoints
+from comparison.energy import Meter
 from comparison.geometry import GEOMETRIES
 from comparison.launch import launch
 from comparison.plan import Sample
@@ -23,11 +24,12 @@ def job_of(sample: Sample, threads: int) -> dict[str, object]:
         "answer": case.answer,
         "second_turn": case.second_turn,
         "warm_up": case.warm_up,
+        "constrained": case.constrained,
         "threads": threads,
     }
 
 
-def measure(sample: Sample, checkpoints: Checkpoints, threads: int, device: str) -> Row:
+def measure(sample: Sample, checkpoints: Checkpoints, threads: int) -> Row:
     """Runs one process. The checkpoint is read into the page cache first, or out of it."""
     path = checkpoints.path(sample.geometry, sample.contender)
     if sample.case.cold:
@@ -36,8 +38,10 @@ def measure(sample: Sample, checkpoints: Checkpoints, threads: int, device: str)
         _read(path)
     job = job_of(sample, threads)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    found = launch(sample.contender.engine, {"model": str(path), **job})
-    found.pop("job")
+    with Meter() as meter:
+        found = launch(sample.contender.engine, {"model": str(path), **job})
+    found["energy_joules"] = meter.joules
+    found["checkpoint_bytes"] = sum(part.stat().st_size for part in _parts(path))
     return Row(
         engine=sample.contender.engine,
         format=sample.contender.format,
@@ -47,7 +51,7 @@ def measure(sample: Sample, checkpoints: Checkpoints, threads: int, device: str)
         round=sample.round,
         job=job,
         machine=provenance.machine(),
-        device=device,
+        device=found["detail"].pop("device"),
         versions=provenance.versions(),
         commit=provenance.commit(),
         environment=provenance.environment(),
@@ -56,8 +60,12 @@ def measure(sample: Sample, checkpoints: Checkpoints, threads: int, device: str)
     )
 
 
+def _parts(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+
+
 def _read(path: Path) -> None:
-    for part in [path] if path.is_file() else path.glob("*.safetensors"):
+    for part in _parts(path):
         with part.open("rb", buffering=0) as file:
             while file.read(1 << 24):
                 pass

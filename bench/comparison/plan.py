@@ -22,6 +22,8 @@ class Case:
     """The checkpoint is dropped from the page cache first."""
     wide: bool = True
     """Contenders of all bit widths; else those of the fewest alone."""
+    constrained: int = 0
+    """Tokens of an answer that must be JSON, and of one that need not; ours alone is asked."""
     on_slow: bool = False
     """Also for an engine that takes seconds a token."""
 
@@ -29,7 +31,7 @@ class Case:
 START = Case("start", 16, 2, warm_up=False)
 COLD = Case("cold start", 16, 2, warm_up=False, cold=True)
 FEW = Case("few", 4, 3, warm_up=False, rounds=1, wide=False, on_slow=True)
-SHORT = Case("short", 16, 64, second_turn=16)
+SHORT = Case("short", 16, 64, second_turn=16, constrained=32)
 MIDDLE = Case("512", 512, 16, second_turn=16)
 LONG = Case("4096", 4096, 32, second_turn=16)
 LONGEST = Case("16384", 16384, 32, rounds=1, wide=False)
@@ -67,6 +69,15 @@ class Sample:
     case: Case
     contender: Contender
     round: int
+
+    def __str__(self) -> str:
+        return f"{self.geometry} {self.case.name} {self.contender.name} {self.round}"
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """Tells it from the others of a run."""
+        one = self.contender
+        return self.geometry, self.case.name, one.engine, one.format, self.round
 
 
 def samples(

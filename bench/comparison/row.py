@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ def check_alike(one: Row, other: Row) -> None:
         for name in ("device", "geometry", "bits_per_weight", "case")
     ]
     pairs += [
-        (name, one.job.get(name), other.job.get(name)) for name in sorted(one.job | other.job)
+        (name, one.job.get(name), other.job.get(name)) for name in sorted({**one.job, **other.job})
     ]
     if one.engine == other.engine:
         pairs += [(n, getattr(one, n), getattr(other, n)) for n in ("commit", "versions")]
@@ -72,3 +72,24 @@ def check_alike(one: Row, other: Row) -> None:
                 f"[bench] a row of {one.engine} and one of {other.engine} differ in {name}, "
                 f"{left!r} and {right!r}; compare rows of one run of bench/compare.py."
             )
+
+
+def check_same_run(
+    rows: Iterable[Row], machine: Mapping[str, Any], versions: Mapping[str, str], commit: str
+) -> None:
+    """Refuses to add to rows that were measured elsewhere or of something else.
+
+    Raises:
+        UnlikeRowsError: says in what they differ.
+    """
+    for row in rows:
+        for name, kept, here in (
+            ("machine", row.machine, machine),
+            ("versions", row.versions, versions),
+            ("commit", row.commit, commit),
+        ):
+            if kept != here:
+                raise UnlikeRowsError(
+                    f"[bench] the file has rows of the {name} {kept!r}, and this is {here!r}; "
+                    "give another file by --rows, or --show what it has."
+                )

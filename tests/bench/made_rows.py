@@ -19,6 +19,7 @@ JOB = {
     "answer": 11,
     "second_turn": 4,
     "warm_up": True,
+    "constrained": 0,
     "threads": 2,
 }
 
@@ -45,6 +46,8 @@ def row(
         "peak_bytes": 700_000_000,
         "own_bytes": 50_000_000,
         "process_to_first_token_seconds": 0.8,
+        "checkpoint_bytes": 600_000_000,
+        "energy_joules": None,
         "first_turn": turn,
         "second_turn": turn | {"first_token_seconds": 0.125},
         "detail": {},

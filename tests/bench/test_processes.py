@@ -15,9 +15,9 @@ from comparison.table import render
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> Row:
-    case = Case("tiny", 16, 8, second_turn=4)
+    case = Case("tiny", 16, 8, second_turn=4, constrained=8)
     sample = Sample("thin-16", case, CONTENDERS[0], 0)
-    return measure(sample, Checkpoints(tmp_path_factory.mktemp("data")), 1, "cpu")
+    return measure(sample, Checkpoints(tmp_path_factory.mktemp("data")), 1)
 
 
 def test_a_sample_of_ours(sampled: Row) -> None:
@@ -39,7 +39,19 @@ def test_it_says_what_it_is(sampled: Row) -> None:
     assert sampled.job["threads"] == 1
     assert sampled.machine["cores"] >= 1
     assert sampled.versions["mlx"].count(".") == 2
-    assert sampled.found["detail"]["weight_bytes"] > 1e6
+    assert sampled.device in {"cpu", "metal", "cuda"}
+    assert sampled.found["checkpoint_bytes"] > 1e6
+    assert sampled.found["detail"]["step_primitives"] > 16
+    assert sampled.found["detail"]["read_bytes_per_second"] > 1e8
+
+
+def test_an_answer_that_must_be_json(sampled: Row) -> None:
+    found = sampled.found["constrained"]
+    assert found["free"] > 0
+    assert found["bound"] > 0
+
+
+def test_its_table(sampled: Row) -> None:
     assert "| decode, tokens/s |" in render([sampled])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.made_rows import JOB, MACHINE, row
 from comparison import store
-from comparison.row import UnlikeRowsError, check_alike
+from comparison.row import UnlikeRowsError, check_alike, check_same_run
 from comparison.statistic import Figure
 
 
@@ -61,6 +61,18 @@ def test_unlike_rows_are_refused(changes: dict[str, Any], difference: str) -> No
 def test_an_engine_is_one_version_throughout(field: str) -> None:
     with pytest.raises(UnlikeRowsError, match=f"one of ours differ in {field}"):
         check_alike(row(), row(**{field: {"mlx": "0.32.5"} if field == "versions" else "other"}))
+
+
+def test_a_run_goes_on_only_where_it_began() -> None:
+    rows = [row()]
+    check_same_run(rows, MACHINE, {"mlx": "0.32.4"}, "0123456789ab")
+    check_same_run([], {}, {}, "")
+    with pytest.raises(UnlikeRowsError) as error:
+        check_same_run(rows, MACHINE, {"mlx": "0.32.4"}, "ba9876543210")
+    assert str(error.value) == (
+        "[bench] the file has rows of the commit '0123456789ab', and this is 'ba9876543210'; give "
+        "another file by --rows, or --show what it has."
+    )
 
 
 def test_rows_are_kept_whole(tmp_path: Path) -> None:

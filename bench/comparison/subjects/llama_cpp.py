@@ -4,6 +4,7 @@ would add Python to every token."""
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ class LlamaCpp:
         model.n_gpu_layers = -1  # all of them, where there is a GPU
         self._model = lib.llama_model_load_from_file(job.model.encode(), model)
         context = lib.llama_context_default_params()
-        context.n_ctx = -(-job.context // 256) * 256
+        context.n_ctx = -(-(job.context + 32) // 256) * 256
         context.n_batch, context.n_ubatch = BATCH, MICRO_BATCH
         context.n_threads = context.n_threads_batch = job.threads
         self._context = lib.llama_init_from_model(self._model, context)
@@ -63,8 +64,13 @@ class LlamaCpp:
         if failure := self._lib.llama_decode(self._context, batch):
             raise SystemExit(f"llama_decode gave {failure}")
 
+    def constrained(self, _count: int) -> None:
+        """Not measured."""
+
     def detail(self) -> dict[str, Any]:
+        gpu = "metal" if sys.platform == "darwin" else "cuda"
         return {
+            "device": gpu if self._lib.llama_supports_gpu_offload() else "cpu",
             "system": self._lib.llama_print_system_info().decode(),
             "batch": BATCH,
             "micro_batch": MICRO_BATCH,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,16 +29,29 @@ class MlxLm:
         kept = len(self._held)
         if not kept or self._held != list(prompt[:kept]):
             self._cache, kept = self._make_cache(self._model), 0
-        rest = self._mx.array(prompt[kept:])
+        rest = self._mx.array(list(prompt[kept:]))
         made: list[int] = []
         steps = self._step(rest, self._model, max_tokens=count, prompt_cache=self._cache)
-        for token, _ in steps:
+        for token, *_ in steps:
             made.append(int(token))
             yield made[-1]
         self._held = [*prompt, *made][: self._cache[0].offset]
 
+    def constrained(self, _count: int) -> None:
+        """Not measured."""
+
     def detail(self) -> dict[str, Any]:
-        return {"device": str(self._mx.default_device()), "prefill_step": 2048}
+        mx = self._mx
+        logits = self._model(mx.array([[0]]), cache=self._make_cache(self._model))
+        graph = io.StringIO()
+        mx.export_to_dot(graph, logits)
+        on_cpu = mx.default_device() == mx.Device(mx.cpu)
+        gpu = "metal" if mx.metal.is_available() else "cuda"
+        return {
+            "device": "cpu" if on_cpu else gpu,
+            "prefill_step": 2048,
+            "step_primitives": graph.getvalue().count("shape=rectangle"),
+        }
 
 
 if __name__ == "__main__":

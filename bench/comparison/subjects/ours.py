@@ -30,13 +30,29 @@ class Ours:
             yield from chunk.token_ids
         self._cached.append(generation.stats.cached_tokens)
 
+    def constrained(self, count: int) -> dict[str, float]:
+        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        schema = {"type": "array", "items": {"type": "string"}, "minItems": count}
+        json_only = {"type": "json_schema", "json_schema": {"schema": schema}}
+        found = {}
+        for name, form in {"free": None, "bound": json_only}.items():
+            for part in ("warm up", "measure"):  # the first compiles the grammar
+                message = [{"role": "user", "content": f"{part}, {name}"}]
+                events = self._engine.stream(message, params, response_format=form)
+                list(events)
+            if events.stats.output_tokens != count:
+                raise SystemExit(f"{name}: {events.stats.output_tokens} tokens, not {count}")
+            found[name] = events.stats.decode_seconds
+        return found
+
     def detail(self) -> dict[str, Any]:
+        model = self._native.load(str(self._engine.folder).encode())
         return {
-            "backend": self._native.backend(),
+            "device": self._native.backend(),
             "isa": self._native.active_isa(),
             "cached_tokens": self._cached,
-            "weight_bytes": self._engine.weight_bytes,
-            "kv_bytes_per_token": self._engine.kv_bytes_per_token,
+            "step_primitives": model.step_primitives(),
+            "read_bytes_per_second": self._native.read_bandwidth(model.step_weight_bytes, 1.0),
         }
 
 

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 
@@ -29,13 +29,13 @@ class Job:
     warm_up: bool = True
     """A prompt of 16 other tokens and an answer of 4 come first, unmeasured."""
     threads: int = 1
-    constrained: bool = False
-    """The answer must be JSON of a given shape."""
+    constrained: int = 0
+    """Tokens of two further answers to a message, the second of which must be JSON; 0 is none."""
 
     @property
     def context(self) -> int:
-        """Tokens that must fit."""
-        return self.prompt + 2 * self.answer + self.second_turn + 32
+        """Tokens of both turns together."""
+        return self.prompt + self.answer + self.second_turn + 2
 
 
 class Subject(Protocol):
@@ -48,8 +48,13 @@ class Subject(Protocol):
         """`count` tokens after `prompt`, each as soon as it is known. What is in the cache from
         the prompt before is used again where `prompt` begins with it."""
 
+    def constrained(self, count: int) -> dict[str, float] | None:
+        """Seconds that `count` tokens take after a message, `free` and `bound` to be JSON; None
+        where that is not measured."""
+
     def detail(self) -> dict[str, Any]:
-        """Versions and options that a reader of the row wants to know."""
+        """Its `device` (cpu, metal or cuda), and options that a reader of the row wants to know.
+        Asked last, so it may measure what would disturb."""
 
 
 def prompt_tokens(job: Job, count: int, seed: int) -> list[int]:
@@ -83,8 +88,10 @@ def run(make: Any) -> None:
     if job.second_turn:
         turn = [*turn, *made, *prompt_tokens(job, job.second_turn, seed=3)]
         found["second_turn"], _ = _turn(subject, turn, 2)
-    found |= memory() | {"detail": subject.detail()}
-    out.write(json.dumps(found | {"job": asdict(job)}) + "\n")
+    found |= memory()
+    if job.constrained:
+        found["constrained"] = subject.constrained(job.constrained)
+    out.write(json.dumps(found | {"detail": subject.detail()}) + "\n")
     out.flush()
 
 
