@@ -29,6 +29,8 @@ struct Rope {
 struct RopeTable {
   std::vector<float> periods;
   float magnitude = 1.0F;
+
+  bool operator==(const RopeTable&) const = default;
 };
 
 /// The table for a sequence that may grow to `length` positions: dynamic and longrope turn slower

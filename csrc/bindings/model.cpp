@@ -1,10 +1,13 @@
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +25,9 @@ namespace {
 
 /// A loaded model, freed by the worker once Python and every request have let go of it.
 struct ModelHandle {
-  std::shared_ptr<const model::Model> model;
+  std::shared_ptr<engine::LoadedModel> loaded;
+
+  const model::Model& model() const { return *loaded->model; }
 };
 
 using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
@@ -31,55 +36,62 @@ Matrix logits(const ModelHandle& self, const std::vector<int>& tokens, int chunk
   auto rows = std::make_unique<std::vector<float>>();
   {
     const WithoutGil without_gil;
-    *rows = engine::logits(self.model, tokens, chunk);
+    *rows = engine::logits(self.loaded, tokens, chunk);
   }
   float* data = rows->data();
   const nb::capsule owner(rows.get(),
                           [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
   rows.release();
-  return Matrix(data, {tokens.size(), static_cast<std::size_t>(self.model->vocab_size())}, owner);
+  return Matrix(data, {tokens.size(), static_cast<std::size_t>(self.model().vocab_size())}, owner);
 }
 
 }  // namespace
 
 void bind_model(nb::module_& m) {
   nb::class_<ModelHandle>(m, "Model", "A loaded model. Made by load(); used from any thread.")
-      .def_prop_ro("vocab_size", [](const ModelHandle& self) { return self.model->vocab_size(); })
+      .def_prop_ro("vocab_size", [](const ModelHandle& self) { return self.model().vocab_size(); })
       .def_prop_ro(
-          "context_window", [](const ModelHandle& self) { return self.model->context_window(); },
+          "context_window", [](const ModelHandle& self) { return self.model().context_window(); },
           "Tokens of prompt and answer together.")
       .def_prop_ro(
           "model_type",
           [](const ModelHandle& self) {
-            return std::string(self.model->spec().config.family->model_type);
+            return std::string(self.model().spec().config.family->model_type);
           },
           "The row of the table of architectures that runs it.")
       .def_prop_ro(
-          "weight_bytes", [](const ModelHandle& self) { return self.model->weight_bytes(); },
+          "weight_bytes", [](const ModelHandle& self) { return self.model().weight_bytes(); },
           "Bytes of all tensors in the files.")
       .def_prop_ro(
           "resident_weight_bytes",
-          [](const ModelHandle& self) { return self.model->resident_weight_bytes(); },
+          [](const ModelHandle& self) { return self.model().resident_weight_bytes(); },
           "Bytes of the mapped files that are in memory now, whoever read them.")
       .def_prop_ro(
           "kv_bytes_per_token",
-          [](const ModelHandle& self) { return self.model->kv_bytes_per_token(); },
+          [](const ModelHandle& self) { return self.model().kv_bytes_per_token(); },
           "What a token adds to the KV cache, in bytes, in the layers that keep every token.")
       .def_prop_ro(
-          "step_weight_bytes", [](const ModelHandle& self) { return self.model->step_bytes(); },
+          "step_weight_bytes", [](const ModelHandle& self) { return self.model().step_bytes(); },
           "Bytes of the weights that making a token reads: of an embedding that is not the head "
           "too, one row.")
       .def(
           "step_primitives",
-          [](const ModelHandle& self) { return engine::step_primitives(self.model); },
+          [](const ModelHandle& self) { return engine::step_primitives(self.loaded); },
           nb::call_guard<WithoutGil>(), "MLX primitives in the graph of one decode step.")
+      .def_prop_ro(
+          "kept",
+          [](const ModelHandle& self) {
+            const auto kept = self.loaded->prefixes.kept();
+            return std::pair(kept.sequences, kept.bytes);
+          },
+          "Of finished requests, for those that go on from them: (KV caches, their bytes).")
       .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
            "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
            "tokens each.")
       .def(
           "submit",
           [](const ModelHandle& self, const std::shared_ptr<engine::Request>& request) {
-            engine::submit(self.model, request);
+            engine::submit(self.loaded, request);
           },
           "request"_a,  // with the GIL: it is quick, and an asyncio loop calls it
           "Queues a request; what is wrong with it raises here, before any work.");
@@ -87,14 +99,16 @@ void bind_model(nb::module_& m) {
         "Whether keys and values are float16 whatever the model's dtype.");
   m.def(
       "load",
-      [](const nb::bytes& folder) {
+      [](const nb::bytes& folder, std::optional<std::size_t> kept_bytes) {
         const std::filesystem::path path(std::string(folder.c_str(), folder.size()));
         const WithoutGil without_gil;
-        return ModelHandle{engine::load(path)};
+        return ModelHandle{engine::load(path, kept_bytes)};
       },
-      "folder"_a,
+      "folder"_a, "kept_bytes"_a.none() = nb::none(),
       "Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors "
-      "files. Reads no matrix.");
+      "files. Reads no matrix. Of finished requests' KV caches `kept_bytes` at most are kept; "
+      "None: "
+      "an eighth of MLX's memory limit.");
 }
 
 }  // namespace convergio::bindings

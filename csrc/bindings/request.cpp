@@ -101,6 +101,11 @@ void bind_request(nb::module_& m) {
       .def_ro("decode", &RequestStats::decode)
       .def_ro("prompt_tokens", &RequestStats::prompt_tokens)
       .def_ro("cached_tokens", &RequestStats::cached_tokens)
+      .def_prop_ro(
+          "prefix_miss",
+          [](const RequestStats& stats) { return std::string(miss_name(stats.prefix_miss)); },
+          "Why no more tokens were cached; empty where all that were kept are.")
+      .def_ro("prefix_missed_at", &RequestStats::prefix_missed_at)
       .def_ro("output_tokens", &RequestStats::output_tokens)
       .def_ro("forced_tokens", &RequestStats::forced_tokens)
       .def_ro("mask", &RequestStats::mask)

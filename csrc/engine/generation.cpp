@@ -86,15 +86,16 @@ void check_prompt(const model::Model& model, const std::vector<int>& tokens) {
   }
 }
 
-Generation::Generation(std::shared_ptr<const model::Model> model, std::shared_ptr<Request> request)
-    : model_(std::move(model)),
+Generation::Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
+    : loaded_(std::move(loaded)),
+      model_(*loaded_->model),
       request_(std::move(request)),
       options_(request_->options()),
       on_device_(on_gpu() && samples_on_device(options_.sampling)),
       ahead_(on_device_ && !request_->constraint()),
-      sampler_((validate(*model_, *request_), options_.sampling), request_->prompt()),
-      tokens_(request_->prompt()),
-      told_(tokens_.size()) {
+      sampler_((validate(model_, *request_), options_.sampling), request_->prompt()),
+      so_far_(request_->prompt()),
+      told_(so_far_.size()) {
   stats_.prompt_tokens = static_cast<int>(request_->prompt().size());
 }
 
@@ -107,7 +108,7 @@ Generation::~Generation() {
 bool Generation::step() {
   try {
     request_->check();
-    if (!cache_) {
+    if (!sequence_) {
       start();
     }
     if (queued_) {
@@ -115,14 +116,13 @@ bool Generation::step() {
     } else {
       advance();
     }
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = classify(std::current_exception(), ErrorKind::InferenceFailed);
     if (error.kind() == ErrorKind::Cancelled) {
       finish(Finish::Cancelled);
-    } else {
+    } else if (error.kind() != ErrorKind::OutOfMemory || !start_over()) {
       fail(error);
     }
-  } catch (...) {
-    fail(classify(std::current_exception(), ErrorKind::InferenceFailed));
   }
   return !finished_;
 }
@@ -134,35 +134,70 @@ mx::array Generation::pass(const mx::array& ids, bool interruptible) {
     interrupt = [this] { request_->check(); };
   }
   try {
-    return model_->forward(ids, *cache_, interrupt);
+    return model_.forward(ids, cache(), interrupt);
   } catch (...) {
-    cache_->rollback();
+    cache().rollback();
     throw;
   }
 }
 
 void Generation::start() {
-  started_ = Clock::now();
-  stats_.queued = seconds(request_->submitted(), started_);
-  const int prompt = stats_.prompt_tokens;
-  cache_ = model_->make_cache(prompt + options_.max_tokens);
-  cache_->reserve(prompt + std::min(options_.max_tokens, kReservedAnswer));
+  if (stats_.output_tokens == 0) {
+    started_ = Clock::now();
+    stats_.queued = seconds(request_->submitted(), started_);
+  }
+  const int planned = stats_.prompt_tokens + options_.max_tokens;
+  const int answer = std::min(options_.max_tokens, kReservedAnswer);
+  Prefix prefix = loaded_->prefixes.begin(so_far_, planned, answer);
+  sequence_ = std::move(prefix.sequence);
+  if (stats_.output_tokens == 0) {
+    stats_.cached_tokens = prefix.length;
+    stats_.prefix_miss = prefix.miss;
+    stats_.prefix_missed_at = prefix.missed_at;
+  }
+  if (planned > cache().lossless_length()) {
+    marks_ = {prefix.missed_at, stats_.prompt_tokens};
+  }
+}
+
+/// Gives back all memory that can be had and runs the tokens again; false where there is none.
+bool Generation::start_over() {
+  if (!PrefixCache::clear_all()) {
+    return false;
+  }
+  if (sequence_) {
+    so_far_ = sequence_->tokens;
+    loaded_->prefixes.drop(sequence_);
+  }
+  sequence_.reset();
+  queued_.reset();
+  queued_tokens_ = stats_.output_tokens;
+  mx::clear_cache();
+  return true;
 }
 
 /// Runs the tokens that the cache lacks, a chunk at most; the last of them chooses the next.
 void Generation::advance() {
-  const auto from = tokens_.begin() + cache_->length();
-  const auto missing = static_cast<int>(tokens_.end() - from);
-  const int n = std::min(options_.prefill_chunk, missing);
+  const auto from = tokens().begin() + cache().length();
+  const auto missing = static_cast<int>(tokens().end() - from);
+  int n = std::min(options_.prefill_chunk, missing);
+  for (const int mark : marks_) {
+    if (mark > cache().length()) {
+      n = std::min(n, mark - cache().length());
+    }
+  }
   const mx::array hidden = pass(mx::array(from, {n}, mx::int32), n > 1);
+  if (std::ranges::find(marks_, cache().length()) != marks_.end()) {
+    sequence_->mark();
+  }
   if (n < missing) {
-    mx::eval(cache_->arrays());
+    mx::eval(cache().arrays());
     if (stats_.output_tokens == 0) {
       stats_.prefill = seconds(started_, Clock::now());
     }
     return;
   }
-  const mx::array logits = model_->logits(last_row(hidden));
+  const mx::array logits = model_.logits(last_row(hidden));
   if (ahead_) {
     queue(logits);
   } else {
@@ -174,7 +209,7 @@ void Generation::advance() {
 void Generation::advance_ahead() {
   const mx::array token = *queued_;
   if (queued_tokens_ < options_.max_tokens) {
-    queue(model_->logits(pass(mx::reshape(token, {1}), false)));
+    queue(model_.logits(pass(mx::reshape(token, {1}), false)));
   }
   take(read(token));
 }
@@ -219,7 +254,7 @@ void Generation::choose(const mx::array& logits) {
 
 /// Asks the constraint, while `logits` are being computed.
 Constraint::Next Generation::consult(const mx::array& logits) {
-  const auto accepted = std::span<const int>(tokens_).subspan(told_);
+  const auto accepted = std::span<const int>(tokens()).subspan(told_);
   const Clock::time_point asked = Clock::now();
   Constraint::Next next = request_->constraint()->next(accepted);
   const double took = seconds(asked, Clock::now());
@@ -227,8 +262,8 @@ Constraint::Next Generation::consult(const mx::array& logits) {
   if (logits.is_available()) {
     stats_.mask_wait += took;
   }
-  told_ = tokens_.size();
-  check_next(next, model_->vocab_size());
+  told_ = tokens().size();
+  check_next(next, model_.vocab_size());
   return next;
 }
 
@@ -251,8 +286,8 @@ void Generation::take(Sample sample, bool forced) {
     stats_.prefill = seconds(started_, now);
   }
   stats_.decode = seconds(first_token_, now);
-  stats_.kv_bytes = cache_->bytes();
-  tokens_.push_back(sample.token);
+  stats_.kv_bytes = cache().bytes();
+  tokens().push_back(sample.token);
   if (std::ranges::find(options_.stop_tokens, sample.token) != options_.stop_tokens.end()) {
     finish(Finish::Stop);
     return;
@@ -268,17 +303,31 @@ void Generation::take(Sample sample, bool forced) {
 
 void Generation::finish(Finish finish) {
   finished_ = true;
+  release(/*sound=*/true);
   request_->finish(finish, stats_);
 }
 
 void Generation::fail(const Error& error) {
   finished_ = true;
-  cache_.reset();
-  queued_.reset();
-  request_->fail(error, stats_);
+  release(error.kind() == ErrorKind::Timeout || error.kind() == ErrorKind::Constraint);
   if (error.kind() == ErrorKind::OutOfMemory) {
     mx::clear_cache();
   }
+  request_->fail(error, stats_);
+}
+
+/// Leaves the sequence to others, or to nobody.
+void Generation::release(bool sound) {
+  queued_.reset();
+  if (!sequence_) {
+    return;
+  }
+  if (sound) {
+    loaded_->prefixes.keep(sequence_);
+  } else {
+    loaded_->prefixes.drop(sequence_);
+  }
+  sequence_.reset();
 }
 
 }  // namespace convergio::engine

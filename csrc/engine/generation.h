@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/loaded_model.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "engine/worker.h"
@@ -25,7 +26,7 @@ void check_prompt(const model::Model& model, const std::vector<int>& tokens);
 class Generation : public Task {
  public:
   /// Throws Error (InvalidRequest, ContextLength) before any work.
-  Generation(std::shared_ptr<const model::Model> model, std::shared_ptr<Request> request);
+  Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request);
   ~Generation() override;  ///< an unfinished request fails
 
   bool step() override;
@@ -34,6 +35,7 @@ class Generation : public Task {
 
  private:
   void start();
+  bool start_over();
   void advance();
   void advance_ahead();
   mx::array pass(const mx::array& ids, bool interruptible);
@@ -44,19 +46,24 @@ class Generation : public Task {
   void take(Sample sample, bool forced = false);
   void finish(Finish finish);
   void fail(const Error& error);
+  void release(bool sound);
+  model::Cache& cache() { return sequence_->cache; }
+  std::vector<int>& tokens() { return sequence_->tokens; }
 
-  std::shared_ptr<const model::Model> model_;
+  std::shared_ptr<LoadedModel> loaded_;
+  const model::Model& model_;
   std::shared_ptr<Request> request_;
   const RequestOptions& options_;
   const bool on_device_;  ///< tokens are chosen on the device,
   const bool ahead_;      ///< one step ahead
-  std::optional<model::Cache> cache_;
   Sampler sampler_;
-  std::vector<int> tokens_;          ///< prompt and answer; the cache has the first of them
-  std::optional<mx::array> queued_;  ///< the token being computed; the cache has those before it
-  int queued_tokens_ = 0;            ///< tokens queued so far
-  std::size_t told_;                 ///< tokens that the constraint knows of
-  std::deque<int> forced_;           ///< by the constraint, still to be sampled
+  std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
+  std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
+  std::vector<int> marks_;              ///< lengths at which the sliding layers' rows are copied
+  std::optional<mx::array> queued_;     ///< the token being computed; the cache has those before it
+  int queued_tokens_ = 0;               ///< tokens queued so far
+  std::size_t told_;                    ///< tokens that the constraint knows of
+  std::deque<int> forced_;              ///< by the constraint, still to be sampled
   bool finished_ = false;
   Clock::time_point started_;
   Clock::time_point first_token_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/constraint.h"
+#include "engine/miss.h"
 #include "engine/sampling.h"
 #include "io/error.h"
 
@@ -37,7 +38,9 @@ struct RequestStats {
   double prefill = 0;  ///< the prompt's passes, until the first token is chosen
   double decode = 0;   ///< after it
   int prompt_tokens = 0;
-  int cached_tokens = 0;  ///< of the prompt, served from a kept KV cache
+  int cached_tokens = 0;          ///< of the prompt, served from a kept KV cache
+  Miss prefix_miss = Miss::None;  ///< why no more
+  int prefix_missed_at = 0;       ///< tokens up to where that speaks of
   int output_tokens = 0;
   int forced_tokens = 0;  ///< of the output, by the constraint, without a forward each
   double mask = 0;        ///< in the constraint, beside the forwards

@@ -63,14 +63,26 @@ void prepare() {
   });
 }
 
+/// Runs a job on the worker; again without what is kept for later, where memory ran out.
 template <typename Job>
 std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
-  return worker().run([&job, fallback]() -> std::invoke_result_t<Job> {
+  const auto attempt = [&job, fallback]() -> std::invoke_result_t<Job> {
     try {
       return job();
     } catch (...) {
       throw classify(std::current_exception(), fallback);
     }
+  };
+  return worker().run([&attempt]() -> std::invoke_result_t<Job> {
+    try {
+      return attempt();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::OutOfMemory || !PrefixCache::clear_all()) {
+        throw;
+      }
+    }
+    mx::clear_cache();
+    return attempt();
   });
 }
 
@@ -123,39 +135,45 @@ std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
   return mx::device_info(mx::default_device());
 }
 
-std::shared_ptr<const model::Model> load(const std::filesystem::path& folder) {
-  auto loaded = on_worker([&folder] { return model::Model::load(folder); }, ErrorKind::LoadFailed);
-  const model::Model* raw = loaded.get();
+std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
+                                  std::optional<std::size_t> kept_bytes) {
+  auto loaded = on_worker(
+      [&] {
+        return std::make_shared<LoadedModel>(model::Model::load(folder),
+                                             kept_bytes.value_or(mx::get_memory_limit() / 8));
+      },
+      ErrorKind::LoadFailed);
+  LoadedModel* raw = loaded.get();
   // whoever lets go last, the arrays are freed where they were made
-  return {raw, [held = std::move(loaded)](const model::Model*) mutable {
+  return {raw, [held = std::move(loaded)](LoadedModel*) mutable {
             worker().run_later([last = std::move(held)]() mutable { last.reset(); });
           }};
 }
 
-void submit(const std::shared_ptr<const model::Model>& model,
-            const std::shared_ptr<Request>& request) {
-  worker().submit(std::make_shared<Generation>(model, request));
+void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request) {
+  worker().submit(std::make_shared<Generation>(loaded, request));
 }
 
-std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
+std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
                           const std::vector<int>& tokens, int chunk) {
-  check_prompt(*model, tokens);
+  const model::Model& model = *loaded->model;
+  check_prompt(model, tokens);
   if (chunk < 1) {
     throw Error(ErrorKind::InvalidRequest,
                 "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
   }
-  const auto vocab = static_cast<std::size_t>(model->vocab_size());
+  const auto vocab = static_cast<std::size_t>(model.vocab_size());
   return on_worker(
       [&] {
         std::vector<float> rows;
         rows.reserve(tokens.size() * vocab);
         const auto count = static_cast<int>(tokens.size());
-        model::Cache cache = model->make_cache(count);
+        model::Cache cache = model.make_cache(count);
         cache.reserve(count);
         for (int from = 0; from < count; from += chunk) {
           const int n = std::min(chunk, count - from);
           const mx::array ids(tokens.begin() + from, {n}, mx::int32);
-          mx::array y = mx::astype(model->logits(model->forward(ids, cache)), mx::float32);
+          mx::array y = mx::astype(model.logits(model.forward(ids, cache)), mx::float32);
           y = mx::contiguous(y);
           mx::eval(y);
           rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
@@ -177,14 +195,14 @@ double read_bandwidth(std::int64_t bytes, double seconds) {
                    ErrorKind::InferenceFailed);
 }
 
-int step_primitives(const std::shared_ptr<const model::Model>& model) {
+int step_primitives(const std::shared_ptr<LoadedModel>& loaded) {
   return on_worker(
-      [&model] {
+      [&model = *loaded->model] {
         const mx::array ids({0}, {1}, mx::int32);
-        model::Cache cache = model->make_cache(2);
-        mx::eval(model->logits(model->forward(ids, cache)));  // what is made once is made now
+        model::Cache cache = model.make_cache(2);
+        mx::eval(model.logits(model.forward(ids, cache)));  // what is made once is made now
         std::unordered_set<std::uintptr_t> seen;
-        std::vector<mx::array> left{model->logits(model->forward(ids, cache))};
+        std::vector<mx::array> left{model.logits(model.forward(ids, cache))};
         while (!left.empty()) {
           const mx::array one = std::move(left.back());
           left.pop_back();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -37,21 +38,22 @@ Memory memory();
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 
-/// Loads on the worker, where it is freed too. Throws Error.
-std::shared_ptr<const model::Model> load(const std::filesystem::path& folder);
+/// Loads on the worker, where it is freed too; of finished requests' KV caches `kept_bytes` at most
+/// are kept (nullopt: an eighth of MLX's memory limit). Throws Error.
+std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
+                                  std::optional<std::size_t> kept_bytes);
 
 /// Submits a request; what is wrong with it is thrown here, before any work.
-void submit(const std::shared_ptr<const model::Model>& model,
-            const std::shared_ptr<Request>& request);
+void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request);
 
 /// Logits at every token, row-major (tokens, vocab_size), by forwards of `chunk` tokens each.
-std::vector<float> logits(const std::shared_ptr<const model::Model>& model,
+std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
                           const std::vector<int>& tokens, int chunk);
 
 /// Bytes a second at which this process reads `bytes` bytes of memory, on the device that computes.
 double read_bandwidth(std::int64_t bytes, double seconds);
 
 /// MLX primitives in the graph of one decode step.
-int step_primitives(const std::shared_ptr<const model::Model>& model);
+int step_primitives(const std::shared_ptr<LoadedModel>& loaded);
 
 }  // namespace convergio::engine

@@ -1,18 +1,26 @@
 #include "model/cache.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "arch/rope.h"
 #include "io/error.h"
 #include "kernels/attention.h"
 #include "kernels/primitive.h"
 #include "mlx/ops.h"
+#include "mlx/transforms.h"
 
 namespace convergio::model {
 
 namespace {
 
 constexpr int kFirstCapacity = 64;
+constexpr int kSlack = 32;  ///< rows that a copy can be rewound: what a template puts last, say
+
+void add_arrays(const LayerCache& layer, std::vector<mx::array>& all) {
+  all.push_back(layer.keys());
+  all.push_back(layer.values());
+}
 
 /// Not filled: pages nobody writes to take no memory on most systems.
 mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
@@ -94,7 +102,32 @@ bool LayerCache::rewind(int length) {
   return true;
 }
 
+int LayerCache::worth_copying() const {
+  return std::min(rows_, needed_behind() + std::min(kSlack, window_));
+}
+
+void LayerCache::own(int rows) {
+  const int kept = worth_copying();
+  const int most = window_ > 0 ? 2 * window_ : kept + rows;
+  move_rows(rows_ - kept, std::min(kept + rows, most));
+}
+
+LayerCache LayerCache::newest() const {
+  const int kept = worth_copying();
+  LayerCache copy = *this;
+  copy.move_rows(rows_ - kept, kept);
+  return copy;
+}
+
 std::size_t LayerCache::bytes() const { return keys_.nbytes() + values_.nbytes(); }
+
+std::size_t Windows::bytes() const {
+  std::size_t total = 0;
+  for (const LayerCache& layer : layers) {
+    total += layer.bytes();
+  }
+  return total;
+}
 
 Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length) {
   const arch::Config& config = spec.config;
@@ -123,12 +156,22 @@ void Cache::rollback() {
   }
 }
 
-bool Cache::trim(int length) {
+bool Cache::trim(int length, const Windows* windows) {
   if (length < 0 || length > length_) {
     return false;
   }
   std::vector<LayerCache> trimmed = layers_;
+  std::size_t sliding = 0;
   for (LayerCache& layer : trimmed) {
+    const std::size_t index = sliding;
+    sliding += layer.window() > 0 ? 1 : 0;
+    if (layer.rewind(length)) {
+      continue;
+    }
+    if (windows == nullptr || layer.window() == 0) {
+      return false;
+    }
+    layer = windows->layers[index];
     if (!layer.rewind(length)) {
       return false;
     }
@@ -136,6 +179,36 @@ bool Cache::trim(int length) {
   layers_ = std::move(trimmed);
   length_ = length;
   return true;
+}
+
+void Cache::own(int tokens) {
+  for (LayerCache& layer : layers_) {
+    layer.own(tokens);
+  }
+}
+
+Windows Cache::windows() const {
+  Windows copy{.length = length_, .layers = {}};
+  std::vector<mx::array> pending;
+  for (const LayerCache& layer : layers_) {
+    if (layer.window() > 0) {
+      copy.layers.push_back(layer.newest());
+      add_arrays(copy.layers.back(), pending);
+    }
+  }
+  // at once: what still is to be read from cannot be appended to in place
+  mx::async_eval(pending);
+  return copy;
+}
+
+int Cache::lossless_length() const {
+  int length = std::numeric_limits<int>::max();
+  for (const LayerCache& layer : layers_) {
+    if (layer.window() > 0) {
+      length = std::min(length, 2 * layer.window());
+    }
+  }
+  return length;
 }
 
 std::size_t Cache::bytes() const {
@@ -149,8 +222,7 @@ std::size_t Cache::bytes() const {
 std::vector<mx::array> Cache::arrays() const {
   std::vector<mx::array> all;
   for (const LayerCache& layer : layers_) {
-    all.push_back(layer.keys());
-    all.push_back(layer.values());
+    add_arrays(layer, all);
   }
   return all;
 }

@@ -27,6 +27,14 @@ class LayerCache {
   /// Goes back to the first `length` positions; false where rows they need are gone.
   bool rewind(int length);
 
+  /// Copies the rows that are still needed to a buffer of its own, with room for `rows` more.
+  void own(int rows);
+
+  /// A copy of the newest rows: those that the next query sees and some before them, so that it can
+  /// be rewound a little. Full, so that who appends to it leaves it as it is.
+  LayerCache newest() const;
+
+  int window() const { return window_; }
   int length() const { return dropped_ + rows_; }  ///< positions appended so far
   std::size_t bytes() const;
 
@@ -37,12 +45,22 @@ class LayerCache {
   void make_room(int rows);
   void move_rows(int from, int capacity);
   int needed_behind() const;  ///< rows before the next position that a query there can see
+  int worth_copying() const;  ///< those, and some to be rewound by
 
   mx::array keys_;    ///< (kv_heads, capacity, head_dim); the first rows_ rows are filled
   mx::array values_;  ///< likewise
   int window_;        ///< 0: unlimited
   int rows_ = 0;
   int dropped_ = 0;
+};
+
+/// What the sliding layers of a cache held at some length. They move on and drop rows, and can go
+/// back with this.
+struct Windows {
+  int length = 0;
+  std::vector<LayerCache> layers;  ///< the sliding ones, in order
+
+  std::size_t bytes() const;
 };
 
 /// The KV cache of one sequence, with the rotary tables that its length asks for.
@@ -74,8 +92,18 @@ class Cache {
   void rollback();
 
   /// Keeps the first `length` tokens; false (and nothing changed) where a sliding layer has already
-  /// dropped rows that they need.
-  bool trim(int length);
+  /// dropped rows that they need, and `windows`, of this sequence, does not have them either.
+  bool trim(int length, const Windows* windows = nullptr);
+
+  /// Copies all that is needed to buffers of its own, with room for `tokens` more: what it shared
+  /// with other caches stays theirs.
+  void own(int tokens);
+
+  /// What trim() to about this length will need, copied; being computed.
+  Windows windows() const;
+
+  /// Up to this length no layer drops rows.
+  int lossless_length() const;
 
   std::size_t bytes() const;  ///< of the buffers, filled or not
 

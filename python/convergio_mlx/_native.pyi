@@ -116,6 +116,12 @@ class Model:
     def step_primitives(self) -> int:
         """MLX primitives in the graph of one decode step."""
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """
+        Of finished requests, for those that go on from them: (KV caches, their bytes).
+        """
+
     def logits(self, tokens: Sequence[int], chunk: int = 512) -> Annotated[Any, dict(dtype='float32', shape=(None, None), order='C')]:
         """
         Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` tokens each.
@@ -127,9 +133,9 @@ class Model:
 def keeps_half_cache() -> bool:
     """Whether keys and values are float16 whatever the model's dtype."""
 
-def load(folder: bytes) -> Model:
+def load(folder: bytes, kept_bytes: int | None = None) -> Model:
     """
-    Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors files. Reads no matrix.
+    Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors files. Reads no matrix. Of finished requests' KV caches `kept_bytes` at most are kept; None: an eighth of MLX's memory limit.
     """
 
 class Notifier:
@@ -162,6 +168,13 @@ class RequestStats:
 
     @property
     def cached_tokens(self) -> int: ...
+
+    @property
+    def prefix_miss(self) -> str:
+        """Why no more tokens were cached; empty where all that were kept are."""
+
+    @property
+    def prefix_missed_at(self) -> int: ...
 
     @property
     def output_tokens(self) -> int: ...

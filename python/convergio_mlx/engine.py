@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
 from pathlib import Path
@@ -34,6 +35,14 @@ _LONGEST = 10**9
 """Seconds of the longest deadline."""
 
 
+@dataclass(frozen=True)
+class KeptCaches:
+    """KV caches of finished requests, kept for requests that begin as those did."""
+
+    count: int
+    bytes: int
+
+
 class Engine:
     """A model and its tokenizer. Any number of threads and tasks may call it at once: requests
     take turns on the one native thread that computes."""
@@ -45,13 +54,18 @@ class Engine:
         self.folder = folder
 
     @classmethod
-    def load(cls, model: str | Path, *, force: bool = False) -> Engine:
+    def load(
+        cls, model: str | Path, *, force: bool = False, prefix_cache_bytes: int | None = None
+    ) -> Engine:
         """Maps a model into memory; no weight is read and no network is used.
 
         Args:
             model: `convergio-guide` (the embedded one), the id of a downloaded model, or a folder
                 with config.json, tokenizer.json and safetensors files, as Hugging Face has them.
             force: load it although it does not fit into the memory that is available.
+            prefix_cache_bytes: the KV caches of finished requests are kept up to so many bytes,
+                for requests that begin as those did; 0 keeps none, None an eighth of the memory
+                that MLX may use.
 
         Raises:
             OutOfMemoryError: it does not fit; the sentence has the numbers and what would.
@@ -66,7 +80,8 @@ class Engine:
         if not force:
             check(str(model), folder)
         use = _use(folder)
-        return cls(native().load(os.fsencode(folder)), folder, use)
+        kept = _kept_bytes(prefix_cache_bytes)
+        return cls(native().load(os.fsencode(folder), kept), folder, use)
 
     def generate(
         self,
@@ -264,6 +279,11 @@ class Engine:
     def kv_bytes_per_token(self) -> int:
         """What a token adds to the KV cache, in bytes, in the layers that keep every token."""
         return int(self._loaded().kv_bytes_per_token)
+
+    @property
+    def kept_caches(self) -> KeptCaches:
+        """What is kept of finished requests now."""
+        return KeptCaches(*self._loaded().kept)
 
     def close(self) -> None:
         """Lets go of the model; answers under way end as they would. Idempotent."""
@@ -474,6 +494,17 @@ def _constraint(given: object) -> object:
             "convergio_mlx.constraint.Constraint describes it."
         )
     return given
+
+
+def _kept_bytes(given: object) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, Integral) or not 0 <= given < 1 << 63:
+        raise InvalidRequestError(
+            f"[engine] prefix_cache_bytes is {given!r}, which must be a whole number of bytes, 0 "
+            "to keep nothing, or None."
+        )
+    return int(given)
 
 
 def _max_tokens(given: object) -> int:

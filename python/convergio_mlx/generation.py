@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from convergio_mlx.detokenizer import Detokenizer
 
 FinishReason = Literal["stop", "length", "cancelled"]
+PrefixMiss = Literal[
+    "", "off", "nothing kept", "diverged", "evicted", "trimmed", "other rotary table"
+]
 _POLL = 0.1
 """Seconds between looks at signals while a thread waits: Ctrl-C is heard this fast."""
 
@@ -55,6 +58,13 @@ class GenerationStats:
     decode_seconds: float = 0.0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    """Of the prompt, those served from the KV cache of an earlier request."""
+    prefix_miss: PrefixMiss = ""
+    """Why no more were: off; nothing kept; diverged (what is kept differs from the prompt at token
+    `prefix_missed_at`); evicted (what goes on to there had to make room); trimmed (its sliding
+    layers no longer hold the rows before there); other rotary table (it was made for another
+    length). Empty where all of the prompt or of what was kept is served."""
+    prefix_missed_at: int = 0
     output_tokens: int = 0
     forced_tokens: int = 0
     """Of the output, those that a constraint forced and no step of the model was spent on."""
@@ -132,6 +142,8 @@ class _Reader:
             decode_seconds=stats.decode,
             prompt_tokens=stats.prompt_tokens,
             cached_tokens=stats.cached_tokens,
+            prefix_miss=stats.prefix_miss,
+            prefix_missed_at=stats.prefix_missed_at,
             output_tokens=self._output_tokens,
             forced_tokens=stats.forced_tokens,
             mask_seconds=stats.mask,

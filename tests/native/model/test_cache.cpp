@@ -294,6 +294,73 @@ TEST(a_cache_is_trimmed_whole_or_not_at_all) {
   CHECK(sliding.trim(100));
 }
 
+TEST(a_cache_goes_back_to_where_its_windows_were_copied) {
+  for (const int window : {1, 4, 40}) {
+    Cache cache(spec_of({0, window, 0}), mx::float32, 1000);
+    for (int i = 0; i < 100; ++i) forward(cache, 1);
+    const convergio::model::Windows windows = cache.windows();
+    CHECK_EQ(windows.length, 100);
+    CHECK_EQ(windows.layers.size(), 1);
+    const Cache then = cache;
+    for (int i = 0; i < 150; ++i) forward(cache, 1);
+    const int least = 100 - std::min(window, 32);
+    for (const int length : {100, least}) {
+      Cache back = cache;
+      CHECK(!back.trim(length));
+      CHECK(back.trim(length, &windows));
+      CHECK_EQ(back.length(), length);
+      Cache wanted = then;
+      wanted.trim(length);
+      for (int i = 0; i < 3; ++i) {
+        CHECK_EQ(back.layer(i).length(), length);
+        const mx::array rows = packed(make_rows(1));
+        const auto seen = back.layer(i).append(rows, rows);
+        const auto expected = wanted.layer(i).append(rows, rows);
+        CHECK(unpacked(seen.first) == unpacked(expected.first));
+        CHECK(unpacked(seen.second) == unpacked(expected.second));
+      }
+    }
+    CHECK(!cache.trim(least - 1, &windows));
+    CHECK(!cache.trim(101, &windows));
+    CHECK_EQ(cache.length(), 250);
+    CHECK(cache.trim(100, &windows));  // and the copies are as they were
+  }
+}
+
+TEST(a_cache_of_its_own_leaves_the_other_its_buffers) {
+  Cache cache(spec_of({0, 4}), mx::float32, 1000);
+  for (int i = 0; i < 50; ++i) forward(cache, 1);
+  mx::eval(cache.arrays());
+  const auto where = [](const Cache& one) { return one.arrays()[0].data<float>(); };
+  const float* buffer = where(cache);
+  Cache other = cache;
+  CHECK(other.trim(30) == false);
+  other.own(20);
+  mx::eval(other.arrays());
+  CHECK_EQ(other.bytes(), 2UL * (70 + 8) * kHeads * kWidth * sizeof(float));
+  CHECK(unpacked(other.arrays()[0]).size() == 70);
+  forward(cache, 1);
+  mx::eval(cache.arrays());
+  CHECK(where(cache) == buffer);
+  forward(other, 20);
+  mx::eval(other.arrays());
+  CHECK_EQ(other.length(), 70);
+  const Rows rows = unpacked(cache.arrays()[0]);
+  const Rows others = unpacked(other.arrays()[0]);
+  CHECK(std::equal(rows.begin(), rows.begin() + 50, others.begin()));
+}
+
+TEST(no_row_is_dropped_before_a_cache_says_so) {
+  CHECK(Cache(spec_of({0, 0}), mx::float32, 10).lossless_length() > 1'000'000'000);
+  const std::vector<int> sizes{1, 3, 7, 100};
+  for (const int n : sizes) {
+    Cache cache(spec_of({0, 30, 20}), mx::float32, 100);
+    CHECK_EQ(cache.lossless_length(), 40);
+    while (cache.length() + n <= 40) forward(cache, n);
+    CHECK(cache.trim(0));
+  }
+}
+
 TEST(a_copy_of_a_cache_restores_it) {
   Cache cache(spec_of({0, 4}), mx::float32, 100);
   forward(cache, 12);

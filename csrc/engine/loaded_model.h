@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "engine/prefix_cache.h"
+#include "model/forward.h"
+
+namespace convergio::engine {
+
+/// A model with what is kept of the sequences that ran through it.
+struct LoadedModel {
+  LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t kept_bytes)
+      : model(std::move(loaded)), prefixes(model, kept_bytes) {}
+
+  const std::shared_ptr<const model::Model> model;
+  PrefixCache prefixes;
+};
+
+}  // namespace convergio::engine

@@ -1,0 +1,260 @@
+#include "engine/prefix_cache.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "arch/rope.h"
+#include "mlx/transforms.h"
+
+namespace convergio::engine {
+
+namespace {
+
+namespace mx = mlx::core;
+
+/// A layer has two buffers, and the number of buffers in a process is limited on Metal.
+constexpr std::size_t kMostSequences = 128;
+constexpr std::size_t kEvictedRemembered = 16;
+/// A kept sequence is cut back in place, rather than copied, where that loses one token in so many:
+/// to copy a row costs a few hundredths of what it costs to compute it.
+constexpr int kWorthCopying = 16;
+
+constexpr std::size_t kMostWindows = 4;  ///< of a sequence
+
+std::mutex all_mutex;
+std::set<PrefixCache*>& all_caches() {
+  static auto* all = new std::set<PrefixCache*>;  // never destroyed: threads may outlive statics
+  return *all;
+}
+
+int common_length(const std::vector<int>& a, const std::vector<int>& b) {
+  return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+}  // namespace
+
+void Sequence::mark() {
+  windows.push_back(cache.windows());
+  if (windows.size() > kMostWindows) {
+    windows.erase(windows.begin() + 1);  // the first is what many share, the last what goes on
+  }
+}
+
+std::size_t Sequence::bytes() const {
+  std::size_t total = cache.bytes();
+  for (const model::Windows& one : windows) {
+    total += one.bytes();
+  }
+  return total;
+}
+
+PrefixCache::PrefixCache(std::shared_ptr<const model::Model> model, std::size_t limit)
+    : model_(std::move(model)), limit_(limit) {
+  const std::scoped_lock lock(all_mutex);
+  all_caches().insert(this);
+}
+
+PrefixCache::~PrefixCache() {
+  const std::scoped_lock lock(all_mutex);
+  all_caches().erase(this);
+}
+
+bool PrefixCache::rotates_alike(int length, int other) const {
+  const auto& ropes = model_->spec().config.ropes;
+  return length == other || std::ranges::all_of(ropes, [&](const arch::Rope& rope) {
+           return arch::rope_table(rope, length) == arch::rope_table(rope, other);
+         });
+}
+
+/// The most of `common` tokens that a sequence can be cut back to.
+PrefixCache::Match PrefixCache::usable(const std::shared_ptr<Sequence>& sequence, int common) {
+  const auto can = [&](int length, const model::Windows* windows) {
+    return model::Cache(sequence->cache).trim(length, windows);
+  };
+  if (can(common, nullptr)) {
+    return {.sequence = sequence, .windows = nullptr, .length = common};
+  }
+  for (auto at = sequence->windows.rbegin(); at != sequence->windows.rend(); ++at) {
+    const int length = std::min(common, at->length);
+    if (can(length, &*at)) {
+      return {.sequence = sequence, .windows = &*at, .length = length};
+    }
+  }
+  return {};
+}
+
+/// The longest usable match; what is longer but unusable is noted in `prefix`.
+PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, int planned,
+                                        Prefix& prefix) const {
+  const int most = static_cast<int>(tokens.size()) - 1;  // the last token's logits are wanted
+  Match best;
+  const auto note = [&](Miss miss, int length) {
+    if (length > prefix.missed_at) {
+      prefix.miss = miss;
+      prefix.missed_at = length;
+    }
+  };
+  // the most recent of equals
+  for (auto at = sequences_.rbegin(); at != sequences_.rend(); ++at) {
+    const Sequence& one = **at;
+    const int common = std::min({common_length(one.tokens, tokens), one.cache.length(), most});
+    if (common <= best.length) {
+      continue;
+    }
+    if (!rotates_alike(one.planned, planned)) {
+      note(Miss::Rotary, common);
+      continue;
+    }
+    const Match match = usable(*at, common);
+    if (match.length < common) {
+      note(Miss::Trimmed, common);
+    }
+    if (match.length > best.length) {
+      best = match;
+    }
+  }
+  return best;
+}
+
+/// Why no more than `match` was found.
+void PrefixCache::explain(const std::vector<int>& tokens, const Match& match,
+                          Prefix& prefix) const {
+  const int most = static_cast<int>(tokens.size()) - 1;
+  for (const std::vector<int>& one : evicted_) {
+    const int common = std::min(common_length(one, tokens), most);
+    if (common > std::max(prefix.missed_at, match.length)) {
+      prefix.miss = Miss::Evicted;
+      prefix.missed_at = common;
+    }
+  }
+  if (prefix.missed_at > match.length) {
+    return;
+  }
+  prefix.missed_at = match.length;
+  if (limit_ == 0) {
+    prefix.miss = Miss::Off;
+  } else if (sequences_.empty()) {
+    prefix.miss = Miss::Nothing;
+  } else if (match.length == most ||
+             (match.sequence && match.length == match.sequence->cache.length())) {
+    prefix.miss = Miss::None;
+  } else {
+    prefix.miss = Miss::Diverged;
+  }
+}
+
+std::shared_ptr<Sequence> PrefixCache::take(const Match& match, int room) {
+  Sequence& found = *match.sequence;
+  const int lost = found.cache.length() - match.length;
+  const bool in_place = !found.active && lost <= match.length / kWorthCopying;
+  std::shared_ptr<Sequence> taken = match.sequence;
+  if (in_place) {
+    taken->cache.trim(match.length, match.windows);
+    std::erase(sequences_, taken);
+  } else {
+    taken = std::make_shared<Sequence>(found);
+    taken->cache.trim(match.length, match.windows);
+    taken->cache.own(room);
+    // at once: the other appends in place where nobody is still to read
+    mx::eval(taken->cache.arrays());
+    if (!found.active) {  // it was used
+      std::erase(sequences_, match.sequence);
+      sequences_.push_back(match.sequence);
+    }
+  }
+  std::erase_if(taken->windows, [&](const auto& one) { return one.length > match.length; });
+  return taken;
+}
+
+Prefix PrefixCache::begin(const std::vector<int>& tokens, int planned, int answer) {
+  Prefix prefix;
+  const Match match = limit_ > 0 ? longest(tokens, planned, prefix) : Match{};
+  explain(tokens, match, prefix);
+  const auto count_of = static_cast<int>(tokens.size());
+  // and for a next turn, where it is kept
+  const int room = count_of - match.length + answer + (limit_ > 0 ? count_of / 4 : 0);
+  if (match.length > 0) {
+    prefix.sequence = take(match, room);
+    prefix.length = match.length;
+  } else {
+    prefix.sequence = std::make_shared<Sequence>(
+        Sequence{.tokens = {}, .cache = model_->make_cache(planned), .windows = {}});
+    prefix.sequence->cache.reserve(room);
+  }
+  prefix.sequence->tokens = tokens;
+  prefix.sequence->planned = planned;
+  prefix.sequence->active = true;
+  sequences_.push_back(prefix.sequence);
+  count();
+  return prefix;
+}
+
+/// Those that begin `whole` have nothing that it lacks.
+void PrefixCache::forget_prefixes_of(const Sequence& whole) {
+  std::erase_if(sequences_, [&](const auto& one) {
+    return !one->active && common_length(one->tokens, whole.tokens) == one->cache.length() &&
+           rotates_alike(one->planned, whole.planned);
+  });
+}
+
+void PrefixCache::keep(const std::shared_ptr<Sequence>& sequence) {
+  std::erase(sequences_, sequence);
+  const int length = sequence->cache.length();
+  if (limit_ > 0 && length > 0) {
+    sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<std::size_t>(length)));
+    sequence->active = false;
+    forget_prefixes_of(*sequence);
+    sequences_.push_back(sequence);
+  }
+  count();
+  evict();
+}
+
+void PrefixCache::drop(const std::shared_ptr<Sequence>& sequence) {
+  std::erase(sequences_, sequence);
+  count();
+}
+
+void PrefixCache::evict() {
+  while (kept_bytes_ > limit_ || kept_sequences_ > kMostSequences) {
+    const auto oldest =
+        std::ranges::find_if(sequences_, [](const auto& one) { return !one->active; });
+    evicted_.push_back((*oldest)->tokens);
+    if (evicted_.size() > kEvictedRemembered) {
+      evicted_.pop_front();
+    }
+    sequences_.erase(oldest);
+    count();
+  }
+}
+
+bool PrefixCache::clear() {
+  const std::size_t erased =
+      std::erase_if(sequences_, [](const auto& one) { return !one->active; });
+  count();
+  return erased > 0;
+}
+
+bool PrefixCache::clear_all() {
+  const std::scoped_lock lock(all_mutex);
+  bool freed = false;
+  for (PrefixCache* one : all_caches()) {
+    freed = one->clear() || freed;
+  }
+  return freed;
+}
+
+void PrefixCache::count() {
+  std::size_t sequences = 0;
+  std::size_t bytes = 0;
+  for (const auto& one : sequences_) {
+    sequences += one->active ? 0 : 1;
+    bytes += one->active ? 0 : one->bytes();
+  }
+  kept_sequences_ = sequences;
+  kept_bytes_ = bytes;
+}
+
+}  // namespace convergio::engine
