@@ -499,12 +499,13 @@ def _constraint(given: object) -> object:
 def _kept_bytes(given: object) -> int | None:
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, Integral) or not 0 <= given < 1 << 63:
+    is_number = isinstance(given, Integral) and not isinstance(given, bool)
+    if not is_number or not 0 <= int(given) < 1 << 63:  # type: ignore[call-overload]
         raise InvalidRequestError(
             f"[engine] prefix_cache_bytes is {given!r}, which must be a whole number of bytes, 0 "
             "to keep nothing, or None."
         )
-    return int(given)
+    return int(given)  # type: ignore[call-overload,no-any-return]
 
 
 def _max_tokens(given: object) -> int:
