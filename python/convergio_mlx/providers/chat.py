@@ -85,7 +85,8 @@ class Timings:
     """Seconds, as the caller waited."""
 
     first_event_seconds: float = 0.0
-    """From the call to the first piece of the answer; loading the model is part of it."""
+    """From the call (with asyncio: the first await) to the first piece of the answer; loading the
+    model is part of it."""
     total_seconds: float = 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import openai
 
@@ -65,7 +66,8 @@ def translated(error: Exception) -> ConvergioError:
     kind = _kind(error)
     code = getattr(error, "code", None) or type(error).__name__
     status = getattr(error, "status_code", None)
-    said = _printable(getattr(error, "message", None) or str(error))
+    body = getattr(error, "body", None)
+    said = _printable(str(body["message"]) if _has_message(body) else str(error))
     place = "" if status is None else f"{status}, "
     remedy = _REMEDIES.get(kind, "ask again")
     return kind(
@@ -73,6 +75,10 @@ def translated(error: Exception) -> ConvergioError:
         provider_code=code,
         retry_after_ms=_retry_after(error),
     )
+
+
+def _has_message(body: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(body, Mapping) and bool(body.get("message"))
 
 
 def _kind(error: Exception) -> type[ConvergioError]:

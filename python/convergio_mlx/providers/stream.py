@@ -73,6 +73,10 @@ class Transcript:
         self._calls: list[ToolCall] = []
         self._cut_call: ToolCall | None = None
 
+    def begin(self) -> None:
+        """Starts the clock anew."""
+        self._began = time.perf_counter()
+
     def take(self, event: Event) -> StreamEvent:
         """Notes an event; a `FinishEvent` becomes the response."""
         if self._first is None:
@@ -212,6 +216,7 @@ class AsyncChatStream(AsyncIterator[StreamEvent]):
     async def _opened(self) -> AsyncSource | None:
         start, self._start = self._start, None
         if start is not None:
+            self._transcript.begin()
             self._source = await start()
             if self._cancelled:
                 self._source.cancel()

@@ -90,18 +90,19 @@ def each_thread_has_its_last_error(subject: Subject) -> None:
 def each_task_has_its_last_error(subject: Subject) -> None:
     """What fails in one asyncio task is not another's last_error."""
 
-    async def ask(provider: Provider, model: str) -> ErrorCode:
+    async def ask(provider: Provider, model: str, others: asyncio.Barrier) -> ErrorCode:
         try:
             question = subject.questions[0]
             await provider.astream(model, None, question, params=short(max_tokens=2)).response()
         except ConvergioError:
             pass
-        await asyncio.sleep(0.01)
+        await others.wait()
         return provider.last_error.code
 
     async def both(provider: Provider) -> list[ErrorCode]:
         models = [_NO_MODEL, subject.model, _NO_MODEL, subject.model]
-        return await asyncio.gather(*(ask(provider, model) for model in models))
+        others = asyncio.Barrier(len(models))
+        return await asyncio.gather(*(ask(provider, model, others) for model in models))
 
     with subject.provider() as provider:
         seen = asyncio.run(both(provider))

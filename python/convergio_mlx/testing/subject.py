@@ -60,7 +60,7 @@ class Subject:
 
 def short(**changes: Any) -> SamplingParams:
     """The likeliest answer, of a moderate length."""
-    return SamplingParams(**{"temperature": 0, "max_tokens": 40, **changes})
+    return SamplingParams(**{"temperature": 0, "max_tokens": 24, **changes})
 
 
 def expect(holds: object, sentence: str) -> None:

@@ -1,0 +1,255 @@
+"""Which models are held: one load for many first uses, room for another, gone when idle."""
+
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convergio_mlx import MlxProvider, SamplingParams
+from convergio_mlx.errors import (
+    ConvergioError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    OutOfMemoryError,
+    OverloadedError,
+)
+from convergio_mlx.locate import guide_folder
+from convergio_mlx.providers.memory import FitMemory
+from convergio_mlx.providers.models import Models
+
+BRIEF = SamplingParams(temperature=0, max_tokens=3)
+
+
+class Machine:
+    """Memory for so many models of one byte each, and a loader that takes a while."""
+
+    def __init__(self, room: int = 2) -> None:
+        self.room = room
+        self.loads: list[str] = []
+        self.closed: list[str] = []
+        self.fail: list[Exception] = []
+        self.seconds = 0.0
+
+    def budget(self) -> int | None:
+        return self.room
+
+    def need(self, folder: Path) -> int:
+        return 1
+
+    def check(self, name: str, folder: Path) -> None:
+        if self.room < 1:
+            raise OutOfMemoryError("[test] there is no room; buy some.")
+
+    def load(self, folder: Path) -> Any:
+        self.loads.append(folder.name)
+        time.sleep(self.seconds)
+        if self.fail:
+            raise self.fail.pop()
+        return Loaded(self, folder.name)
+
+
+class Loaded:
+    """Stands for an engine."""
+
+    def __init__(self, machine: Machine, name: str) -> None:
+        self.machine = machine
+        self.name = name
+
+    def close(self) -> None:
+        self.machine.closed.append(self.name)
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> dict[str, str]:
+    """Folders that look like models."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    return {name: str(tmp_path / name) for name in "abc"}
+
+
+def test_many_first_uses_load_once(names: dict[str, str]) -> None:
+    machine = Machine()
+    machine.seconds = 0.05
+    models = Models(machine, machine.load)
+    with ThreadPoolExecutor(16) as pool:
+        leases = list(pool.map(models.acquire, [names["a"], names["b"]] * 8))
+    assert sorted(machine.loads) == ["a", "b"]
+    assert len({id(lease.engine) for lease in leases}) == 2
+    assert [model.uses for model in models.loaded()] == [8, 8]
+    for lease in leases:
+        lease.release()
+        lease.release()
+    assert [model.uses for model in models.loaded()] == [0, 0]
+
+
+def test_a_load_that_fails_fails_for_each_and_can_be_tried_again(names: dict[str, str]) -> None:
+    machine = Machine()
+    machine.seconds = 0.02
+    machine.fail = [ConvergioError("[test] it failed; try again.") for _ in range(4)]
+    models = Models(machine, machine.load)
+
+    def attempt(_: int) -> str:
+        try:
+            models.acquire(names["a"]).release()
+        except ConvergioError:
+            return "failed"
+        return "loaded"
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(attempt, range(4)))
+    assert results == ["failed"] * 4
+    assert models.loaded() == []
+    assert attempt(0) == "loaded"
+
+
+def test_the_model_used_longest_ago_makes_room(names: dict[str, str]) -> None:
+    machine = Machine(room=2)
+    models = Models(machine, machine.load)
+    for name in ("a", "b", "a"):
+        models.acquire(names[name]).release()
+    models.acquire(names["c"]).release()
+    assert machine.closed == ["b"]
+    assert [Path(model.name).name for model in models.loaded()] == ["a", "c"]
+
+
+def test_a_model_in_use_does_not_make_room(names: dict[str, str]) -> None:
+    machine = Machine(room=1)
+    models = Models(machine, machine.load, wait_seconds=0.02)
+    lease = models.acquire(names["a"])
+    with pytest.raises(OverloadedError):
+        models.acquire(names["b"])
+    assert machine.loads == ["a"]
+    lease.release()
+    models.acquire(names["b"]).release()
+    assert machine.closed == ["a"]
+
+
+def test_a_load_waits_for_a_model_in_use_to_make_room(names: dict[str, str]) -> None:
+    machine = Machine(room=1)
+    models = Models(machine, machine.load, wait_seconds=10)
+    lease = models.acquire(names["a"])
+    timer = threading.Timer(0.05, lease.release)
+    timer.start()
+    began = time.monotonic()
+    models.acquire(names["b"]).release()
+    assert 0.04 < time.monotonic() - began < 5
+    assert machine.closed == ["a"]
+    timer.join()
+
+
+def test_what_is_idle_makes_room_for_a_load_that_runs_out_of_memory(names: dict[str, str]) -> None:
+    machine = Machine(room=3)
+    models = Models(machine, machine.load)
+    models.acquire(names["a"]).release()
+    machine.fail = [OutOfMemoryError("[test] full; free some.")]
+    models.acquire(names["b"]).release()
+    assert (machine.loads, machine.closed) == (["a", "b", "b"], ["a"])
+    models.unload(names["b"])
+    machine.fail = [OutOfMemoryError("[test] full; free some.")]
+    with pytest.raises(OutOfMemoryError):
+        models.acquire(names["c"])
+
+
+def test_idle_models_are_unloaded(names: dict[str, str]) -> None:
+    machine = Machine()
+    models = Models(machine, machine.load, idle_seconds=0.05)
+    used = models.acquire(names["a"])
+    models.acquire(names["b"]).release()
+    deadline = time.monotonic() + 5
+    while machine.closed != ["b"] and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert machine.closed == ["b"]
+    time.sleep(0.1)
+    assert [Path(model.name).name for model in models.loaded()] == ["a"]
+    used.release()
+    while len(machine.closed) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert machine.closed == ["b", "a"]
+    models.acquire(names["b"]).release()
+    assert machine.loads == ["a", "b", "b"]
+    models.close()
+    assert machine.closed == ["b", "a", "b"]
+    assert not [one for one in threading.enumerate() if one.name == "convergio-mlx-idle"]
+
+
+def test_what_is_unloaded_in_use_is_closed_after_its_last_answer(names: dict[str, str]) -> None:
+    machine = Machine()
+    models = Models(machine, machine.load)
+    lease, other = models.acquire(names["a"]), models.acquire(names["a"])
+    assert models.unload(names["a"]) is True
+    assert models.unload(names["a"]) is False
+    assert models.loaded() == []
+    lease.release()
+    assert machine.closed == []
+    other.release()
+    assert machine.closed == ["a"]
+    models.acquire(names["a"]).release()
+    assert machine.loads == ["a", "a"]
+
+
+def test_a_look_for_what_is_loaded_loads_nothing(names: dict[str, str]) -> None:
+    machine = Machine()
+    models = Models(machine, machine.load)
+    assert models.acquire_loaded(names["a"]) is None
+    models.acquire(names["a"]).release()
+    lease = models.acquire_loaded(names["a"])
+    assert lease is not None
+    lease.release()
+    models.unload(names["a"])
+    assert models.acquire_loaded(names["a"]) is None
+    assert machine.loads == ["a"]
+
+
+def test_a_provider_holds_two_real_models_and_switches(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(guide_folder(), other)
+    with MlxProvider() as provider:
+        for model in ("convergio-guide", str(other), "mlx/convergio-guide"):
+            assert provider.chat(model, None, "hello", params=BRIEF).text
+        assert [model.name for model in provider.loaded()] == [str(other), "convergio-guide"]
+        assert provider.unload(str(other)) is True
+        assert [model.name for model in provider.loaded()] == ["convergio-guide"]
+        provider.load(str(other))
+        assert len(provider.loaded()) == 2
+        with pytest.raises(ModelNotFoundError):
+            provider.load("no-such-model")
+    assert not provider.initialized
+
+
+def test_the_usable_window_is_what_fits() -> None:
+    """The embedded model's cache for its 2048 tokens takes about 10 MB in float16."""
+    with MlxProvider() as provider:
+        assert provider.usable_window("convergio-guide") == 2048
+        need = FitMemory().need(guide_folder())
+    with MlxProvider(memory_bytes=need - 4_000_000) as provider:
+        window = provider.usable_window("convergio-guide")
+    assert 200 < window < 2000
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"memory_bytes": 0},
+            "[mlx] memory_bytes is 0, which must be a whole number above 0, or None.",
+        ),
+        (
+            {"idle_seconds": -1},
+            "[mlx] idle_seconds is -1, which must be a number of seconds of at least 0, or None.",
+        ),
+        (
+            {"wait_seconds": "long"},
+            "[mlx] wait_seconds is 'long', which must be a number of seconds of at least 0, or "
+            "None.",
+        ),
+    ],
+)
+def test_options_that_are_none_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        MlxProvider(**options)
+    assert str(caught.value) == sentence
