@@ -133,6 +133,13 @@ class Fit:
             return f"fits with a context of {self.context} tokens"
         return f"needs {size(self.least.total)}, {size(self.available)} available"
 
+    @property
+    def brief(self) -> str:
+        """As `str`, for a narrow column."""
+        if self.verdict == "fits":
+            return f"fits, all {self.footprint.context_window} tokens"
+        return f"fits, up to {self.context} tokens" if self.verdict == "shorter" else str(self)
+
     def as_json(self) -> dict[str, Any]:
         """The numbers: bytes and tokens."""
         need = self.least

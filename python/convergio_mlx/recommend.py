@@ -95,7 +95,7 @@ def _held_against(
     elif on_cpu and fit.footprint.weights > CPU_WEIGHTS:
         why = "fits, slow without a GPU"
     else:
-        suits, why = True, str(fit)
+        suits, why = True, fit.brief
     return Advice(entry, fit, suits, why)
 
 

@@ -129,3 +129,15 @@ def test_an_answer_imports_no_rich_and_no_network(models: Path) -> None:
     assert "'jinja2'" in names
     for needless in ("numpy", "rich", "typer", "huggingface_hub", "transformers", "readline"):
         assert f"'{needless}'" not in names
+
+
+def test_pages_name_commands_and_options_that_exist() -> None:
+    parser = make_parser()
+    for name in PAGES:
+        for line in re.findall(r"convergio-mlx ([a-z][a-z -]*[a-z])", page(name)):
+            parser = make_parser()
+            for word in line.split():
+                if not parser.commands:
+                    break
+                assert word in parser.commands, line
+                parser = parser.commands[word]

@@ -6,7 +6,16 @@ import argparse
 from importlib import import_module
 
 from convergio_mlx import __version__
-from convergio_mlx.cli import bench, chat, complete, completion, doctor, help_pages, models
+from convergio_mlx.cli import (
+    bench,
+    chat,
+    complete,
+    completion,
+    doctor,
+    help_pages,
+    models,
+    setup,
+)
 from convergio_mlx.cli.commands import add_commands, add_json
 from convergio_mlx.cli.output import YELLOW, standard_error
 from convergio_mlx.cli.parser import Parser
@@ -14,7 +23,7 @@ from convergio_mlx.cli.reporting import reported
 from convergio_mlx.offline import go_offline
 
 PROGRAM = "convergio-mlx"
-_COMMANDS = (chat, complete, models, bench, doctor, help_pages, completion)
+_COMMANDS = (chat, complete, setup, models, doctor, bench, help_pages, completion)
 """In the order of the help."""
 
 

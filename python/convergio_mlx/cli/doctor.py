@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convergio_mlx.cli import exits
 from convergio_mlx.cli.commands import add_command, add_json, finish, wants_json
-from convergio_mlx.cli.output import GREEN, RED, YELLOW, standard_output
+from convergio_mlx.cli.output import GREEN, RED, YELLOW, Stream, standard_output
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
@@ -40,13 +40,18 @@ def _run(given: argparse.Namespace) -> None:
     for finding in examine():
         findings.append(finding)
         if not wants_json(given):
-            sign, style = _SIGNS[finding.state]
-            out.hanging(f"{sign:4}  {finding.subject:13}  ", finding.text, style)
-            if finding.remedy:
-                out.hanging(" " * 21, f"-> {finding.remedy}")
+            show(finding, out)
     if wants_json(given):
         out.raw(json.dumps([one.as_json() for one in findings], indent=2) + "\n")
     sys.exit(_exit_code(findings))
+
+
+def show(finding: Finding, out: Stream) -> None:
+    """A finding, for a person."""
+    sign, style = _SIGNS[finding.state]
+    out.hanging((f"{sign:4}", style), f"  {finding.subject:13}  ", finding.text)
+    if finding.remedy:
+        out.hanging(" " * 21, f"-> {finding.remedy}")
 
 
 def _exit_code(findings: list[Finding]) -> int:

@@ -21,23 +21,24 @@ _HELP = (
 )
 
 
-def converse(session: Session, conversation: Conversation) -> None:
-    """Talks until the person leaves."""
-    Conversing(session, conversation).run()
+def converse(session: Session, conversation: Conversation, lines: LineInput | None = None) -> None:
+    """Talks until the person leaves, who types into `lines` where something else reads them
+    too."""
+    Conversing(session, conversation, lines or LineInput(session.out, session.err)).run()
 
 
 class Conversing:
     """The loop of reading and answering. It is only left on purpose: whatever fails is told, and
     the next question can be asked."""
 
-    def __init__(self, session: Session, conversation: Conversation) -> None:
-        """Takes a loaded model and what was said before."""
+    def __init__(self, session: Session, conversation: Conversation, lines: LineInput) -> None:
+        """Takes a loaded model, what was said before, and where the person types."""
         self._session = session
         self._conversation = conversation
         # With --json or in a pipe, standard output is for answers alone.
         plain = session.out.is_terminal and not session.options.json
         self._screen: Stream = session.out if plain else session.err
-        self._input = LineInput(session.out, session.err)
+        self._input = lines
         self._timings: Timings | None = None
 
     def run(self) -> None:

@@ -56,4 +56,4 @@ class LineInput:
         return line.removesuffix("\n")
 
     def _has_more(self) -> bool:
-        return bool(select.select([sys.stdin], [], [], _PASTE_GAP)[0])
+        return sys.stdin.isatty() and bool(select.select([sys.stdin], [], [], _PASTE_GAP)[0])

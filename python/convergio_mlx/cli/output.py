@@ -13,6 +13,9 @@ _CONTROL = {code: f"^{chr(code ^ 64)}" for code in (*range(32), 127)}
 _CONTROL |= {code: f"\\x{code:02x}" for code in range(128, 160)}
 _CONTROL |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
 
+_NARROW = 16
+"""Columns; a text in fewer is hard to read."""
+
 BOLD = "1"
 DIM = "2"
 GREEN = "32"
@@ -75,14 +78,22 @@ class Stream:
             self._emit(f"\x1b[{style}m{shown}\x1b[0m" if style and self._styled else shown)
         self._emit("\n")
 
-    def hanging(self, lead: str, text: str, style: str = "") -> None:
-        """A text beside a lead, further lines below the text's beginning; the lead in a style.
-        Without a terminal it stays one line, for programs that read lines."""
-        width = self.columns - cells(lead) if self.is_terminal else 0
-        lines = textwrap.wrap(text, width, break_on_hyphens=False) if width > 10 else [text]
-        for line in lines or [""]:
-            self.spans((lead, style), line)
-            lead = " " * cells(lead)
+    def hanging(self, *parts: str | tuple[str, str]) -> None:
+        """A text, the last part, beside a lead, with its further lines below its beginning; below
+        the lead where little of the width is left. Without a terminal it stays one line, for
+        programs that read lines."""
+        *lead, (text, style) = [(part, "") if isinstance(part, str) else part for part in parts]
+        if not self.is_terminal or not text:
+            self.spans(*lead, (text, style))
+            return
+        indent = sum(cells(part) for part, _ in lead)
+        if self.columns - indent < _NARROW < self.columns:
+            self.spans(*lead)
+            indent, lead = 4, [(" " * 4, "")]
+        width = max(self.columns - indent, 1)
+        for line in textwrap.wrap(text, width, break_on_hyphens=False):
+            self.spans(*lead, (line, style))
+            lead = [(" " * indent, "")]
 
     @property
     def columns(self) -> int:

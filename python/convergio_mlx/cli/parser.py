@@ -22,6 +22,13 @@ class _Help(argparse.HelpFormatter):
         columns = shutil.get_terminal_size().columns
         super().__init__(prog, max_help_position=26, width=max(min(columns, 80) - 2, 20))
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Also makes room for commands, whose further indent argparse forgets."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            longest = max(map(len, action.choices), default=0)
+            self._action_max_length = max(self._action_max_length, longest + 4)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         fill = super()._fill_text
         return "\n\n".join([fill(part, width, indent) for part in text.split("\n\n")])

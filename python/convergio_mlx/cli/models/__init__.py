@@ -14,6 +14,7 @@ from convergio_mlx.cli.models import (
     list_,
     path,
     pin,
+    recommend,
     repair,
     verify,
 )
@@ -21,7 +22,7 @@ from convergio_mlx.cli.models import (
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
 
-_COMMANDS = (list_, info, download, verify, repair, delete, path, import_, pin)
+_COMMANDS = (list_, recommend, info, download, verify, repair, delete, path, import_, pin)
 """In the order of the help."""
 
 
