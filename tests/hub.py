@@ -72,6 +72,8 @@ class Fault:
     cut_after: int | None = None
     """Bytes of the body after which the connection breaks."""
     ignores_range: bool = False
+    chunked: bool = False
+    """Sent without a length."""
     stalls: float = 0.0
     """Seconds without a byte, before the body."""
 
@@ -138,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(fault.status, fault.headers)
         elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._tell(*found.groups(), fault)
+        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
+            self._tell_tree(*found.groups(), fault)
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(*found.groups(), fault)
         elif found := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
@@ -176,6 +180,21 @@ class _Handler(BaseHTTPRequestHandler):
         told = {"id": name, "modelId": name, "sha": repository.revision, "siblings": siblings}
         told |= {"private": False, "gated": "auto" if repository.gated else False}
         self._send(json.dumps(told).encode(), {"Content-Type": "application/json"}, fault)
+
+    def _tell_tree(self, name: str, revision: str, fault: Fault | None) -> None:
+        """What huggingface_hub's own snapshot_download asks for."""
+        repository = self._repository(name, revision, files=False)
+        if repository is None:
+            return
+        tree = []
+        for one in repository.siblings():
+            entry = {"type": "file", "path": one["rfilename"], "size": one["size"]}
+            entry["oid"] = one["blobId"]
+            if lfs := one.get("lfs"):
+                pointer = lfs["pointerSize"]
+                entry["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": pointer}
+            tree.append(entry)
+        self._send(json.dumps(tree).encode(), {"Content-Type": "application/json"}, fault)
 
     def _resolve(self, name: str, revision: str, file: str, fault: Fault | None) -> None:
         repository = self._repository(name, revision, files=True)
@@ -224,7 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {**headers, "Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
         body = data[start:]
         self.send_response(status)
-        for key, value in {"Content-Length": str(len(body)), **headers, **fault.headers}.items():
+        if fault.chunked:
+            headers = {**headers, "Transfer-Encoding": "chunked"}
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        else:
+            headers = {"Content-Length": str(len(body)), **headers}
+        for key, value in {**headers, **fault.headers}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command == "HEAD":

@@ -79,7 +79,14 @@ def plan(entry: RegistryEntry) -> Plan:
         found = {one.rfilename: one for one in siblings}
     except transport_errors() as error:
         raise refusal(error, entry.repository) from error
-    except (HFValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        HFValidationError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise NetworkError(
             f"[store] the hub's answer about {entry.repository!r} is no listing of a repository; "
             "check HF_ENDPOINT and proxies."

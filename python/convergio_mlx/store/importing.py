@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convergio_mlx.errors import InvalidRequestError, ModelCorruptError, ModelNotFoundError
+from convergio_mlx.locate import GUIDE_ID
 from convergio_mlx.registry import Registry, RegistryEntry, checks, load_registry
 from convergio_mlx.store.adopt import adopt, check_vacant
 from convergio_mlx.store.complete import check_index, check_length
@@ -14,7 +15,7 @@ from convergio_mlx.store.hashing import Digest, sha256_of
 from convergio_mlx.store.inventory import InstalledModel, find, require
 from convergio_mlx.store.layout import PART, cannot, checked_id, emptied, import_folder, made
 from convergio_mlx.store.locks import changing
-from convergio_mlx.store.names import chosen
+from convergio_mlx.store.names import PATTERNS, chosen
 from convergio_mlx.store.place import place
 from convergio_mlx.store.progress import OnProgress, Reporter
 from convergio_mlx.store.receipt import Receipt, ReceiptFile, now
@@ -51,6 +52,10 @@ def import_model(
     registry = load_registry()
     found = _find(source, registry)
     name = checked_id(model) if model is not None else _id_of(found)
+    if name == GUIDE_ID:
+        raise InvalidRequestError(
+            f"[store] {name!r} is the id of the embedded model; give another with --id."
+        )
     report = Reporter(name, on_progress)
     with changing(name, report):
         if find(name) is not None:
@@ -143,7 +148,14 @@ def _cached(repository: str, revision: str | None) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=PATTERNS,  # whatever else of it is not there is not missing
+                local_files_only=True,
+            )
+        )
     except (LocalEntryNotFoundError, ValueError) as error:
         raise ModelNotFoundError(
             f"[store] the Hugging Face cache has no {repository!r}"
@@ -155,7 +167,7 @@ def _id_of(found: _Source) -> str:
     if found.entry is not None:
         return found.entry.id
     name = (found.repository or found.folder.resolve().name).rpartition("/")[2].lower()
-    if not checks.is_id(name) or name == "convergio-guide":
+    if not checks.is_id(name):
         raise InvalidRequestError(
             f"[store] {name!r} cannot be a model's id; give one of small letters, digits, dots, "
             "dashes and underscores with --id."

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from convergio_mlx.errors import ModelNotInstalledError
+from convergio_mlx.errors import ModelNotInstalledError, StorageError
 from convergio_mlx.home import models_folder
 from convergio_mlx.registry.checks import is_id
 from convergio_mlx.store.layout import (
@@ -93,6 +93,22 @@ def require(model: str) -> InstalledModel:
             f"[store] {name!r} is not installed; `convergio-mlx models list` shows what is, and "
             f"`convergio-mlx models download {name}` gets it.",
             hint=f"convergio-mlx models download {name}",
+        )
+    return found
+
+
+def require_receipt(model: str) -> InstalledModel:
+    """An installed model that the store made.
+
+    Raises:
+        ModelNotInstalledError, ModelNotFoundError: as `require`.
+        StorageError: it was put there by hand, so nobody knows what it should hold.
+    """
+    found = require(model)
+    if not found.has_receipt:
+        raise StorageError(
+            f"[store] {found.model!r} has no receipt, since it was not downloaded or imported; "
+            "move its folder away, and `convergio-mlx models import` takes it in."
         )
     return found
 

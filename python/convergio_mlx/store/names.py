@@ -23,6 +23,8 @@ _TEXT = frozenset(
     }
 )
 _WEIGHTS = re.compile(r"(model|weights).*\.safetensors", re.DOTALL)
+PATTERNS = [*sorted(_TEXT), "model*.safetensors", "weights*.safetensors"]
+"""The same for those who take patterns."""
 LARGEST_TEXT = 256 << 20
 """Bytes that a file other than weights may have."""
 

@@ -14,7 +14,7 @@ from convergio_mlx.registry import load_registry
 from convergio_mlx.store import hub
 from convergio_mlx.store.downloading import plan_of
 from convergio_mlx.store.hashing import sha256_of
-from convergio_mlx.store.inventory import InstalledModel, require
+from convergio_mlx.store.inventory import InstalledModel, require_receipt
 from convergio_mlx.store.layout import PART, cannot, emptied, made, partial_folder
 from convergio_mlx.store.locks import changing
 from convergio_mlx.store.progress import OnProgress, Reporter
@@ -36,10 +36,10 @@ def repair(model: str, *, on_progress: OnProgress | None = None) -> tuple[FileCh
         ConvergioError: as `download`, for what has to be fetched again.
         StorageError: the model came out of a folder, so there is nowhere to fetch it from.
     """
-    found = require(model)
+    found = require_receipt(model)
     report = Reporter(found.model, on_progress)
     with changing(found.model, report):
-        found = require(model)
+        found = require_receipt(model)
         if found.receipt is None:
             return (FileCheck(NAME, "changed"), *_restore(found, report))
         faults = check(found, report).faults

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from convergio_mlx.errors import StorageError
 from convergio_mlx.registry import load_registry
 from convergio_mlx.store.hashing import sha256_of
-from convergio_mlx.store.inventory import InstalledModel, require
+from convergio_mlx.store.inventory import InstalledModel, require_receipt
 from convergio_mlx.store.locks import using
 from convergio_mlx.store.names import is_wanted
 from convergio_mlx.store.progress import OnProgress, Reporter
@@ -63,12 +62,7 @@ def verify(model: str, *, on_progress: OnProgress | None = None) -> Verification
         ModelNotInstalledError: it is not installed.
         StorageError: the folder was put there by hand, so nobody knows what it should hold.
     """
-    found = require(model)
-    if not found.has_receipt:
-        raise StorageError(
-            f"[store] {found.model!r} has no receipt, since it was not downloaded or imported; "
-            "move its folder away, and `convergio-mlx models import` takes it in."
-        )
+    found = require_receipt(model)
     with using(found.folder):
         return check(found, Reporter(found.model, on_progress))
 
