@@ -49,11 +49,14 @@ def default_prompt(tools: Sequence[Tool], notation: ToolFormat) -> str:
     )
 
 
-@lru_cache(maxsize=32)
 def notation_of(tokenizer: Tokenizer) -> ToolFormat:
     """How a model writes calls, spaced as its template does."""
-    chat = tokenizer.chat_template(tools=True)
-    return format_of(tokenizer).fitted(_rendered(chat, _CALLED, None), _NAME)
+    return _fitted(tokenizer.chat_template(tools=True), format_of(tokenizer))
+
+
+@lru_cache(maxsize=32)
+def _fitted(chat: ChatTemplate, notation: ToolFormat) -> ToolFormat:
+    return notation.fitted(_rendered(chat, _CALLED, None), _NAME)
 
 
 def place(

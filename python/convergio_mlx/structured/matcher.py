@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -73,6 +74,7 @@ class Matchers:
     def __init__(self, table: LLTokenizer) -> None:
         """Takes the vocabulary."""
         self._table = table
+        self._looking = threading.Lock()
         self._compiled: OrderedDict[tuple[str, str | None], LLMatcher] = OrderedDict()
 
     def fresh(self, grammar: str, own: str | None = None) -> LLMatcher:
@@ -86,11 +88,16 @@ class Matchers:
             InvalidRequestError: llguidance refuses the grammar; its sentence says why.
         """
         key = (grammar, own)
-        compiled = self._compiled.get(key)
-        if compiled is None:
-            compiled = self._compiled[key] = self._compile(grammar, own)
-            while len(self._compiled) > _KEPT:
-                self._compiled.popitem(last=False)
+        with self._looking:
+            compiled = self._compiled.get(key)
+            if compiled is not None:
+                self._compiled.move_to_end(key)
+        if compiled is None:  # outside of the lock: a large one takes a good part of a second
+            compiled = self._compile(grammar, own)
+            with self._looking:
+                self._compiled[key] = compiled
+                if len(self._compiled) > _KEPT:
+                    self._compiled.popitem(last=False)
         return compiled.deep_copy()
 
     def _compile(self, grammar: str, own: str | None) -> LLMatcher:
@@ -99,18 +106,12 @@ class Matchers:
         grammars = [{"lark_grammar": grammar}]
         if own is not None:
             grammars.append({"name": "answer", "lark_grammar": own})
-        source = json.dumps({"grammars": grammars})
-        failed, messages = LLMatcher.validate_grammar_with_warnings(source, self._table)
-        if failed or messages:
+        matcher = LLMatcher(self._table, json.dumps({"grammars": grammars}), log_level=0)
+        faults = [matcher.get_error()] if matcher.is_error() else matcher.get_grammar_warnings()
+        if faults:
             raise InvalidRequestError(
-                f"[structured] the answer's form cannot be enforced ({sentence(messages[0])}); "
+                f"[structured] the answer's form cannot be enforced ({sentence(faults[0])}); "
                 "change the schema, pattern or grammar."
-            )
-        matcher = LLMatcher(self._table, source, log_level=0)
-        if matcher.is_error():
-            raise InvalidRequestError(
-                "[structured] the answer's form cannot be enforced "
-                f"({sentence(matcher.get_error())}); change the schema, pattern or grammar."
             )
         return matcher
 

@@ -7,6 +7,7 @@ of no known meaning, and bounds that it cannot keep.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -42,6 +43,19 @@ _ADDING = (
 _WHITESPACE = r" |\r?\n[ \t]{0,32}"
 """At one place: a space, or a new line and its indent. With more a model can idle for ever."""
 _DEEPEST = 100
+_STEP = 1e-9
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DATE = f"(?:{_YEAR}-(?:(?:0[13-9]|1[0-2])-..|02-(?:[01].|2[0-8]))|{_LEAP_YEAR}-02-29)"
+_TIME = "[0-9]{2}:[0-9]{2}:[0-5]"
+_EXACT = {
+    "date": f"^{_DATE}$",
+    "time": f"^{_TIME}",
+    "date-time": f"^{_DATE}.{_TIME}",
+    **dict.fromkeys(("duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")),
+}
+"""The formats that llguidance knows, and what it leaves out of them: a day that its year has not
+(29 February, and year 0), and a leap second, which only a table of them could tell."""
 
 
 def json_rule(schema: Any, where: str) -> str:
@@ -63,8 +77,11 @@ def json_rule(schema: Any, where: str) -> str:
             f"[schema] {where} is {plain!r}, which allows nothing or is no schema; give a JSON "
             "Schema as an object."
         )
-    for at, part in _parts(plain, where, 0):
+    for at, part in [*_parts(plain, where, 0)]:
         _check(at, part)
+        _close_bounds(part)
+        if pattern := _EXACT.get(part.get("format", "")):
+            _add_pattern(part, pattern)
     options = {"whitespace_pattern": _WHITESPACE}
     return f"%json {json.dumps({**plain, 'x-guidance': options})}"
 
@@ -77,7 +94,7 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": {}, **schema, "additionalProperties": False}
 
 
-def _parts(schema: Any, at: str, depth: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _parts(schema: Any, at: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """All schemas within a schema, itself included, each with its path."""
     if depth > _DEEPEST:
         raise InvalidRequestError(
@@ -122,6 +139,41 @@ def _check(at: str, schema: Mapping[str, Any]) -> None:
     least = schema.get("minProperties")
     if isinstance(least, int) and least > max(1, len(schema.get("required", ()))):
         _refuse(at, "minProperties", "can be enforced only for what is required, or as 1")
+
+    form = schema.get("format")
+    if form is not None and form not in _EXACT:
+        raise InvalidRequestError(
+            f"[schema] {at} has the 'format' {form!r}, which cannot be enforced; give one of "
+            f"{', '.join(_EXACT)}, or a 'pattern'."
+        )
+
+
+def _close_bounds(schema: dict[str, Any]) -> None:
+    """Exclusive bounds of numbers as inclusive ones a little within: llguidance lets a whole number
+    through that is an exclusive bound, where the other bound is less than 1 away."""
+    if schema.get("type") == "integer":
+        return
+    for bound, exclusive, step, inner in (
+        ("minimum", "exclusiveMinimum", _STEP, max),
+        ("maximum", "exclusiveMaximum", -_STEP, min),
+    ):
+        limit = schema.get(exclusive)
+        if limit is True:  # draft 4 has it beside the bound
+            limit = schema.get(bound)
+        if limit is None or isinstance(limit, bool) or not isinstance(limit, int | float):
+            continue
+        within = limit + step
+        if within == limit:
+            within = math.nextafter(limit, limit + step * math.inf)
+        schema[bound] = inner(within, schema.get(bound, within))
+        del schema[exclusive]
+
+
+def _add_pattern(schema: dict[str, Any], pattern: str) -> None:
+    if "pattern" in schema:
+        schema["allOf"] = [*schema.get("allOf", []), {"pattern": pattern}]
+    else:
+        schema["pattern"] = pattern
 
 
 def _refuse(at: str, keyword: str, why: str) -> NoReturn:
