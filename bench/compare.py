@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from comparison import plan, provenance, store, table
+from comparison import page, plan, provenance, store, table
 from comparison.checkpoint import Checkpoints
 from comparison.contender import CONTENDERS
 from comparison.measure import measure
@@ -44,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=Path, metavar="FILE", help="default: results/DATE.json")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="begin nothing after these")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots here")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page")
     parser.add_argument("--show", action="store_true", help="measure nothing")
     return parser.parse_args()
 
@@ -111,6 +112,8 @@ def main() -> None:
         print(table.render(rows))
     except UnlikeRowsError as error:
         sys.exit(str(error))
+    if given.page:
+        page.insert(given.page, table.render(rows))
     if given.plots:
         from comparison.plots import plot
 

@@ -4,41 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from comparison.contender import Contender
-from comparison.lines import lines
+from comparison.contender import CONTENDERS, Contender
+from comparison.lines import Line, lines
 from comparison.row import Row
 from comparison.statistic import Figure
 
+SUMMARY = ("decode, tokens/s", "prefill, tokens/s", "second turn's first token, ms")
+"""Measures whose ratios are told of a conversation."""
+SUMMARY_OF_A_START = ("process to first token, ms", "load, ms", "peak resident, MB")
+
 
 def render(rows: Sequence[Row]) -> str:
-    """Medians with the lowest and highest sample, and by how much ours is better.
+    """All of it: where it was measured, the ratios, then each case's medians with the lowest and
+    the highest sample.
 
     Raises:
         UnlikeRowsError: rows to be compared are of unlike machines, options or versions.
     """
-    out: list[str] = []
-    before: tuple[str, str] | None = None
-    columns: list[Contender] = []
-    for line in lines(rows):
-        if (line.geometry, line.case) != before:
-            before = (line.geometry, line.case)
-            columns = list(line.figures)
-            names = [f"{one.name} ({one.bits_per_weight:g} b)" for one in columns]
-            names += [f"ours / {one.name}" for one in columns if one.engine != "ours"]
-            job = next(row.job for row in rows if (row.geometry, row.case) == before)
-            warm = "after a warm-up" if job["warm_up"] else "no warm-up"
-            out += [
-                f"\n### {line.geometry}, {line.case}: {job['prompt']} tokens, then "
-                f"{job['answer']}; {warm}\n",
-                f"| | {' | '.join(names)} |",
-                "|---|" + "---:|" * len(names),
-            ]
-        cells = [_cell(line.figures.get(one), line.measure.digits) for one in columns]
-        cells += [_ratio(line.ratios.get(one)) for one in columns if one.engine != "ours"]
-        out.append(f"| {line.measure.title} | {' | '.join(cells)} |")
-    if not out:
+    found = list(lines(rows))
+    if not found:
         return "No rows.\n"
-    return "\n".join([provenance(rows[-1]), *out]) + "\n"
+    jobs = {(row.geometry, row.case): row.job for row in rows}
+    parts = [provenance(rows[-1]), *ratios(found)]
+    for (geometry, case), job in jobs.items():
+        warm = "after a warm-up" if job["warm_up"] else "no warm-up"
+        tokens = f"{job['prompt']} tokens, then {job['answer']}"
+        parts.append(f"\n### {geometry}, {case}: {tokens}; {warm}\n")
+        parts += _case([one for one in found if (one.geometry, one.case) == (geometry, case)])
+    return "\n".join(parts) + "\n"
+
+
+def ratios(found: Sequence[Line]) -> list[str]:
+    """How many times as good ours is, at a glance."""
+    others = [one for one in CONTENDERS if any(one in line.ratios for line in found)]
+    if not others:
+        return []
+    out = [
+        "\n### Ours, times as good\n",
+        f"| | {' | '.join(f'than {_titled(one)}' for one in others)} |",
+        "|---|" + "---:|" * len(others),
+    ]
+    for line in found:
+        wanted = SUMMARY_OF_A_START if "start" in line.case else SUMMARY
+        if line.measure.title in wanted and line.ratios:
+            cells = [_ratio(line.ratios.get(one)) for one in others]
+            name = f"{line.geometry}, {line.case}: {line.measure.title}"
+            out.append(f"| {name} | {' | '.join(cells)} |")
+    return out
+
+
+def _case(found: Sequence[Line]) -> list[str]:
+    columns = list(found[0].figures)
+    others = [one for one in columns if one.engine != "ours"]
+    names = [*map(_titled, columns), *(f"ours / {one.name}" for one in others)]
+    out = [f"| | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for line in found:
+        cells = [_cell(line.figures.get(one), line.measure.digits) for one in columns]
+        cells += [_ratio(line.ratios.get(one)) for one in others]
+        out.append(f"| {line.measure.title} | {' | '.join(cells)} |")
+    return out
+
+
+def _titled(one: Contender) -> str:
+    return f"{one.name} ({one.bits_per_weight:g} b)"
 
 
 def provenance(row: Row) -> str:

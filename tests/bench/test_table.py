@@ -1,9 +1,12 @@
 """The table that a run prints."""
 
+from pathlib import Path
+
 import pytest
 
 from bench.made_rows import JOB, row
 from comparison.geometry import GEOMETRIES, kv_numbers, weights_read
+from comparison.page import BEGIN, END, figures, insert
 from comparison.row import UnlikeRowsError
 from comparison.table import render
 
@@ -18,6 +21,15 @@ def test_medians_and_ratios() -> None:
         row("llama_cpp", "Q4_0", number=2, decode_seconds=1.0),
     ]
     lines = render(rows).splitlines()
+    assert lines[1:7] == [
+        "",
+        "### Ours, times as good",
+        "",
+        "| | than llama_cpp Q4_0 (4.5 b) |",
+        "|---|---:|",
+        "| thin-16, short: decode, tokens/s | 2.50 × |",
+    ]
+    del lines[1 : lines.index("### thin-16, short: 16 tokens, then 11; after a warm-up") - 1]
     assert lines[1:6] == [
         "",
         "### thin-16, short: 16 tokens, then 11; after a warm-up",
@@ -70,7 +82,8 @@ def test_a_fresh_process_has_its_start_told() -> None:
 
 def test_other_bytes_a_weight_have_no_ratio() -> None:
     lines = render([row(), row("llama_cpp", "Q4_1", 5.0)]).splitlines()
-    assert lines[6] == "| decode, tokens/s | 10.00 | 10.00 |  |"
+    assert "| decode, tokens/s | 10.00 | 10.00 |  |" in lines
+    assert "×" not in "".join(lines)
 
 
 def test_rows_of_unlike_runs_make_no_table() -> None:
@@ -78,3 +91,22 @@ def test_rows_of_unlike_runs_make_no_table() -> None:
         render([row(), row("llama_cpp", "Q4_0", job=JOB | {"threads": 4})])
     with pytest.raises(UnlikeRowsError, match="differ in commit"):
         render([row(), row(number=1, commit="another")])
+
+
+def test_a_page_holds_the_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    table = render([row(), row("llama_cpp", "Q4_0")])
+    insert(page, table)
+    insert(page, table)
+    assert figures(page) == table
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("\n\nafter\n")
+
+
+def test_a_page_without_marks_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing here\n")
+    with pytest.raises(ValueError, match=r"^\[bench\] .*page\.md has no place for figures; add"):
+        insert(page, "table")
+    assert page.read_text() == "nothing here\n"
