@@ -94,7 +94,12 @@ class Plan:
     ) -> GrammarConstraint | None:
         inside = splitter is not None and splitter.is_thinking
         grammar = answer_grammar(
-            self.choice, self.notation, self.response_format, self.marks, inside
+            self.choice,
+            self.notation,
+            self.response_format,
+            self.marks,
+            inside=inside,
+            tokens=self.tokenizer.added_ids(self.shown),
         )
         if grammar is None:
             return None

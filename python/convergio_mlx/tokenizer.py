@@ -188,6 +188,12 @@ class Tokenizer:
         """Ids of the tokens that are no text."""
         return self._special_ids
 
+    def added_ids(self, texts: Iterable[str]) -> dict[str, int]:
+        """The ids of those of the texts that are added tokens, special or not: an encoder takes
+        each as a whole wherever it is spelled out."""
+        wanted = frozenset(texts)
+        return {token.content: i for i, token in self._added.items() if token.content in wanted}
+
     def chat_template(self, tools: bool = False, name: str | None = None) -> ChatTemplate:
         """The template to render a conversation with.
 

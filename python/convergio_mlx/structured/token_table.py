@@ -26,11 +26,10 @@ class _Vocabulary:
     is_tokenizer_wrapper = True
     bos_token_id = None
 
-    def __init__(self, tokenizer: Tokenizer, plain: Collection[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, marks: Collection[str]) -> None:
         self.tokens = tokenizer.token_bytes()
-        self.special_token_ids = [
-            token for token in tokenizer.special_ids if tokenizer.id_to_token(token) not in plain
-        ]
+        added = tokenizer.added_ids(marks).values()
+        self.special_token_ids = sorted({*tokenizer.special_ids, *added})
         self._special = frozenset(self.special_token_ids)
         # The end of an answer is no token of the table: which tokens end it, the request says.
         self.eos_token_id = len(self.tokens)
@@ -68,13 +67,13 @@ class _Vocabulary:
         return {data: i for i, data in tokens if data and i not in self._special}
 
 
-def matchers_of(tokenizer: Tokenizer, plain: Collection[str]) -> Matchers:
+def matchers_of(tokenizer: Tokenizer, marks: Collection[str]) -> Matchers:
     """What makes the matchers over a tokenizer's vocabulary.
 
     Args:
         tokenizer: a model's.
-        plain: special tokens that count as the text they are spelled as: the marks of calls and of
-            reasoning, which grammars name as text. The same at every call.
+        marks: tokens that no text has in it, special or not: the marks of calls and of reasoning,
+            which grammars name by id. The same at every call.
 
     Raises:
         InvalidRequestError: its tokens have no bytes of their own.
@@ -84,6 +83,6 @@ def matchers_of(tokenizer: Tokenizer, plain: Collection[str]) -> Matchers:
         if matchers is None:
             from llguidance import LLTokenizer
 
-            vocabulary: Any = _Vocabulary(tokenizer, plain)
+            vocabulary: Any = _Vocabulary(tokenizer, marks)
             matchers = _MADE[tokenizer] = Matchers(LLTokenizer(vocabulary))
         return matchers
