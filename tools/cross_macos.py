@@ -63,7 +63,7 @@ def build(out: Path) -> Path:
     zig = fetch_zig(out)
     settings = {
         "CMAKE_SYSTEM_NAME": "Darwin",
-        "CMAKE_OSX_DEPLOYMENT_TARGET": "14.0",  # without, cmake takes it for one without rpaths
+        "CMAKE_OSX_DEPLOYMENT_TARGET": "14.0",
         "CMAKE_SYSTEM_PROCESSOR": "arm64",
         "CMAKE_CXX_COMPILER": wrapper(out / "zig-c++", zig, "c++", "-target", TARGET),
         "CMAKE_C_COMPILER": wrapper(out / "zig-cc", zig, "cc", "-target", TARGET),
@@ -72,6 +72,7 @@ def build(out: Path) -> Path:
         "CMAKE_INSTALL_NAME_TOOL": "/bin/true",
         "CMAKE_BUILD_WITH_INSTALL_RPATH": "ON",
         "CMAKE_OSX_SYSROOT": "",
+        "CMAKE_SHARED_LIBRARY_RUNTIME_CXX_FLAG": "-Wl,-rpath,",  # cmake 3.25 asks a Mac's sw_vers
         "CONVERGIO_MLX_ROOT": fetch_mlx("mlx-metal", PLATFORM, out),
     }
     options = [f"--config-settings=cmake.define.{key}={value}" for key, value in settings.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from distribution.builds import ROOT, takes_minutes
 pytestmark = [takes_minutes, pytest.mark.timeout(1800)]
 
 
+@pytest.mark.skipif(platform.machine() == "aarch64", reason="this machine is one: tests/native")
 @pytest.mark.skipif(
     not (shutil.which("aarch64-linux-gnu-g++") and shutil.which("qemu-aarch64")),
     reason="needs Debian's g++-aarch64-linux-gnu and qemu-user",
