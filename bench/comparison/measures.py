@@ -79,6 +79,11 @@ def _primitives(row: Row) -> float | None:
     return count / GEOMETRIES[row.geometry]["num_hidden_layers"] if count else None
 
 
+def _map(row: Row) -> float | None:
+    seconds = row.found["detail"].get("map_seconds")
+    return None if seconds is None else seconds * 1e3
+
+
 def _beyond(row: Row) -> float:
     tokens = sum(row.job[part] for part in ("prompt", "answer", "second_turn"))
     kv = kv_numbers(GEOMETRIES[row.geometry], tokens) * KV_BYTES
@@ -102,10 +107,11 @@ MEASURES = (
     Measure("decode of JSON, % of free", _bound, None, 0),
     Measure("process to first token, ms", _start, False),
     Measure("import, ms", _found("import_seconds", 1e3), False),
-    Measure("load, ms", _found("load_seconds", 1e3), False),
+    Measure("load, tokenizer included, ms", _found("load_seconds", 1e3), False),
+    Measure("load without tokenizer, ms", _map, None),
     Measure("peak resident, MB", _found("peak_bytes", 1e-6), False, 0),
     Measure("peak beyond file and KV, MB", _beyond, None, 0),
-    Measure("resident but for files, MB", _found("own_bytes", 1e-6), None, 0),
+    Measure("resident when loaded, MB", _found("loaded_resident_bytes", 1e-6), None, 0),
     Measure("primitives a step and layer", _primitives, None, 1),
     Measure("energy of the whole process, J", _found("energy_joules", 1.0), False),
 )

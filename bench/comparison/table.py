@@ -11,7 +11,11 @@ from comparison.statistic import Figure
 
 SUMMARY = ("decode, tokens/s", "prefill, tokens/s", "second turn's first token, ms")
 """Measures whose ratios are told of a conversation."""
-SUMMARY_OF_A_START = ("process to first token, ms", "load, ms", "peak resident, MB")
+SUMMARY_OF_A_START = (
+    "process to first token, ms",
+    "load, tokenizer included, ms",
+    "peak resident, MB",
+)
 
 
 def render(rows: Sequence[Row]) -> str:

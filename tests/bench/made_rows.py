@@ -43,6 +43,7 @@ def row(
     found = {
         "import_seconds": 0.1,
         "load_seconds": 0.002,
+        "loaded_resident_bytes": 30_000_000,
         "peak_bytes": 700_000_000,
         "own_bytes": 50_000_000,
         "process_to_first_token_seconds": 0.8,

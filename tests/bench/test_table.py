@@ -71,7 +71,7 @@ def test_memory_beyond_the_file_and_the_keys_and_values() -> None:
 def test_less_time_is_better() -> None:
     slow = dict(row().found) | {"load_seconds": 0.006}
     lines = render([row(), row("llama_cpp", "Q4_0", found=slow)]).splitlines()
-    assert "| load, ms | 2.0 | 6.0 | 3.00 × |" in lines
+    assert "| load, tokenizer included, ms | 2.0 | 6.0 | 3.00 × |" in lines
 
 
 def test_a_fresh_process_has_its_start_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,10 @@ class Ours:
         self._engine_class = cm.Engine  # imports the engine's modules
 
     def load(self, job: Job) -> None:
+        start = time.perf_counter()
         self._engine = self._engine_class.load(job.model)
+        self._map_seconds = time.perf_counter() - start
+        _ = self._engine.tokenizer  # the others' load reads theirs
         self._cached: list[int] = []
 
     def answer(self, prompt: Sequence[int], count: int) -> Iterator[int]:
@@ -50,6 +54,7 @@ class Ours:
         return {
             "device": self._native.backend(),
             "isa": self._native.active_isa(),
+            "map_seconds": self._map_seconds,
             "cached_tokens": self._cached,
             "step_primitives": model.step_primitives(),
             "read_bytes_per_second": self._native.read_bandwidth(model.step_weight_bytes, 1.0),
