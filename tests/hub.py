@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ TOKEN = "hf_test"
 _BLOCK = 16 << 10
 
 
+@lru_cache(maxsize=1000)
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=1000)
 def git_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
@@ -52,7 +59,7 @@ class Repository:
         data = self.files[name]
         found: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git_id(data)}
         if self.is_lfs(name):
-            sha256 = hashlib.sha256(data).hexdigest()
+            sha256 = sha256_of(data)
             pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\n".encode()
             found["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": len(pointer)}
             found["blobId"] = git_id(pointer)
@@ -208,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not repository.is_lfs(file):
             self._send(data, {**headers, "ETag": f'"{git_id(data)}"'}, fault)
             return
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_of(data)
         self.send_response(302)
         for key, value in {
             **headers,
@@ -223,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _store(self, sha256: str, fault: Fault | None) -> None:
         every = (data for one in self.server.repositories.values() for data in one.files.values())
-        data = next((one for one in every if hashlib.sha256(one).hexdigest() == sha256), None)
+        data = next((one for one in every if sha256_of(one) == sha256), None)
         if data is None:
             self._refuse(404, {})
         else:

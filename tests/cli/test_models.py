@@ -15,7 +15,7 @@ from cli.terminal import CTRL_C, Open
 from convergio_mlx.cli import exits
 from convergio_mlx.cli.progress import duration
 from convergio_mlx.registry import document
-from hub import Hub
+from hub import Fault, Hub
 from store.models import GUIDE, MODEL, REPOSITORY, guide
 
 Models = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -203,6 +203,13 @@ def test_a_broken_override_is_a_warning_without_control_characters(
     assert found.stderr.startswith(b"warning: [registry] entry 1 of ")
     assert b"\x1b" not in found.stderr + found.stdout
     assert b"\\x1b]0;owned\\x07" in found.stderr
+
+
+def test_what_a_hub_writes_into_its_headers_is_not_shown(command: Models, hub: Hub) -> None:
+    hub.faults = [Fault("/api/models/", headers={"X-HF-Warning": "topic; \x9b31mowned"})]
+    found = command("download", MODEL)
+    assert found.returncode == exits.OK
+    assert b"owned" not in found.stderr + found.stdout
 
 
 def test_pin(command: Models, hub: Hub, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from importlib import import_module
 
 from convergio_mlx import __version__
@@ -30,6 +31,8 @@ _COMMANDS = (chat, complete, setup, models, doctor, bench, help_pages, completio
 def run() -> None:
     """Obeys this process's command line."""
     with reported():
+        # The hub's library would log what servers write in their headers, as it comes.
+        os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
         parser = make_parser()
         given = parser.parse_args()
         _apply_config()

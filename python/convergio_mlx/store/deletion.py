@@ -51,12 +51,18 @@ def delete(model: str) -> int:
             uses.enter_context(unused(there[0]))
         freed = sum(freed_by_deleting(folder) for folder in there)
         trash = made(trash_folder())
-        for folder in there:
+        moved = [f"{name}.{secrets.token_hex(8)}" for _ in there]
+        for folder, one in zip(there, moved, strict=True):
             try:
-                os.rename(folder, trash / f"{name}.{secrets.token_hex(8)}")
+                os.rename(folder, trash / one)
             except OSError as error:
                 raise cannot("delete", folder, error) from error
         for one in os.listdir(trash):
             emptied(trash / one)
+        if any(os.path.lexists(trash / one) for one in moved):
+            raise StorageError(
+                f"[store] {name!r} is deleted, but its files in {str(trash)!r} cannot be removed; "
+                "check the permissions and remove them by hand."
+            )
         used_file(name).unlink(missing_ok=True)
     return freed

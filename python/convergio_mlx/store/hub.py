@@ -71,8 +71,11 @@ def plan(entry: RegistryEntry) -> Plan:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
+    from convergio_mlx import __version__
+
     try:
-        info = HfApi(endpoint=endpoint()).model_info(
+        api = HfApi(endpoint(), library_name="convergio-mlx", library_version=__version__)
+        info = api.model_info(
             entry.repository, revision=entry.revision, files_metadata=True, timeout=_TIMEOUT
         )
         revision, siblings = info.sha, info.siblings or []
