@@ -71,6 +71,12 @@ async def lateness(work: Awaitable[Any]) -> list[float]:
     return late
 
 
+def is_overloaded() -> bool:
+    """Whether the machine has twice as much to do as it has processors: whoever holds the GIL may
+    then wait for one, and all others for it, so that the rarest turns say nothing of us."""
+    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+
+
 class Crowd:
     """All callers, and what each has to get."""
 
@@ -136,13 +142,14 @@ class Crowd:
 def test_a_crowd_gets_right_answers_and_the_loop_turns() -> None:
     with MlxProvider() as provider:
         crowd = Crowd(provider)
-        worst = []
+        worst: list[float] = []
         while not worst or worst[-1] > LATE:
             late = sorted(asyncio.run(lateness(crowd.all_at_once())))
-            worst.append(late[-1])
+            hundredth = late[len(late) * 99 // 100]
+            worst.append(hundredth if is_overloaded() else late[-1])
             print(
                 f"\n{len(late)} turns of the loop; late by {late[len(late) // 2] * 1e3:.2f} ms at "
-                f"the median, {late[len(late) * 99 // 100] * 1e3:.1f} ms at the 99th percentile, "
+                f"the median, {hundredth * 1e3:.1f} ms at the 99th percentile, "
                 f"{late[-1] * 1e3:.1f} ms at most",
                 file=sys.stderr,
             )
@@ -197,15 +204,18 @@ def test_nothing_is_left_of_many_answers() -> None:
 def test_shutdown_frees_the_memory() -> None:
     from convergio_mlx.native import native
 
+    before = native().memory()[0]  # of other providers
     provider = MlxProvider()
     provider.init()
+    for number in range(5):
+        provider.chat(MODEL, None, question(number), params=params(number))
     stream = provider.stream(MODEL, None, question(1))
     next(stream)
-    held = native().memory()[0]
+    held = native().memory()[0] - before
     assert held > 0
     provider.shutdown()
     assert stream.response().finish_reason in ("cancelled", "stop")
     deadline = time.monotonic() + 5
-    while native().memory()[0] > held / 4 and time.monotonic() < deadline:
+    while native().memory()[0] - before > held / 10 and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert native().memory()[0] <= held / 4
+    assert native().memory()[0] - before <= held / 10
