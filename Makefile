@@ -28,8 +28,10 @@ format:  ## put Python and C++ into their formats
 stubs:  ## write python/convergio_mlx/_native.pyi from the installed extension
 	$(PYTHON) -m nanobind.stubgen -q -m convergio_mlx._native -o python/convergio_mlx/_native.pyi
 
-docs:  ## write docs/cli.md from the program's own help
+docs:  ## write docs/cli.md, the README's table of models, docs/session.md and its pictures
 	$(PYTHON) tools/make_cli_docs.py
+	$(PYTHON) tools/make_readme_table.py
+	$(PYTHON) tools/record_session.py
 
 site:  ## the documentation as pages, in build/site; a warning is an error
 	$(PIP) install -r docs/requirements.txt

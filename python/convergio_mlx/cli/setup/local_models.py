@@ -105,7 +105,7 @@ def _draw(desk: Desk, shelf: Shelf, shown: int) -> None:
     for problem in shelf.problems:
         out.hanging("! ", problem)
     out.line()
-    out.line(f"     {'Installed':18} {'Size':>8}  Last used", style=BOLD)
+    out.line(f"      {'Installed':18} {'Size':>8}  Last used", style=BOLD)
     for number, model in enumerate(shelf.here, 1):
         marks = [
             *(["default"] if model.is_default else ()),
@@ -113,15 +113,15 @@ def _draw(desk: Desk, shelf: Shelf, shown: int) -> None:
         ]
         used = _ago(model.installed.last_used) if model.installed else "-"
         out.hanging(
-            f"{number:3}  {model.id:18} {size(model.size):>8}  {used:12} ", ", ".join(marks)
+            f"{number:3}   {model.id:18} {size(model.size):>8}  {used:12} ", ", ".join(marks)
         )
     out.line()
-    out.line(f"     {'To be had':18} {'Download':>8}  Memory  Suits this machine?", style=BOLD)
+    out.line(f"      {'To be had':18} {'Download':>8}  Memory  Suits this machine?", style=BOLD)
     for number, model in enumerate(shelf.there[:shown], len(shelf.here) + 1):
         _draw_available(desk, number, model)
     more = len(shelf.there) - shown
     if more > 0:
-        out.line(f"     m  {more} more", style=DIM)
+        out.line(f"      m  {more} more", style=DIM)
     desk.hint(
         "* recommended  + suits  - does not. Number or id of a model and Enter; an empty line "
         "goes back."
