@@ -1,5 +1,6 @@
 #include "engine/runtime.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unordered_map.h>
@@ -30,9 +31,11 @@ void bind_runtime(nb::module_& m) {
       "memory",
       [] {
         const engine::Memory memory = engine::memory();
-        return std::tuple(memory.active, memory.peak, memory.cached);
+        return std::tuple(memory.active, memory.peak, memory.cached, memory.limit, memory.weights);
       },
-      "Bytes that MLX holds: (active, peak, cached).");
+      "Bytes that MLX holds and may hold: (active, peak, cached, limit, weights).");
+  m.def("set_memory_limit", &engine::set_memory_limit, "bytes"_a.none(),
+        "Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.");
   m.def("gpu", &engine::gpu,
         "What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.");
   m.def("usable_cores", &kernels::usable_cores,

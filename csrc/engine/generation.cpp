@@ -10,6 +10,7 @@
 #include "engine/failure.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
+#include "mlx/stream.h"
 #include "mlx/transforms.h"
 
 namespace convergio::engine {
@@ -55,6 +56,17 @@ bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
 mx::array last_row(const mx::array& x) {
   const int n = x.shape(0);
   return n == 1 ? x : mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
+}
+
+/// What a failed evaluation had begun ends before the memory that it uses is freed.
+void settle(const Error& error) {
+  if (error.kind() != ErrorKind::OutOfMemory && error.kind() != ErrorKind::InferenceFailed) {
+    return;
+  }
+  try {
+    mx::synchronize();
+  } catch (const std::exception&) {  // the same failure again
+  }
 }
 
 Sample read(const mx::array& chosen) {
@@ -118,6 +130,7 @@ bool Generation::step() {
     }
   } catch (...) {
     const Error error = classify(std::current_exception(), ErrorKind::InferenceFailed);
+    settle(error);
     if (error.kind() == ErrorKind::Cancelled) {
       finish(Finish::Cancelled);
     } else if (error.kind() != ErrorKind::OutOfMemory || !start_over()) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "engine/memory.h"
 #include "engine/prefix_cache.h"
 #include "model/forward.h"
 
@@ -12,8 +13,9 @@ namespace convergio::engine {
 /// A model with what is kept of the sequences that ran through it.
 struct LoadedModel {
   LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t kept_bytes)
-      : model(std::move(loaded)), prefixes(model, kept_bytes) {}
+      : room(loaded->weight_bytes()), model(std::move(loaded)), prefixes(model, kept_bytes) {}
 
+  const WeightsRoom room;
   const std::shared_ptr<const model::Model> model;
   PrefixCache prefixes;
 };

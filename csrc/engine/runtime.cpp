@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
@@ -24,8 +25,8 @@ namespace convergio::engine {
 namespace {
 
 constexpr std::size_t kMostActive = 8;  ///< requests that take turns; each holds a KV cache
-/// Freed GPU buffers that MLX may keep: enough for a step's, bounded so that their count stays far
-/// from the driver's limit.
+/// Freed GPU buffers that MLX may keep: enough for a step's. Metal's are a page of 16 KiB at least,
+/// so these are 65 536 at most, far from its limit of 499 000.
 constexpr std::size_t kBufferCacheBytes = std::size_t{1} << 30;
 
 std::mutex start_mutex;
@@ -45,6 +46,17 @@ void read_environment() {
                     "', but this machine has: cpu" +
                     (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
   }
+  if (const char* given = std::getenv("CONVERGIO_MLX_MEMORY_LIMIT")) {
+    const std::string_view text = given;
+    std::size_t bytes = 0;
+    const auto [end, error] = std::from_chars(text.begin(), text.end(), bytes);
+    if (error != std::errc() || end != text.end() || bytes == 0) {
+      throw Error(ErrorKind::InvalidRequest,
+                  "[engine] CONVERGIO_MLX_MEMORY_LIMIT is '" + std::string(text) +
+                      "', which must be a whole number of bytes above 0.");
+    }
+    set_memory_limit(bytes);
+  }
   try {
     kernels::active_isa();
   } catch (const std::invalid_argument& error) {
@@ -56,6 +68,7 @@ void read_environment() {
 void prepare() {
   static std::once_flag done;
   std::call_once(done, [] {
+    set_memory_limit(std::nullopt);
     read_environment();
     if (mx::default_device() == mx::Device::gpu) {
       mx::set_cache_limit(kBufferCacheBytes);
@@ -124,8 +137,6 @@ std::string backend() {
   return "cuda";
 #endif
 }
-
-Memory memory() { return {mx::get_active_memory(), mx::get_peak_memory(), mx::get_cache_memory()}; }
 
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
   prepare();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/generation.h"
+#include "engine/memory.h"
 #include "engine/request.h"
 #include "engine/worker.h"
 #include "model/forward.h"
@@ -26,14 +27,6 @@ void shutdown();
 /// "metal", "cuda" or "cpu": where MLX computes. Throws Error where the environment asks for what
 /// this machine lacks.
 std::string backend();
-
-/// Memory that MLX holds, in bytes.
-struct Memory {
-  std::size_t active = 0;
-  std::size_t peak = 0;
-  std::size_t cached = 0;
-};
-Memory memory();
 
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();

@@ -1,20 +1,37 @@
 #include "kernels/primitive.h"
 
+#include <atomic>
+#include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "kernels/cores.h"
 #include "kernels/isa.h"
 #include "mlx/allocator.h"
 #include "mlx/backend/cpu/encoder.h"
+#include "mlx/memory.h"
 #include "mlx/primitives.h"
 #include "mlx/utils.h"
 
 namespace convergio::kernels {
 
 namespace {
+
+std::atomic<std::size_t> limit = std::numeric_limits<std::size_t>::max();
+
+class OverLimit : public std::bad_alloc {
+ public:
+  OverLimit(std::size_t bytes, std::size_t most)
+      : what_(std::to_string(bytes) + " bytes more would exceed the limit of " +
+              std::to_string(most)) {}
+  const char* what() const noexcept override { return what_.c_str(); }
+
+ private:
+  std::string what_;
+};
 
 class CpuOp : public mx::UnaryPrimitive {
  public:
@@ -51,7 +68,12 @@ mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector
 
 void allocate(mx::array& out) { out.set_data(memory(out.nbytes())); }
 
+void limit_memory(std::size_t bytes) { limit = bytes; }
+
 mx::allocator::Data memory(std::size_t bytes) {
+  if (const std::size_t most = limit; bytes > most || mx::get_active_memory() > most - bytes) {
+    throw OverLimit(bytes, most);
+  }
   mx::allocator::Data data = mx::allocator::malloc(bytes);
   if (bytes > 0 && data.buffer().ptr() == nullptr) {
     throw std::bad_alloc();

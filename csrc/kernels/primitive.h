@@ -30,8 +30,11 @@ mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector
                  Prepare prepare);
 
 /// Memory by MLX's allocator; throws std::bad_alloc where there is none, which MLX's own on CPU
-/// leaves to a null pointer.
+/// leaves to a null pointer, or where it would exceed the limit.
 mx::allocator::Data memory(std::size_t bytes);
+
+/// From now on memory() lets MLX hold so many bytes.
+void limit_memory(std::size_t bytes);
 
 /// Memory for a whole row-contiguous output. Throws as memory() does.
 void allocate(mx::array& out);

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from convergio_mlx.events import Answer, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
     from convergio_mlx.machine import Availability, availability
+    from convergio_mlx.memory import MemoryUse, memory_use, set_memory_limit
     from convergio_mlx.providers.chat import (
         ChatResponse,
         ResponseEvent,
@@ -65,6 +66,7 @@ _HOMES = {
     "FinishEvent": "events",
     "Generation": "generation",
     "GenerationStats": "generation",
+    "MemoryUse": "memory",
     "MlxProvider": "providers.mlx",
     "ModelConfig": "providers.interface",
     "Provider": "providers.interface",
@@ -82,7 +84,9 @@ _HOMES = {
     "ToolDefinition": "providers.chat",
     "availability": "machine",
     "compaction_threshold": "context",
+    "memory_use": "memory",
     "mlx_provider_create": "providers.mlx",
+    "set_memory_limit": "memory",
 }
 
 __all__ = [
@@ -104,6 +108,7 @@ __all__ = [
     "FinishEvent",
     "Generation",
     "GenerationStats",
+    "MemoryUse",
     "MlxProvider",
     "ModelConfig",
     "Provider",
@@ -122,7 +127,9 @@ __all__ = [
     "__version__",
     "availability",
     "compaction_threshold",
+    "memory_use",
     "mlx_provider_create",
+    "set_memory_limit",
 ]
 
 

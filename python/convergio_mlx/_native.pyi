@@ -12,8 +12,15 @@ def mlx_version() -> str:
 def backend() -> str:
     """Where MLX computes: 'metal', 'cuda' or 'cpu'."""
 
-def memory() -> tuple[int, int, int]:
-    """Bytes that MLX holds: (active, peak, cached)."""
+def memory() -> tuple[int, int, int, int, int]:
+    """
+    Bytes that MLX holds and may hold: (active, peak, cached, limit, weights).
+    """
+
+def set_memory_limit(bytes: int | None) -> None:
+    """
+    Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.
+    """
 
 def gpu() -> dict[str, str | int]:
     """

@@ -1,0 +1,68 @@
+#include "engine/memory.h"
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+
+#include "io/error.h"
+#include "kernels/primitive.h"
+#include "mlx/device.h"
+#include "mlx/memory.h"
+
+namespace convergio::engine {
+
+namespace {
+
+namespace mx = mlx::core;
+
+std::mutex mutex;
+std::optional<std::size_t> given;  ///< by set_memory_limit
+std::size_t weights = 0;           ///< of all loaded models
+
+/// What is left for arrays. Mapped weights are none of MLX's; on a GPU they are arrays too.
+void apply() {
+  if (!given) {
+    kernels::limit_memory(mx::get_memory_limit());
+    return;
+  }
+  const bool mapped = mx::default_device() == mx::Device::cpu;
+  kernels::limit_memory(*given - (mapped ? std::min(weights, *given) : 0));
+}
+
+}  // namespace
+
+Memory memory() {
+  const std::scoped_lock lock(mutex);
+  return {.active = mx::get_active_memory(),
+          .peak = mx::get_peak_memory(),
+          .cached = mx::get_cache_memory(),
+          .limit = given.value_or(mx::get_memory_limit()),
+          .weights = weights};
+}
+
+void set_memory_limit(std::optional<std::size_t> bytes) {
+  const std::scoped_lock lock(mutex);
+  given = bytes;
+  apply();
+}
+
+WeightsRoom::WeightsRoom(std::size_t bytes) : bytes_(bytes) {
+  const std::scoped_lock lock(mutex);
+  if (given && weights + bytes > *given) {
+    throw Error(ErrorKind::OutOfMemory,
+                "[engine] the model's weights take " + std::to_string(bytes) +
+                    " bytes, but the memory limit of " + std::to_string(*given) + " bytes leaves " +
+                    std::to_string(*given - std::min(weights, *given)) +
+                    "; raise the limit, close another model, or load a smaller one.");
+  }
+  weights += bytes;
+  apply();
+}
+
+WeightsRoom::~WeightsRoom() {
+  const std::scoped_lock lock(mutex);
+  weights -= bytes_;
+  apply();
+}
+
+}  // namespace convergio::engine

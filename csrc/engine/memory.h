@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+namespace convergio::engine {
+
+/// Memory that MLX holds, in bytes.
+struct Memory {
+  std::size_t active = 0;
+  std::size_t peak = 0;
+  std::size_t cached = 0;   ///< freed, and held for the next array
+  std::size_t limit = 0;    ///< on what is active, with weights where that was asked for
+  std::size_t weights = 0;  ///< of all loaded models, mapped or not
+};
+Memory memory();
+
+/// Bounds the weights of models, mapped or not, together with MLX's arrays; what would exceed it
+/// fails as if memory had run out. nullopt: MLX's own limit for this machine, on arrays alone.
+void set_memory_limit(std::optional<std::size_t> bytes);
+
+/// The room that a loaded model's weights take within the limit.
+class WeightsRoom {
+ public:
+  /// Throws Error (OutOfMemory) where there is not so much.
+  explicit WeightsRoom(std::size_t bytes);
+  ~WeightsRoom();
+  WeightsRoom(const WeightsRoom&) = delete;
+  WeightsRoom& operator=(const WeightsRoom&) = delete;
+
+ private:
+  const std::size_t bytes_;
+};
+
+}  // namespace convergio::engine
