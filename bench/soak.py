@@ -4,7 +4,9 @@
 
 Eight threads and a hundred asyncio tasks ask at once, of all kinds: greedy and sampled, with
 log-probabilities, constraints and stop strings, cancelled, dropped, past their deadline, refused.
-After each tenth of the requests, with nothing at work, it prints what the process holds.
+After each tenth of the requests, with nothing at work, it prints what the process holds, and for
+how long the asyncio loop did not turn at most, beside how long another process that only sleeps was
+kept waiting by the machine itself.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import gc
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -88,6 +91,44 @@ class Asker:
                 await answer.text()
 
 
+class MachineWatch:
+    """A process that sleeps a millisecond again and again, and says by how much it overslept."""
+
+    CODE = """
+import select, sys, time
+longest = 0
+while True:
+    began = time.perf_counter()
+    asked, _, _ = select.select([sys.stdin], [], [], 0.001)
+    longest = max(longest, time.perf_counter() - began - 0.001)
+    if asked:
+        if not sys.stdin.readline():
+            break
+        print(longest, flush=True)
+        longest = 0
+"""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self.CODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def longest(self) -> float:
+        """Seconds, since it was last asked."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.communicate()
+
+
 class LoopWatch:
     """The longest time for which an asyncio loop did not turn."""
 
@@ -156,13 +197,20 @@ def main() -> None:
     rows = []
     with cm.Engine.load(args.model, prefix_cache_bytes=int(args.kept_mb * 1e6)) as engine:
         asker = Asker(engine)
+        machine = MachineWatch()
         started = time.perf_counter()
         for step in range(SAMPLES + 1):
+            machine.longest()
             longest = burst(asker, args.requests // SAMPLES, step) if step else 0.0
-            row = {"requests": step * (args.requests // SAMPLES), **sample(asker)}
-            row |= {"loop_pause_ms": longest * 1e3, "seconds": time.perf_counter() - started}
+            pauses = {
+                "loop_pause_ms": longest * 1e3,
+                "machine_pause_ms": machine.longest() * 1e3,
+            }
+            row = {"requests": step * (args.requests // SAMPLES), **sample(asker), **pauses}
+            row["seconds"] = time.perf_counter() - started
             rows.append(row)
             print("  ".join(f"{name} {value:.6g}" for name, value in row.items()), flush=True)
+        machine.close()
     if args.json:
         args.json.write_text(json.dumps({"argv": sys.argv[1:], "rows": rows}, indent=1))
 
