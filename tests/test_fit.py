@@ -69,7 +69,7 @@ from convergio_mlx.fit import folder_footprint, _PROGRAM
 from convergio_mlx.native import native
 folder, tokens = Path(sys.argv[1]), int(sys.argv[2])
 config = json.loads((folder / "config.json").read_text())
-engine = cm.Engine.load(folder)
+engine = cm.Engine.load(folder, prefix_cache_bytes=0)
 before = native().memory()[0]
 made = native().Request(checkpoints.tokens(config, tokens), max_tokens=1, stop_tokens=[],
     timeout=None, prefill_chunk=512, temperature=0.0, top_k=0, top_p=1.0, min_p=0.0,

@@ -209,3 +209,34 @@ def test_the_flags_of_the_bare_command(run: Run, arguments: list[str]) -> None:
 def test_json_of_the_bare_command(run: Run) -> None:
     for arguments in (["--json", "-m", "words"], ["--json", "chat", "-m", "words"]):
         assert json.loads(run(*arguments, stdin=b"x").stdout)["finish_reason"] == "stop"
+
+
+def test_list_models_is_models_list(run: Run) -> None:
+    listed = run("models", "list")
+    assert listed.stdout.startswith(b"MODEL ")
+    assert run("--list-models").stdout == listed.stdout
+    found = run("--list-models", "--json").stdout
+    assert found == run("models", "list", "--json").stdout == run("--json", "--list-models").stdout
+    assert json.loads(found)["models"][0]["id"] == "llama-3.2-1b"
+
+
+def test_another_provider_is_not_here(run: Run) -> None:
+    found = run("--provider", "openai")
+    assert found.returncode == 2
+    assert b"argument --provider: invalid choice: 'openai' (choose from " in found.stderr
+
+
+def test_a_model_that_does_not_fit_is_forced(run: Run) -> None:
+    code = (
+        "import convergio_mlx.fit as f; from convergio_mlx.hardware.facts import Memory;"
+        "f.memory_for_models = lambda: Memory(10**8, 10**8);"
+        "from convergio_mlx.cli import main; main()"
+    )
+    tight = [PROGRAM[0], "-c", code]
+    found = run("chat", "x", "-m", "words", command=tight)
+    assert found.returncode == 6
+    assert found.stderr.decode().startswith("error: [fit] 'words' needs ")
+    assert found.stderr.decode().endswith(
+        "100 MB is available; close other programs, force the load with force=True or --force.\n"
+    )
+    assert run("chat", "x", "-m", "words", "--force", command=tight).stdout == ANSWER
