@@ -60,7 +60,7 @@ def masks(tokenizer: Tokenizer, vocab_size: int) -> None:
     """Prints what masks cost without a model."""
     start = time.perf_counter()
     plan = answering.plan(tokenizer, PROMPT, tools=[TOOL])
-    matchers_of(tokenizer, plan.shown)
+    matchers_of(tokenizer, plan.spelled)
     print(
         f"token table of {vocab_size} tokens, once a model: {time.perf_counter() - start:.2f} s\n"
     )

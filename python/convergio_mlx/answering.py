@@ -39,10 +39,13 @@ class Plan:
     budget: int | None
 
     @property
-    def shown(self) -> tuple[str, ...]:
-        """Special tokens that must show up in the answer's text, for the parsers to see."""
-        marks = () if self.marks is None else (self.marks.begin, self.marks.end)
-        return (*marks, *self.notation.spelled)
+    def spelled(self) -> tuple[str, ...]:
+        """All marks of the model: of calls and of reasoning."""
+        return (*self._thinking, *self.notation.spelled)
+
+    @property
+    def _thinking(self) -> tuple[str, ...]:
+        return () if self.marks is None else (self.marks.begin, self.marks.end)
 
     @property
     def reads_calls(self) -> bool:
@@ -59,8 +62,9 @@ class Plan:
 
     def detokenizer(self) -> Detokenizer:
         """What turns the answer's tokens into the text that the parsers read."""
+        shown = self.spelled if self.reads_calls else self._thinking
         keeps_space = self.response_format is not None
-        return self.tokenizer.detokenizer(shown=self.shown, keeps_space=keeps_space)
+        return self.tokenizer.detokenizer(shown=shown, keeps_space=keeps_space)
 
     def constraint(
         self, prompt: Sequence[int], stop_tokens: Sequence[int], vocab_size: int
@@ -99,11 +103,11 @@ class Plan:
             self.response_format,
             self.marks,
             inside=inside,
-            tokens=self.tokenizer.added_ids(self.shown),
+            tokens=self.tokenizer.added_ids(self.spelled),
         )
         if grammar is None:
             return None
-        matchers = matchers_of(self.tokenizer, self.shown)
+        matchers = matchers_of(self.tokenizer, self.spelled)
         matcher = matchers.fresh(grammar, own_grammar(self.response_format))
         return GrammarConstraint(matcher, vocab_size, stop_tokens)
 

@@ -80,9 +80,9 @@ class ToolFormat:
         if self.named_before or self.bare:
             return self
         closer = self.closers[0] if self.closers else ""
+        mark = re.escape(self.marks[0])
         call = re.search(
-            rf"{re.escape(self.marks[0])}(\s*)[\[{{][^\[{{]*{re.escape(name)}.*?[\]}}](\s*)"
-            rf"{re.escape(closer)}",
+            rf"{mark}(\s*)[\[{{](?:(?!{mark}).)*?{re.escape(name)}.*?[\]}}](\s*){re.escape(closer)}",
             rendered,
             re.DOTALL,
         )
