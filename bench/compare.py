@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from comparison import page, plan, provenance, store, table
 from comparison.checkpoint import Checkpoints
 from comparison.contender import CONTENDERS
-from comparison.measure import measure
+from comparison.measure import Patience, measure_alone
 from comparison.presence import device, missing
 from comparison.row import Row, UnlikeRowsError, check_same_run
 
@@ -42,6 +42,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=provenance.machine()["cores"], metavar="N")
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep the checkpoints here")
     parser.add_argument("--rows", type=Path, metavar="FILE", help="default: results/DATE.json")
+    parser.add_argument(
+        "--alone",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="measure again where others took more of the cores (default: 0.1)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=90,
+        metavar="SECONDS",
+        help="for measuring again, in all (default: 90)",
+    )
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="begin nothing after these")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots here")
     parser.add_argument("--page", type=Path, metavar="FILE", help="put the table into this page")
@@ -92,13 +106,14 @@ def run(given: argparse.Namespace, path: Path, rows: list[Row]) -> None:
     start = time.monotonic()
     with folder(given.data) as data:
         checkpoints = Checkpoints(data)
+        patience = Patience(given.alone, given.patience)
         for number, sample in enumerate(todo):
             seconds = time.monotonic() - start
             if given.budget is not None and seconds > given.budget:
                 tell(f"{len(todo) - number} samples are left; run it again.")
                 break
             tell(f"{seconds:4.0f} s  {number + 1}/{len(todo)}  {sample}")
-            rows.append(measure(sample, checkpoints, given.threads))
+            rows.append(measure_alone(sample, checkpoints, given.threads, patience))
             store.write(path, rows)
 
 

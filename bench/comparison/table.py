@@ -29,7 +29,7 @@ def render(rows: Sequence[Row]) -> str:
     if not found:
         return "No rows.\n"
     jobs = {(row.geometry, row.case): row.job for row in rows}
-    parts = [provenance(rows[-1]), *ratios(found)]
+    parts = [provenance(rows[-1]), *company(rows), *ratios(found)]
     for (geometry, case), job in jobs.items():
         warm = "after a warm-up" if job["warm_up"] else "no warm-up"
         tokens = f"{job['prompt']} tokens, then {job['answer']}"
@@ -86,6 +86,19 @@ def provenance(row: Row) -> str:
         f"{packages}{variables}; {row.at[:10]}. Medians (lowest–highest) of fresh processes that "
         "took turns; b: bits a weight; ratios above 1: ours is better."
     )
+
+
+def company(rows: Sequence[Row]) -> list[str]:
+    """How much of the machine others took, where that is known."""
+    shares = [row.found["others_share"] for row in rows]
+    known = [100 * share for share in shares if share is not None]
+    if not known:
+        return []
+    most = Figure.of(known)
+    return [
+        f"\nWhile samples were taken, other processes took {most.median:.0f} % of the cores in the "
+        f"median, and from {most.low:.0f} to {most.high:.0f} %."
+    ]
 
 
 def _cell(figure: Figure | None, digits: int) -> str:

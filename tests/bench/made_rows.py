@@ -49,6 +49,7 @@ def row(
         "process_to_first_token_seconds": 0.8,
         "checkpoint_bytes": 600_000_000,
         "energy_joules": None,
+        "others_share": None,
         "first_turn": turn,
         "second_turn": turn | {"first_token_seconds": 0.125},
         "detail": {},

@@ -53,6 +53,14 @@ def test_the_table_says_where_it_was_measured() -> None:
     )
 
 
+def test_the_table_says_that_the_machine_was_busy() -> None:
+    rows = [row(number=n, found=dict(row().found) | {"others_share": n / 4}) for n in range(3)]
+    assert render(rows).splitlines()[2] == (
+        "While samples were taken, other processes took 25 % of the cores in the median, and from "
+        "0 to 50 %."
+    )
+
+
 def test_decode_beside_what_memory_allows() -> None:
     ours = row(found=dict(row().found) | {"detail": {"read_bytes_per_second": 1e9}})
     other = row("llama_cpp", "Q4_0", decode_seconds=2.0)
