@@ -55,7 +55,6 @@ def test_a_disturbed_sample_is_taken_again(
     seconds: float,
     kept: float | None,
     taken: int,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     measured: list[Row] = []
@@ -67,6 +66,6 @@ def test_a_disturbed_sample_is_taken_again(
 
     monkeypatch.setattr(measure, "measure", take)
     patience = measure.Patience(share=0.1, seconds=seconds)
-    best = measure.measure_alone(SAMPLE, Checkpoints(tmp_path), 1, patience)
+    best = measure.measure_alone(SAMPLE, Checkpoints(Path("unused")), 1, patience)
     assert best.found["others_share"] == kept
     assert len(measured) == taken
