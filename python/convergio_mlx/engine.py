@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from convergio_mlx import answering
-from convergio_mlx.errors import ContextLengthError, InvalidRequestError, NotInitializedError
+from convergio_mlx.errors import (
+    ContextLengthError,
+    InvalidRequestError,
+    ModelCorruptError,
+    NotInitializedError,
+)
 from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
 from convergio_mlx.fit import PREFILL_CHUNK, check
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
@@ -77,11 +83,12 @@ class Engine:
             UnavailableError: MLX cannot run here.
         """
         folder = locate(model)
-        if not force:
-            check(str(model), folder)
-        use = _use(folder)
         kept = _kept_bytes(prefix_cache_bytes)
-        return cls(native().load(os.fsencode(folder), kept), folder, use)
+        with _repairable(folder):
+            if not force:
+                check(str(model), folder)
+            use = _use(folder)
+            return cls(native().load(os.fsencode(folder), kept), folder, use)
 
     def generate(
         self,
@@ -420,6 +427,17 @@ class Engine:
             ids = self.tokenizer.encode(prompt)
             return ids, 0.0, time.perf_counter() - start
         return _token_ids(prompt), 0.0, 0.0
+
+
+@contextmanager
+def _repairable(folder: Path) -> Iterator[None]:
+    """A damaged model of the store comes with the command that mends it."""
+    try:
+        yield
+    except ModelCorruptError as error:
+        if folder.parent == models_folder():
+            error.hint = error.hint or f"convergio-mlx models repair {folder.name}"
+        raise
 
 
 def _use(folder: Path) -> Use | None:

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +77,42 @@ def test_progress(hub: Hub) -> None:
     assert (done[0], done[-1]) == (0, total)
     assert {one.total_bytes for one in told[1:]} == {total}
     assert {one.file for one in told[2:]} == set(wanted(hub.repositories[REPOSITORY]))
+
+
+def test_a_damaged_model_names_the_command_that_mends_it(hub: Hub, folder: Path) -> None:
+    hub.repositories[REPOSITORY] = guide()
+    store.download(MODEL)
+    os.truncate(folder / "model.safetensors", 1_000_000)
+    with pytest.raises(ModelCorruptError) as raised:
+        Engine.load(MODEL)
+    assert raised.value.hint == f"convergio-mlx models repair {MODEL}"
+    store.repair(MODEL)
+    Engine.load(MODEL).close()
+
+
+def test_a_disk_that_fills_up_on_the_way(hub: Hub) -> None:
+    """Here a limit on the size of files; what came stays, and with room it goes on."""
+    hub.repositories[REPOSITORY] = sharded(400_000)
+    code = f"""
+import resource
+from convergio_mlx import errors, store
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+try:
+    store.download({MODEL!r})
+except errors.StorageError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(
+        r"\[store\] cannot write '.*/model-00001-of-00002\.safetensors\.part' \(File too large\); "
+        r"check its disk and permissions and try again\.\n",
+        found.stdout,
+    ), found.stderr
+    assert store.partial_bytes(MODEL) > 300_000
+    store.download(MODEL)
+    assert store.verify(MODEL).is_sound
 
 
 class StopError(Exception):

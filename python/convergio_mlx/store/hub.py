@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 10.0
 """Seconds to wait for the hub's answer to a question."""
-_MOST_FILES = 1000
 
 
 @dataclass(frozen=True)

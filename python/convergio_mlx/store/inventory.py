@@ -15,9 +15,10 @@ from convergio_mlx.home import models_folder
 from convergio_mlx.registry.checks import is_id
 from convergio_mlx.store.layout import (
     checked_id,
-    import_folder,
+    imports_folder,
     model_folder,
     partial_folder,
+    partials_folder,
     trash_folder,
 )
 from convergio_mlx.store.locks import last_used
@@ -134,7 +135,7 @@ def disk_usage() -> DiskUsage:
     there = next(path for path in (top, *top.parents) if path.is_dir())
     return DiskUsage(
         sum(blocks(one.folder) for one in installed()),
-        blocks(partial_folder("x").parent) + blocks(import_folder("x").parent),
+        blocks(partials_folder()) + blocks(imports_folder()),
         blocks(trash_folder()),
         shutil.disk_usage(there).free,
     )

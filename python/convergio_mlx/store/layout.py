@@ -39,13 +39,23 @@ def model_folder(model: str) -> Path:
 
 def partial_folder(model: str) -> Path:
     """Where a model's files lie while they are downloaded."""
-    return models_folder() / ".partial" / checked_id(model)
+    return partials_folder() / checked_id(model)
+
+
+def partials_folder() -> Path:
+    """Where all unfinished downloads lie."""
+    return models_folder() / ".partial"
 
 
 def import_folder(model: str) -> Path:
     """Where a model's files lie while they are imported; apart from those that downloads append
     to, since files here may be links to somebody's own."""
-    return models_folder() / ".import" / checked_id(model)
+    return imports_folder() / checked_id(model)
+
+
+def imports_folder() -> Path:
+    """Where all unfinished imports lie."""
+    return models_folder() / ".import"
 
 
 def trash_folder() -> Path:
