@@ -1,9 +1,7 @@
-"""The README: its table is models.json's, its programs run, and what it points to is there."""
+"""The README: its table is models.json's, its commands and its pictures are as they must be."""
 
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,24 +25,8 @@ def test_the_two_commands_come_first() -> None:
     assert commands[1].rstrip().endswith("pytest")
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda text: text.splitlines()[0])
-def test_its_programs_run(program: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, cwd=tmp_path, check=True, timeout=60
-    )
-    assert done.stdout.strip()
-    assert done.stderr == b""
-
-
 def test_embedding_takes_ten_lines() -> None:
     assert len(PROGRAMS[0].splitlines()) <= 10
-
-
-def test_what_it_points_to_is_there() -> None:
-    targets = re.findall(r"\]\(([^)]+)\)", TEXT)
-    assert targets
-    for target in targets:
-        assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
 @pytest.mark.parametrize("name", ["setup", "chat"])
