@@ -115,7 +115,7 @@ void LayerCache::own(int rows) {
 LayerCache LayerCache::newest() const {
   const int kept = worth_copying();
   LayerCache copy = *this;
-  copy.move_rows(rows_ - kept, kept);
+  copy.move_rows(rows_ - kept, kept + 1);  // a buffer just as large would be a view of this one
   return copy;
 }
 

@@ -31,7 +31,7 @@ class LayerCache {
   void own(int rows);
 
   /// A copy of the newest rows: those that the next query sees and some before them, so that it can
-  /// be rewound a little. Full, so that who appends to it leaves it as it is.
+  /// be rewound a little.
   LayerCache newest() const;
 
   int window() const { return window_; }
