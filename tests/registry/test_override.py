@@ -127,6 +127,17 @@ def test_a_folder_in_its_place_is_reported(own: Path) -> None:
     assert problem == f"[registry] {str(own)!r} is ignored: it cannot be read (Is a directory)."
 
 
+def test_the_example_of_the_documentation(own: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    example = page.partition("```json\n")[2].partition("```")[0]
+    own.write_text(example)
+    registry = load_registry()
+    assert registry.problems == ()
+    for given in json.loads(example)["models"]:
+        entry = registry.require(given["id"])
+        assert {name: getattr(entry, name) for name in given} == given
+
+
 def test_an_unknown_id(own: Path) -> None:
     with pytest.raises(ModelNotFoundError) as raised:
         load_registry().require("\x1b[2J")

@@ -138,6 +138,19 @@ def test_a_damaged_cache_is_found_out(cached: Path, name: str) -> None:
     assert store.installed() == []
 
 
+def test_a_link_that_leads_out_of_the_cache(cached: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "private"
+    outside.write_text("{}")
+    (cached / "tokenizer_config.json").unlink()
+    (cached / "tokenizer_config.json").symlink_to(outside)
+    with pytest.raises(ModelCorruptError) as raised:
+        store.import_model(REPOSITORY)
+    assert str(raised.value) == (
+        f"[store] 'tokenizer_config.json' of {REPOSITORY!r} in the Hugging Face cache is a link "
+        "that leads out of it; download the model again."
+    )
+
+
 def test_a_cache_that_does_not_have_it(hub: Hub) -> None:
     for source in (REPOSITORY, MODEL, "someone/else"):
         with pytest.raises(ModelNotFoundError) as raised:

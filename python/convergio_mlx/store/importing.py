@@ -91,6 +91,7 @@ def _take(
     for one in names:
         report.file(one)
         source, part = found.folder / one, folder / f"{one}{PART}"
+        _check_inside(source, found)
         try:
             place(source, part)
             check_length(one, part)
@@ -106,6 +107,18 @@ def _take(
         folder,
         Receipt(name, source_kind, found.repository, found.revision, now(), tuple(files)),  # type: ignore[arg-type]
     )
+
+
+def _check_inside(source: Path, found: _Source) -> None:
+    """A file of the cache is a link to a blob of the same repository, and to nothing else."""
+    if found.repository is None:
+        return
+    repository = found.folder.resolve().parents[1]
+    if not source.resolve().is_relative_to(repository):
+        raise ModelCorruptError(
+            f"[store] {source.name!r} of {found.shown} is a link that leads out of it; download "
+            "the model again."
+        )
 
 
 def _check_hash(name: str, found: _Source, digest: Digest, pin: str | None) -> None:
