@@ -1,7 +1,8 @@
 """Conversations: what is kept, what is counted, what is compacted and how."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -327,6 +328,35 @@ def test_a_stream_keeps_the_turn_at_its_end() -> None:
     assert isinstance(events[-1], ResponseEvent)
     assert [event.text for event in events[:-1]] == ["that ", "is ", "all ", "I ", "know"]
     assert conversation.messages[-1]["content"] == "that is all I know"
+
+
+def test_with_asyncio_a_conversation_is_the_same() -> None:
+    questions = ["What are you?", "How do I download a model?"]
+    params = SamplingParams(temperature=0, max_tokens=20)
+
+    async def talk(conversation: Conversation) -> list[str]:
+        answers = []
+        for question in questions:
+            async for event in conversation.astream(question, params=params):
+                if isinstance(event, ResponseEvent):
+                    answers.append(event.response.text)
+        return answers
+
+    with MlxProvider() as provider:
+        blocking = Conversation(provider, "convergio-guide")
+        expected = [blocking.ask(question, params=params).text for question in questions]
+        conversation = Conversation(provider, "convergio-guide")
+        assert asyncio.run(talk(conversation)) == expected
+        assert conversation.messages == blocking.messages
+        before = conversation.export()
+        with pytest.raises(ContextLengthError):
+            asyncio.run(_drain(conversation.astream("hello " * 5000)))
+        assert conversation.export() == before
+
+
+async def _drain(events: AsyncIterator[object]) -> None:
+    async for _ in events:
+        pass
 
 
 def test_tools_are_given_and_their_results_taken() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -135,28 +137,47 @@ class Conversation:
     ) -> Iterator[StreamEvent]:
         """As `ask`, as it is made: an iterator of events, the last one with the response. To leave
         it early ends the answer, and the turn is not kept."""
-        asked = [] if question is None else _checked({"role": "user", "content": question})
-        before = len(self._originals)
-        self._originals += asked
-        answered: list[Message] = []
-        try:
-            params = options.get("params")
-            self.compact(reserve=params.max_tokens if params else None)
-            with self.provider.stream(
-                self.model,
-                self.system,
-                self.messages,
-                **{"tools": self.tools, **options},  # type: ignore[arg-type]
-            ) as events:
+        with self._turn(question) as answered:
+            self.compact(reserve=_reserve(options))
+            with self.provider.stream(*self._prompt(), **self._options(options)) as events:
                 for event in events:
                     if isinstance(event, ResponseEvent):
-                        answered = _worth_keeping(event.response)
+                        answered.extend(_worth_keeping(event.response))
                     yield event
+
+    async def astream(
+        self, question: str | None = None, **options: Unpack[StreamOptions]
+    ) -> AsyncIterator[StreamEvent]:
+        """As `stream`, for asyncio; counting and compacting happen on another thread."""
+        with self._turn(question) as answered:
+            await asyncio.to_thread(self.compact, reserve=_reserve(options))
+            async with self.provider.astream(*self._prompt(), **self._options(options)) as events:
+                async for event in events:
+                    if isinstance(event, ResponseEvent):
+                        answered.extend(_worth_keeping(event.response))
+                    yield event
+
+    @contextmanager
+    def _turn(self, question: str | None) -> Iterator[list[Message]]:
+        """Adds a question, and the answer that is put into the list; neither where there is
+        none."""
+        before = len(self._originals)
+        if question is not None:
+            self._originals += _checked({"role": "user", "content": question})
+        answered: list[Message] = []
+        try:
+            yield answered
         finally:
             if answered:
                 self._originals += answered
             else:
                 del self._originals[max(before, self._start) :]
+
+    def _prompt(self) -> tuple[str, str | None, list[Message]]:
+        return self.model, self.system, self.messages
+
+    def _options(self, given: StreamOptions) -> StreamOptions:
+        return {"tools": self.tools, **given}
 
     def compact(self, *, reserve: int | None = None) -> Compaction | None:
         """Compacts where it is over the threshold, or leaves no room for an answer.
@@ -269,6 +290,11 @@ class Conversation:
         if not messages:
             return 0
         return self.provider.count_tokens(self.model, self.system, messages, self.tools)
+
+
+def _reserve(options: StreamOptions) -> int | None:
+    params = options.get("params")
+    return params.max_tokens if params else None
 
 
 def _checked(message: Mapping[str, Any]) -> list[Message]:

@@ -253,10 +253,13 @@ class BaseProvider(ABC):
     ) -> ChatRequest:
         self._ended(_OK)
         if not self._ready:
-            raise NotInitializedError(
-                f"[{self.type}] the provider is not initialized, or was shut down; call init()."
-            )
+            raise self._not_initialized()
         return ChatRequest.of(model, system, user, options)
+
+    def _not_initialized(self) -> NotInitializedError:
+        return NotInitializedError(
+            f"[{self.type}] the provider is not initialized, or was shut down; call init()."
+        )
 
     def _transcript(self, model: str) -> Transcript:
         return Transcript(model, self._ended, partial(self._cost, model))

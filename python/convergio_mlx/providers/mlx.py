@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.errors import InvalidRequestError, NotInitializedError, UnavailableError
+from convergio_mlx.errors import InvalidRequestError, UnavailableError
 from convergio_mlx.locate import GUIDE_ID, locate
 from convergio_mlx.machine import availability
 from convergio_mlx.providers.base import BaseProvider
@@ -184,9 +184,7 @@ class MlxProvider(BaseProvider):
     def _held(self) -> Models:
         models = self._models
         if models is None:
-            raise NotInitializedError(
-                "[mlx] the provider is not initialized, or was shut down; call init()."
-            )
+            raise self._not_initialized()
         return models
 
 

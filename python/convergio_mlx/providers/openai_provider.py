@@ -70,12 +70,23 @@ class OpenAIProvider(BaseProvider):
         given = base_url or os.environ.get("OPENAI_BASE_URL")
         self.base_url = given or "https://api.openai.com/v1"
         self._known = {config.id: config for config in models}
+        self._listed: dict[str, ModelConfig] = {}
         self._client: openai.OpenAI | None = None
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = (
             weakref.WeakKeyDictionary()
         )
 
     def _start(self) -> None:
+        self._client = self._connect()
+
+    def _stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+        self._loops.clear()
+        self._listed.clear()
+
+    def _connect(self) -> openai.OpenAI:
         try:
             import openai
         except ImportError as error:
@@ -83,13 +94,7 @@ class OpenAIProvider(BaseProvider):
                 "[openai] the openai package is not installed; run "
                 '`pip install "convergio-mlx[openai]"`.'
             ) from error
-        self._client = openai.OpenAI(**self._settings())
-
-    def _stop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-        self._loops.clear()
+        return openai.OpenAI(**self._settings())
 
     def _settings(self) -> dict[str, Any]:
         key = self._key or os.environ.get(self.api_key_env)
@@ -100,20 +105,23 @@ class OpenAIProvider(BaseProvider):
     def validate_key(self) -> bool:
         """Whether the service accepts the key; asks it for its models."""
         try:
-            self.init()
-            self._listed()
+            with self._connect() as client:
+                self._ask_for_models(client)
         except ConvergioError:
             return False
         return True
 
     def list_models(self) -> list[ModelConfig]:
         """What the service lists, and what the host knows beside."""
-        listed = {model.id: self._config(model) for model in self._listed()}
-        return list({**listed, **self._known}.values())
+        if self._client is None:
+            raise self._not_initialized()
+        self._listed = {model.id: model for model in self._ask_for_models(self._client)}
+        return list({**self._listed, **self._known}.values())
 
     def model_config(self, model: str) -> ModelConfig:
-        """What is known of a model; the service is asked where the host knows nothing."""
-        known = self._known.get(self.bare_id(model))
+        """What is known of a model; the service is asked once where the host knows nothing."""
+        name = self.bare_id(model)
+        known = self._known.get(name) or self._listed.get(name)
         return super().model_config(model) if known is None else known
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
@@ -127,14 +135,11 @@ class OpenAIProvider(BaseProvider):
             return 0.0
         return config.cost(stats.prompt_tokens, stats.output_tokens, stats.cached_tokens)
 
-    def _listed(self) -> list[Any]:
+    def _ask_for_models(self, client: openai.OpenAI) -> list[ModelConfig]:
         from convergio_mlx.providers.openai_errors import translated
 
-        client = self._client
-        if client is None:
-            return []
         try:
-            return list(client.models.list())
+            return [self._config(model) for model in client.models.list()]
         except Exception as error:
             raise translated(error) from error
 
