@@ -147,6 +147,27 @@ def test_out_of_memory_while_loading(tmp_path: Path) -> None:
     )
 
 
+def test_out_of_memory_while_generating(mlx: MlxProvider, tmp_path: Path) -> None:
+    """Forced by a limit that the prompt's KV cache exceeds; then the same prompt works."""
+    roomy = make_model(tmp_path / "roomy", num_hidden_layers=16, max_position_embeddings=6000)
+    prompt = "hello there " * 400
+    brief = SamplingParams(max_tokens=2, ignore_eos=True)
+    mlx.load(str(roomy))
+    mlx.load(GUIDE)
+    use = cm.memory_use()
+    cm.set_memory_limit(use.weights + use.active + 2_000_000)
+    try:
+        expect(
+            mlx,
+            ErrorCode.OUT_OF_MEMORY,
+            True,
+            lambda: mlx.chat(str(roomy), None, prompt, params=brief),
+        )
+    finally:
+        cm.set_memory_limit(None)
+    assert mlx.chat(str(roomy), None, prompt, params=brief).usage.output_tokens == 2
+
+
 def test_overloaded(tmp_path: Path) -> None:
     """Two models, and memory for one: while the first answers, the second has no room; then it
     has, and the first makes room for it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import convergio_mlx as cm
 from convergio_mlx import MlxProvider, SamplingParams
 from convergio_mlx.errors import (
     ConvergioError,
@@ -229,6 +230,19 @@ def test_the_usable_window_is_what_fits() -> None:
     with MlxProvider(memory_bytes=need - 4_000_000) as provider:
         window = provider.usable_window("convergio-guide")
     assert 200 < window < 2000
+
+
+def test_the_usable_window_keeps_to_the_memory_limit() -> None:
+    need = FitMemory().need(guide_folder())
+    cm.set_memory_limit(need - 4_000_000)
+    try:
+        with MlxProvider() as provider:
+            conversation = cm.Conversation(provider, "convergio-guide")
+            window = conversation.window
+            assert 200 < window < 2000
+            assert conversation.threshold == min(window, 2000)
+    finally:
+        cm.set_memory_limit(None)
 
 
 @pytest.mark.parametrize(

@@ -25,18 +25,17 @@ class FitMemory:
         self._limit = limit
 
     def budget(self) -> int | None:
-        """Bytes for all models: what is available now and what MLX holds already. Mapped weights
-        are available to the system while nobody reads them, so those of loaded models are part of
-        it too. None where neither system nor host says."""
+        """Bytes for all models: what is available now and what MLX holds already, within the limit
+        of `set_memory_limit`. Mapped weights are available to the system while nobody reads them,
+        so those of loaded models are part of it too. None where neither system nor host says."""
         from convergio_mlx.fit import memory_for_models
-        from convergio_mlx.native import native
+        from convergio_mlx.memory import memory_use
 
-        memory = memory_for_models()
-        if memory is None:
-            return self._limit
-        held: int = native().memory()[0]
-        known = memory.available + held
-        return known if self._limit is None else min(known, self._limit)
+        memory, use = memory_for_models(), memory_use()
+        limits = [] if self._limit is None else [self._limit]
+        if memory is not None:  # else MLX's own limit says nothing either
+            limits += [memory.available + use.active, use.limit]
+        return min(limits, default=None)
 
     def need(self, folder: Path) -> int:
         """Bytes of a model with the shortest context that it is worth loading for; 0 where its
