@@ -1,9 +1,9 @@
 """Processes that download, made by one that has imported everything and holds no threads: a kill
 then hits the download and not the interpreter's start.
 
-As a program, reads commands on standard input: `start N [EVENT]` forks N processes that download
-the model, each of which kills itself at its EVENT-th step on the file system, and writes their ids;
-`wait` writes their exit codes.
+As a program, reads commands on standard input: `start N EVENT DEED` forks N processes that do a
+deed with the model, each of which kills itself at its EVENT-th step on the file system, and writes
+their ids; `wait` writes their exit codes.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from store.models import MODEL
+from store.models import GUIDE, MODEL
 
 _STEPS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.scandir")
 
@@ -32,9 +32,9 @@ class Downloaders:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
 
-    def start(self, count: int = 1, event: int = 0) -> list[int]:
+    def start(self, count: int = 1, event: int = 0, deed: str = "download") -> list[int]:
         """Their process ids."""
-        return [int(one) for one in self._ask(f"start {count} {event}").split()]
+        return [int(one) for one in self._ask(f"start {count} {event} {deed}").split()]
 
     def wait(self) -> list[int]:
         """Their exit codes, in the order in which they were started; -9 is killed."""
@@ -58,7 +58,7 @@ class Downloaders:
         self._maker.communicate()
 
 
-def _download(event: int) -> int:
+def _do(deed: str, event: int) -> int:
     from convergio_mlx import store
     from convergio_mlx.home import models_folder
 
@@ -74,7 +74,10 @@ def _download(event: int) -> int:
     if event:
         sys.addaudithook(count)
     try:
-        store.download(MODEL)
+        if deed == "import_model":
+            store.import_model(GUIDE, model=MODEL)
+        else:
+            getattr(store, deed)(MODEL)
     except Exception as error:
         print(repr(error), file=sys.stderr)
         return 1
@@ -85,18 +88,19 @@ def _main() -> None:
     from huggingface_hub import HfApi, get_session, get_token, hf_hub_url, snapshot_download
 
     from convergio_mlx.registry import remote
-    from convergio_mlx.store import downloading
+    from convergio_mlx.store import deletion, downloading, importing, repairing
 
+    del deletion, importing, repairing
     del HfApi, get_session, get_token, hf_hub_url, snapshot_download, remote, downloading
     children: list[int] = []
     for line in sys.stdin:
-        command, *numbers = line.split()
+        command, *words = line.split()
         if command == "start":
             children = []
-            for _ in range(int(numbers[0])):
+            for _ in range(int(words[0])):
                 pid = os.fork()
                 if pid == 0:
-                    os._exit(_download(int(numbers[1])))
+                    os._exit(_do(words[2], int(words[1])))
                 children.append(pid)
             print(*children, flush=True)
         else:

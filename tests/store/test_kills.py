@@ -13,7 +13,7 @@ from convergio_mlx.errors import ModelNotInstalledError
 from convergio_mlx.locate import locate
 from hub import Hub, Repository
 from store.downloaders import Downloaders
-from store.models import MODEL, REPOSITORY, contents, guide, sharded, wanted
+from store.models import GUIDE, MODEL, REPOSITORY, contents, guide, sharded, wanted
 
 KILLS = 50
 PACE = 8e6
@@ -125,6 +125,55 @@ def test_killed_at_every_step_on_the_file_system(
     store.download(MODEL)
     with Engine.load(MODEL) as engine:
         assert engine.generate([4, 5]).text()
+
+
+def test_a_repair_killed_at_every_step(hub: Hub, folder: Path, downloaders: Downloaders) -> None:
+    """Until it is mended the one file is the fault, and nothing else ever."""
+    hub.repositories[REPOSITORY] = guide()
+    store.download(MODEL)
+    event, code = 0, -9
+    while code == -9:
+        event += 1
+        (folder / "tokenizer.json").write_bytes(b"{}")
+        downloaders.start(event=event, deed="repair")
+        (code,) = downloaders.wait()
+        assert {one.name for one in store.verify(MODEL).faults} <= {"tokenizer.json"}
+        store.repair(MODEL)
+        assert contents(folder) == guide().files
+    assert (code, event > 8) == (0, True)
+
+
+def test_an_import_killed_at_every_step(home: Path, folder: Path, downloaders: Downloaders) -> None:
+    event, code = 0, -9
+    while code == -9:
+        event += 1
+        downloaders.start(event=event, deed="import_model")
+        (code,) = downloaders.wait()
+        if folder.exists():
+            assert contents(folder) == guide().files
+            assert store.verify(MODEL).is_sound
+            store.delete(MODEL)
+        else:
+            check_nothing_is_there()
+    assert (code, event > 15) == (0, True)
+    assert contents(GUIDE) == guide().files
+
+
+def test_a_deletion_killed_at_every_step(
+    home: Path, folder: Path, downloaders: Downloaders
+) -> None:
+    """The model is whole or gone, and what is left of it goes with the next."""
+    event, code = 0, -9
+    while code == -9:
+        event += 1
+        if not folder.exists():
+            store.import_model(GUIDE, model=MODEL)
+        downloaders.start(event=event, deed="delete")
+        (code,) = downloaders.wait()
+        if folder.exists():
+            assert store.verify(MODEL).is_sound
+    assert (code, event > 4) == (0, True)
+    assert store.disk_usage().trash == 0
 
 
 @pytest.mark.parametrize("count", [2, 4])
