@@ -40,12 +40,8 @@ class Plan:
 
     @property
     def spelled(self) -> tuple[str, ...]:
-        """All marks of the model: of calls and of reasoning."""
-        return (*self._thinking, *self.notation.spelled)
-
-    @property
-    def _thinking(self) -> tuple[str, ...]:
-        return () if self.marks is None else (self.marks.begin, self.marks.end)
+        """All marks of the model: of reasoning and of calls."""
+        return _spelled(self.notation, self.marks)
 
     @property
     def reads_calls(self) -> bool:
@@ -62,7 +58,7 @@ class Plan:
 
     def detokenizer(self) -> Detokenizer:
         """What turns the answer's tokens into the text that the parsers read."""
-        shown = self.spelled if self.reads_calls else self._thinking
+        shown = self.spelled[: None if self.reads_calls else -len(self.notation.spelled)]
         keeps_space = self.response_format is not None
         return self.tokenizer.detokenizer(shown=shown, keeps_space=keeps_space)
 
@@ -147,6 +143,19 @@ def plan(
         reasoning.marks_of(tokenizer),
         None if reasoning_budget is None else _tokens(reasoning_budget),
     )
+
+
+def prepare_constraints(tokenizer: Tokenizer) -> None:
+    """Makes the token table that the first constrained answer would make."""
+    matchers_of(
+        tokenizer, _spelled(tool_prompt.notation_of(tokenizer), reasoning.marks_of(tokenizer))
+    )
+
+
+def _spelled(notation: ToolFormat, thinking: reasoning.Marks | None) -> tuple[str, ...]:
+    """All marks of a model: of reasoning and of calls."""
+    marks = () if thinking is None else (thinking.begin, thinking.end)
+    return (*marks, *notation.spelled)
 
 
 def _tokens(given: Any) -> int:

@@ -227,6 +227,16 @@ class Engine:
             )
         )
 
+    def prepare_constraints(self) -> None:
+        """Makes now what the first answer with tools or a `response_format` would make: a table of
+        the vocabulary, which for 128 000 tokens takes about two seconds. They hold the interpreter,
+        so a program with an event loop does this before it serves. Does nothing a second time.
+
+        Raises:
+            InvalidRequestError: answers of this model's tokenizer cannot be constrained.
+        """
+        answering.prepare_constraints(self.tokenizer)
+
     def logits(self, tokens: Sequence[int], *, chunk: int = PREFILL_CHUNK) -> Any:
         """The model's logits at every token, for scoring and tests.
 

@@ -162,3 +162,11 @@ def test_a_sentencepiece_answer_keeps_its_first_space() -> None:
 def test_notations_are_told_by_their_marks(speaker: Speaker) -> None:
     for name in BY_NAME:
         assert format_of(speaker(name).tokenizer).name == name
+
+
+def test_constraints_are_prepared_once(speaker: Speaker) -> None:
+    with Engine.load(speaker("llama3").folder) as engine:
+        engine.prepare_constraints()
+        made = matchers_of(engine.tokenizer, ())
+        engine.stream(ASK, seeded(1), response_format=NESTED).answer()
+        assert matchers_of(engine.tokenizer, ()) is made
