@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, Self
 
-from convergio_mlx.errors import InferenceError
+from convergio_mlx.errors import InferenceError, InvalidRequestError
 from convergio_mlx.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.providers.chat import ChatResponse, ResponseEvent, Timings, TokenUsage
 from convergio_mlx.providers.interface import ProviderErrorInfo
@@ -120,6 +121,13 @@ class Transcript:
         )
 
 
+def _already_read() -> InvalidRequestError:
+    return InvalidRequestError(
+        "[provider] another thread or task is reading this answer; give each reader an answer of "
+        "its own."
+    )
+
+
 def _unfinished() -> InferenceError:
     return InferenceError(
         "[provider] the answer ended without saying why, so it may be incomplete; ask again."
@@ -134,9 +142,18 @@ class ChatStream(Iterator[StreamEvent]):
         """Made by `Provider.stream`."""
         self._transcript = transcript
         self._source: Source | None = source
+        self._reading = threading.Lock()
 
     def __next__(self) -> StreamEvent:
         """The next event; waits for it. The last one is a `ResponseEvent`."""
+        if not self._reading.acquire(blocking=False):
+            raise _already_read()
+        try:
+            return self._next()
+        finally:
+            self._reading.release()
+
+    def _next(self) -> StreamEvent:
         source = self._source
         if source is None or self._transcript.over:
             raise StopIteration
@@ -195,9 +212,19 @@ class AsyncChatStream(AsyncIterator[StreamEvent]):
         self._start: Callable[[], Awaitable[AsyncSource]] | None = start
         self._source: AsyncSource | None = None
         self._cancelled = False
+        self._reading = False
 
     async def __anext__(self) -> StreamEvent:
         """The next event. The last one is a `ResponseEvent`."""
+        if self._reading:
+            raise _already_read()
+        self._reading = True
+        try:
+            return await self._next()
+        finally:
+            self._reading = False
+
+    async def _next(self) -> StreamEvent:
         try:
             source = await self._opened()
             if source is None or self._transcript.over:
