@@ -18,6 +18,7 @@ from convergio_mlx.fit import Fit, entry_footprint, folder_footprint, footprint,
 from convergio_mlx.hardware.facts import Memory
 from convergio_mlx.native import native
 from convergio_mlx.registry import RegistryEntry, load_registry
+from engine.small_models import make_model
 
 GB = 1_000_000_000
 ROWS = sorted(path.stem for path in HERE.glob("*.json"))
@@ -63,26 +64,18 @@ def test_the_kv_cache_is_sized_as_the_engine_sizes_it(row: str, tmp_path: Path) 
 MEASURE = """
 import json, sys
 from pathlib import Path
-import checkpoints
 import convergio_mlx as cm
-from convergio_mlx.fit import folder_footprint, _PROGRAM
-from convergio_mlx.native import native
+from convergio_mlx.fit import _PROGRAM, folder_footprint
 folder, tokens = Path(sys.argv[1]), int(sys.argv[2])
-config = json.loads((folder / "config.json").read_text())
 engine = cm.Engine.load(folder, prefix_cache_bytes=0)
-before = native().memory()[0]
-made = native().Request(checkpoints.tokens(config, tokens), max_tokens=1, stop_tokens=[],
-    timeout=None, prefill_chunk=512, temperature=0.0, top_k=0, top_p=1.0, min_p=0.0,
-    repetition_penalty=1.0, presence_penalty=0.0, frequency_penalty=0.0, logit_bias=[], seed=0,
-    logprobs=None)
-engine._model.submit(made)
-while (news := made.next()).finish is None:
-    pass
+before = cm.memory_use().active
+answer = engine.generate([7] * tokens, cm.SamplingParams(max_tokens=1, ignore_eos=True))
+list(answer)
 need = folder_footprint(folder).need(tokens + 1)
+kv = answer.stats.kv_bytes
 print(json.dumps({
-    "kv": news.stats.kv_bytes, "kv_said": need.kv_cache,
-    "compute": native().memory()[1] - before - news.stats.kv_bytes,
-    "compute_said": need.compute - _PROGRAM,
+    "kv": kv, "kv_said": need.kv_cache,
+    "compute": cm.memory_use().peak - before - kv, "compute_said": need.compute - _PROGRAM,
 }))
 """
 
@@ -104,7 +97,7 @@ print(json.dumps({
     ],
 )
 def test_what_is_computed_stays_below_what_is_said(changes: dict[str, Any], tmp_path: Path) -> None:
-    checkpoints.write(tmp_path / "m", {**TINY, **changes})
+    make_model(tmp_path / "m", max_position_embeddings=4096, **changes)
     found = json.loads(
         subprocess.run(
             [sys.executable, "-c", MEASURE, str(tmp_path / "m"), "1500"],
@@ -115,6 +108,19 @@ def test_what_is_computed_stays_below_what_is_said(changes: dict[str, Any], tmp_
     )
     assert found["kv_said"] == found["kv"]
     assert found["compute"] <= found["compute_said"] <= 2.5 * found["compute"]
+
+
+def test_a_limit_that_was_set_leaves_less() -> None:
+    before = fit.memory_for_models()
+    cm.set_memory_limit(300_000_000)
+    try:
+        limited = fit.memory_for_models()
+    finally:
+        cm.set_memory_limit(None)
+    assert before is not None
+    assert limited is not None
+    assert limited.available <= 300_000_000 < before.available
+    assert limited.total == before.total
 
 
 def test_a_well_known_model() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from convergio_mlx.errors import LoadError, OutOfMemoryError
 from convergio_mlx.hardware.facts import Memory
 from convergio_mlx.hardware.memory import memory as machine_memory
+from convergio_mlx.memory import memory_use
 from convergio_mlx.native import native
 
 if TYPE_CHECKING:
@@ -217,18 +218,21 @@ def fit_of_entry(entry: RegistryEntry, memory: Memory | None) -> Fit | None:
 
 def memory_for_models() -> Memory | None:
     """The memory where MLX computes: a GPU's own; of an Apple GPU what macOS recommends, less what
-    MLX holds; else the machine's or the control group's. None where the system does not tell."""
+    MLX holds; else the machine's or the control group's; and never more than the limit that was set
+    leaves. None where the system does not tell."""
+    use = memory_use()
+    left = max(use.limit - use.active - use.weights, 0)
     core = native()
     backend = core.backend()
     known = core.gpu()
     if backend == "metal" and "max_recommended_working_set_size" in known:
-        held: int = core.memory()[0]
         recommended = int(known["max_recommended_working_set_size"])
-        return Memory(int(known.get("memory_size", recommended)), max(recommended - held, 0))
+        total = int(known.get("memory_size", recommended))
+        return Memory(total, min(max(recommended - use.active, 0), left))
     if backend == "cuda" and "free_memory" in known:
-        return Memory(int(known.get("total_memory", 0)), int(known["free_memory"]))
+        return Memory(int(known.get("total_memory", 0)), min(int(known["free_memory"]), left))
     found = machine_memory()
-    return found if found.total else None
+    return Memory(found.total, min(found.available, left)) if found.total else None
 
 
 def size(count: float) -> str:
