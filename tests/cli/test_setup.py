@@ -157,6 +157,16 @@ def test_offline_forbids_downloads(run: Run, home: dict[str, str], hub: Hub) -> 
     assert hub.requests == []
 
 
+def test_forbidding_the_network_holds_at_once(run: Run, home: dict[str, str], hub: Hub) -> None:
+    found = run("setup", stdin=f"2\n2\n2\n\n1\n{ID}\n1\n".encode(), **home)
+    shown = found.stdout.decode()
+    assert "The network is never used.\n" in shown
+    assert "For this run offline mode still forbids it.\n" in shown
+    assert "error: [offline] " in found.stderr.decode()
+    assert hub.requests == []
+    assert chosen(home) == {"offline": False}
+
+
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
@@ -166,6 +176,7 @@ def test_offline_forbids_downloads(run: Run, home: dict[str, str], hub: Hub) -> 
         ("1\nllama", "There is no model 'llama' here; type its number or its id.\n"),
         ("2\n3\nvolume 3", ""),
         ("2\n3\ntemperature hot", ""),
+        ("2\n3\ntimeout -1", ""),
     ],
 )
 def test_what_makes_no_sense(run: Run, home: dict[str, str], typed: str, answer: str) -> None:
@@ -173,6 +184,12 @@ def test_what_makes_no_sense(run: Run, home: dict[str, str], typed: str, answer:
     assert found.returncode == 0
     assert answer in found.stdout.decode()
     assert (found.stderr.count(b"error: [setup] ") == 1) == (not answer)
+
+
+def test_a_value_that_no_answer_could_be_made_with(run: Run, home: dict[str, str]) -> None:
+    found = run("setup", stdin=b"2\n3\ntop_p 7\n3\ntop_p 0.7\n", **home)
+    assert found.stderr.decode().count("error: [sampling] top_p is 7") == 1
+    assert chosen(home) == {"options": {"top_p": 0.7}}
 
 
 def test_a_model_that_no_longer_verifies_is_repaired(run: Run, home: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from convergio_mlx.cli.setup.local_models import local_models
 from convergio_mlx.cli.setup.one_model import make_default
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.locate import GUIDE_ID
-from convergio_mlx.offline import offline_reason
+from convergio_mlx.offline import go_offline, offline_reason
 from convergio_mlx.registry import load_registry
 from convergio_mlx.store import installed
 
@@ -72,6 +72,8 @@ def _settable(desk: Desk) -> list[Choice]:
 
 def _turn_network(desk: Desk, *, offline: bool) -> None:
     config.save(offline=offline)
+    if offline:
+        go_offline()
     desk.out.line("The network is never used." if offline else "Downloads may use the network.")
     if not offline and (reason := offline_reason()):
         desk.out.line(f"For this run {reason} still forbids it.")
@@ -98,6 +100,7 @@ def _options(desk: Desk) -> None:
     options.pop(name, None)
     if value.strip():
         options[name] = _number(name, value.strip())
+        _try_out({name: options[name]})
     config.save(options=options)
     desk.out.line(f"{name} is {options.get(name, 'what each model says itself')}.")
 
@@ -118,3 +121,19 @@ def _number(name: str, text: str) -> float:
         raise InvalidRequestError(
             f"[setup] {name} is {text[:40]!r}, which must be {config.OPTIONS[name]}."
         ) from error
+
+
+def _try_out(option: dict[str, float]) -> None:
+    """Refuses a value that no answer could be made with: the embedded model makes a token with
+    it."""
+    from dataclasses import replace
+
+    from convergio_mlx.cli.options import AnswerOptions
+    from convergio_mlx.engine import Engine
+
+    for name in {"max_tokens", "timeout"} & set(option):
+        if not option[name] > 0:
+            raise InvalidRequestError(f"[setup] {name} is {option[name]}, which must be above 0.")
+    params = replace(AnswerOptions(**option).sampling(), max_tokens=1)  # type: ignore[arg-type]
+    with Engine.load(GUIDE_ID) as engine:
+        list(engine.generate("x", params))
