@@ -128,3 +128,22 @@ def test_a_call_cut_by_max_tokens_is_told_as_such(speaker: Speaker, notation: st
             seen.add(bool(cut.cut_call.arguments))
     assert seen == {True, False}
     check(PARAMETERS["plant"], call.arguments)
+
+
+@notations
+@pytest.mark.parametrize("opening", ["", "<think>\n"], ids=["may think", "begins inside"])
+def test_calls_after_reasoning(speaker: Speaker, notation: str, opening: str) -> None:
+    mark = BY_NAME[notation].marks[0]
+    engine = speaker(notation, True)
+    towards = ("<think>", "</think>", mark)
+    for choice in ("required", "auto"):
+        given = ask(engine, 8, towards, tool_choice=choice, template={"opening": opening})
+        for answer in given:
+            assert answer.finish.reason in ("stop", "tool_calls")
+            assert mark not in answer.text
+            assert "think>" not in answer.reasoning + answer.text
+            checked(answer.tool_calls)
+            if choice == "required":
+                assert answer.tool_calls
+        if choice == "required" or opening:
+            assert any(answer.reasoning for answer in given)
