@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,10 @@ CONTAINED: list[dict[str, Any]] = [
 """What is linked into the extension (licenses/)."""
 
 
-def bill(dist: Path) -> dict[str, Any]:
-    """The bill of materials of the wheel in `dist` that fits this machine and interpreter."""
+def bill(dist: Path, interpreter: str) -> dict[str, Any]:
+    """The bill of materials of the wheel in `dist` that fits this machine and an interpreter."""
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=False)
+        subprocess.run([interpreter, "-m", "venv", "--without-pip", folder], check=True)
         python = Path(folder) / "bin" / "python"
         pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(python)]
         subprocess.run([*pip, "install", "--find-links", str(dist), NAME], check=True)
@@ -57,9 +56,10 @@ def bill(dist: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dist", type=Path, help="the wheel's folder, where the bill goes too")
-    dist = parser.parse_args().dist
-    target = dist / "sbom.cdx.json"
-    target.write_text(json.dumps(bill(dist), indent=2) + "\n")
+    parser.add_argument("--python", default=sys.executable, help="what the wheel is for (this one)")
+    arguments = parser.parse_args()
+    target = arguments.dist / "sbom.cdx.json"
+    target.write_text(json.dumps(bill(arguments.dist, arguments.python), indent=2) + "\n")
     print(target)
 
 

@@ -10,6 +10,7 @@ each language; build/coverage/python and build/coverage/cpp hold the pages.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -39,7 +40,10 @@ def build(tree: Path, package: Path) -> None:
     options = [f"-D{key}={value}" for key, value in settings.items()]
     if run("cmake", "-S", ROOT, "-B", tree, "-G", "Ninja", *options):
         raise SystemExit("[coverage] cmake failed, as above.")
-    if run("cmake", "--build", tree):
+    ask = ["ctest", "--test-dir", str(tree), "--show-only=json-v1"]
+    listed = subprocess.run(ask, check=True, stdout=subprocess.PIPE)
+    tests = [test["name"] for test in json.loads(listed.stdout)["tests"]]
+    if run("cmake", "--build", tree, "--target", "_native", *tests):
         raise SystemExit("[coverage] the build failed, as above.")
     skip = shutil.ignore_patterns("_native*.so", "__pycache__")
     shutil.copytree(ROOT / "python", package, ignore=skip, dirs_exist_ok=True)

