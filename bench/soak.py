@@ -18,7 +18,6 @@ import gc
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -26,6 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import convergio_mlx as cm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "engine"))
+
+from machine_watch import MachineWatch
 
 THREADS, TASKS, SAMPLES = 8, 100, 10
 
@@ -89,44 +92,6 @@ class Asker:
                 await asyncio.wait_for(answer.text(), dice.random() * 0.01)
             else:
                 await answer.text()
-
-
-class MachineWatch:
-    """A process that sleeps a millisecond again and again, and says by how much it overslept."""
-
-    CODE = """
-import select, sys, time
-longest = 0
-while True:
-    began = time.perf_counter()
-    asked, _, _ = select.select([sys.stdin], [], [], 0.001)
-    longest = max(longest, time.perf_counter() - began - 0.001)
-    if asked:
-        if not sys.stdin.readline():
-            break
-        print(longest, flush=True)
-        longest = 0
-"""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", self.CODE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def longest(self) -> float:
-        """Seconds, since it was last asked."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """Ends it."""
-        self._process.communicate()
 
 
 class LoopWatch:

@@ -193,12 +193,7 @@ bool Generation::start_over() {
 void Generation::advance() {
   const auto from = tokens().begin() + cache().length();
   const auto missing = static_cast<int>(tokens().end() - from);
-  int n = std::min(options_.prefill_chunk, missing);
-  for (const int mark : marks_) {
-    if (mark > cache().length()) {
-      n = std::min(n, mark - cache().length());
-    }
-  }
+  const int n = next_chunk(missing);
   const mx::array hidden = pass(mx::array(from, {n}, mx::int32), n > 1);
   if (std::ranges::find(marks_, cache().length()) != marks_.end()) {
     sequence_->mark();
@@ -216,6 +211,22 @@ void Generation::advance() {
   } else {
     choose(logits);
   }
+}
+
+/// How many of the missing tokens are run in one pass: a chunk, or up to a mark, where neither
+/// leaves too few for the next.
+int Generation::next_chunk(int missing) const {
+  int n = std::min(options_.prefill_chunk, missing);
+  for (const int mark : marks_) {
+    const int left = mark - sequence_->cache.length();
+    if (left >= kBulkRows && missing - left >= kBulkRows) {
+      n = std::min(n, left);
+    }
+  }
+  if (n < missing && missing - n < kBulkRows && n >= 2 * kBulkRows) {
+    n = missing - kBulkRows;
+  }
+  return n;
 }
 
 /// Queues the pass after the token that is being computed, then reads that token.

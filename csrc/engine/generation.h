@@ -37,6 +37,7 @@ class Generation : public Task {
   void start();
   bool start_over();
   void advance();
+  int next_chunk(int missing) const;
   void advance_ahead();
   mx::array pass(const mx::array& ids, bool interruptible);
   void queue(const mx::array& logits);

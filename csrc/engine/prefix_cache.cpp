@@ -33,6 +33,11 @@ int common_length(const std::vector<int>& a, const std::vector<int>& b) {
   return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
+/// The last token's logits are wanted, so it is run, with some before it.
+int longest_useful(const std::vector<int>& tokens) {
+  return std::max(0, static_cast<int>(tokens.size()) - kBulkRows);
+}
+
 }  // namespace
 
 void Sequence::mark() {
@@ -88,7 +93,7 @@ PrefixCache::Match PrefixCache::usable(const std::shared_ptr<Sequence>& sequence
 /// The longest usable match; what is longer but unusable is noted in `prefix`.
 PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, int planned,
                                         Prefix& prefix) const {
-  const int most = static_cast<int>(tokens.size()) - 1;  // the last token's logits are wanted
+  const int most = longest_useful(tokens);
   Match best;
   const auto note = [&](Miss miss, int length) {
     if (length > prefix.missed_at) {
@@ -121,7 +126,7 @@ PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, int plan
 /// Why no more than `match` was found.
 void PrefixCache::explain(const std::vector<int>& tokens, const Match& match,
                           Prefix& prefix) const {
-  const int most = static_cast<int>(tokens.size()) - 1;
+  const int most = longest_useful(tokens);
   for (const std::vector<int>& one : evicted_) {
     const int common = std::min(common_length(one, tokens), most);
     if (common > std::max(prefix.missed_at, match.length)) {

@@ -26,6 +26,11 @@ struct Sequence {
   std::size_t bytes() const;
 };
 
+/// A pass of fewer rows may be computed by other kernels, which round otherwise. No part of a
+/// prompt is run in so few, so that what is kept of it is what running it again would give, to the
+/// bit.
+constexpr int kBulkRows = 9;
+
 /// How much of a prompt was found.
 struct Prefix {
   std::shared_ptr<Sequence> sequence;  ///< holds the first `length` tokens of the prompt
@@ -45,8 +50,8 @@ class PrefixCache {
   PrefixCache& operator=(const PrefixCache&) = delete;
 
   /// A sequence for `tokens` that will reach `planned`, with as many of their keys and values as
-  /// are kept, all but the last at most. What another request goes on from too is copied; what
-  /// nobody else needs is taken. There is room for `answer` tokens behind them.
+  /// are kept, all but the last kBulkRows at most. What another request goes on from too is copied;
+  /// what nobody else needs is taken. There is room for `answer` tokens behind them.
   Prefix begin(const std::vector<int>& tokens, int planned, int answer);
 
   /// A request is done with its sequence, which others may go on from now.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from machine_watch import MachineWatch
 from small_models import ids
 
 from convergio_mlx import Engine, SamplingParams
@@ -44,11 +45,15 @@ async def longest_block(work: Awaitable[Any]) -> float:
 
 
 def expect_it_turns(run: Callable[[], Awaitable[Any]]) -> None:
-    """A busy machine holds up any loop now and then; one that the engine blocks, each time."""
-    blocked = [asyncio.run(longest_block(run()))]
-    while blocked[-1] >= 0.05:
-        assert len(blocked) < 4, blocked
-        blocked.append(asyncio.run(longest_block(run())))
+    """Within 20 ms. A busy machine holds up any process now and then, and a loop with it; one that
+    the engine blocks is held up each time, and longer than another process."""
+    watch = MachineWatch()
+    blocked: list[tuple[float, float]] = []
+    while not blocked or blocked[-1][0] >= max(0.02, 3 * blocked[-1][1]):
+        assert len(blocked) < 6, blocked
+        watch.longest()
+        blocked.append((asyncio.run(longest_block(run())), watch.longest()))
+    watch.close()
 
 
 def test_a_hundred_tasks_at_once_and_the_loop_turns(engine: Engine) -> None:
