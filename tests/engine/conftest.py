@@ -38,6 +38,7 @@ def slow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def slow(slow_folder: Path) -> Iterator[Engine]:
-    """A chunk of its prefill takes a good part of a second, a layer of that a twelfth."""
-    with Engine.load(slow_folder) as loaded:
+    """A chunk of its prefill takes a good part of a second, a layer of that a twelfth; nothing is
+    kept, so each prompt takes its time."""
+    with Engine.load(slow_folder, prefix_cache_bytes=0) as loaded:
         yield loaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,12 @@ def test_answers_are_the_same_with_and_without(variant: Variant, tmp_path: Path)
 @pytest.fixture
 def own(folder: Path) -> Any:
     with Engine.load(folder, prefix_cache_bytes=PLENTY) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def slow(slow_folder: Path) -> Iterator[Engine]:
+    with Engine.load(slow_folder, prefix_cache_bytes=PLENTY) as engine:
         yield engine
 
 
