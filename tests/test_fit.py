@@ -11,10 +11,12 @@ import pytest
 
 import checkpoints
 import convergio_mlx as cm
+import convergio_mlx.footprint
 from arch.variants import HERE
 from convergio_mlx import fit, recommend
 from convergio_mlx.errors import OutOfMemoryError
-from convergio_mlx.fit import Fit, entry_footprint, folder_footprint, footprint, size
+from convergio_mlx.fit import Fit, size
+from convergio_mlx.footprint import entry_footprint, folder_footprint, footprint
 from convergio_mlx.hardware.facts import Memory
 from convergio_mlx.native import native
 from convergio_mlx.registry import RegistryEntry, load_registry
@@ -65,7 +67,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 import convergio_mlx as cm
-from convergio_mlx.fit import _PROGRAM, folder_footprint
+from convergio_mlx.footprint import _PROGRAM, folder_footprint
 folder, tokens = Path(sys.argv[1]), int(sys.argv[2])
 engine = cm.Engine.load(folder, prefix_cache_bytes=0)
 before = cm.memory_use().active
@@ -232,7 +234,7 @@ def test_recommendations(machine: Machine, memory: Any, monkeypatch: pytest.Monk
         keeps_half_cache = staticmethod(lambda: False)
 
     memory(machine.available, machine.total)
-    for module in (fit, recommend):
+    for module in (convergio_mlx.footprint, recommend):
         monkeypatch.setattr(module, "native", lambda: Core)
     found = {
         purpose: advice.entry.id for advice in recommend.advise() for purpose in advice.best_for

@@ -20,7 +20,8 @@ from convergio_mlx.errors import (
     NotInitializedError,
 )
 from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
-from convergio_mlx.fit import PREFILL_CHUNK, check
+from convergio_mlx.fit import check
+from convergio_mlx.footprint import PREFILL_CHUNK
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
 from convergio_mlx.home import models_folder
 from convergio_mlx.locate import locate

@@ -40,7 +40,8 @@ class FitMemory:
     def need(self, folder: Path) -> int:
         """Bytes of a model with the shortest context that it is worth loading for; 0 where its
         files cannot be looked at, which loading it will tell better."""
-        from convergio_mlx.fit import Fit, folder_footprint
+        from convergio_mlx.fit import Fit
+        from convergio_mlx.footprint import folder_footprint
 
         footprint = folder_footprint(folder)
         return 0 if footprint is None else Fit(footprint, 0).least.total
@@ -69,7 +70,8 @@ class FitMemory:
         Raises:
             ModelCorruptError, UnsupportedModelError: the engine cannot run it.
         """
-        from convergio_mlx.fit import Fit, folder_footprint
+        from convergio_mlx.fit import Fit
+        from convergio_mlx.footprint import folder_footprint
 
         footprint = folder_footprint(folder)
         if footprint is None:  # raises what is wrong with it

@@ -79,7 +79,7 @@ def _others(known: set[str]) -> Iterator[ModelConfig]:
 
 def _window(folder: Path) -> int | None:
     """The window of a model's own config.json; None where there is none that the engine runs."""
-    from convergio_mlx.fit import folder_footprint
+    from convergio_mlx.footprint import folder_footprint
 
     try:
         footprint = folder_footprint(folder)
