@@ -1,9 +1,12 @@
-// What the kernel benchmarks share: random matrices, the ways to run an op, medians.
+// What the kernel benchmarks share: random matrices, the ways to run an op, the speed of memory,
+// medians.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -12,6 +15,7 @@
 #include "kernels/cores.h"
 #include "kernels/isa.h"
 #include "kernels/matrix.h"
+#include "kernels/pool.h"
 #include "kernels/precision.h"
 #include "mlx/ops.h"
 #include "mlx/random.h"
@@ -41,6 +45,31 @@ inline double seconds(const std::function<void()>& work) {
 inline double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
   return v[v.size() / 2];
+}
+
+/// Reads memory once with the pool's threads, as fast as the machine can be made to: asking a page
+/// ahead, for the second-level cache, which has more requests open than the first.
+inline void read_all(const void* data, std::size_t bytes) {
+  static volatile std::uint64_t sink = 0;
+  constexpr std::int64_t kAhead = 4096;
+  parallel_ranges(static_cast<std::int64_t>(bytes / 64), 1, 2048,
+                  [&](std::int64_t begin, std::int64_t end) {
+                    std::uint64_t sums[8] = {};
+                    for (std::int64_t line = begin; line < end; ++line) {
+                      const auto* p = static_cast<const std::uint8_t*>(data) + line * 64;
+                      __builtin_prefetch(p + kAhead, 0, 2);
+                      std::uint64_t words[8];
+                      std::memcpy(words, p, sizeof(words));
+                      for (int j = 0; j < 8; ++j) {
+                        sums[j] ^= words[j];
+                      }
+                    }
+                    std::uint64_t all = 0;
+                    for (const std::uint64_t s : sums) {
+                      all ^= s;
+                    }
+                    sink = sink + all;
+                  });
 }
 
 inline mx::array noise(const mx::Shape& shape, mx::Dtype dtype, std::uint64_t seed) {

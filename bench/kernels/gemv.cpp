@@ -13,7 +13,6 @@
 
 #include "common.h"
 #include "kernels/linear.h"
-#include "kernels/pool.h"
 #include "mlx/transforms.h"
 
 namespace {
@@ -32,24 +31,6 @@ double bytes_of(const Matrix& m) {
   return bytes;
 }
 
-/// Reads everything once with the pool's threads: the bandwidth there is.
-void read_all(const std::vector<Matrix>& matrices) {
-  static volatile std::uint64_t sink = 0;
-  for (const Matrix& m : matrices) {
-    const auto* words = m.data.data<std::uint64_t>();
-    const auto count = static_cast<std::int64_t>(m.data.nbytes() / sizeof(std::uint64_t));
-    parallel_ranges(count, 64, 8192, [&](std::int64_t begin, std::int64_t end) {
-      std::uint64_t s[8] = {};
-      for (std::int64_t i = begin; i + 8 <= end; i += 8) {
-        for (int j = 0; j < 8; ++j) {
-          s[j] ^= words[i + j];
-        }
-      }
-      sink = sink + (s[0] ^ s[1] ^ s[2] ^ s[3] ^ s[4] ^ s[5] ^ s[6] ^ s[7]);
-    });
-  }
-}
-
 void run(const Case& c, int rounds) {
   std::vector<Matrix> matrices;
   double bytes = 0.0;
@@ -64,7 +45,11 @@ void run(const Case& c, int rounds) {
   std::vector<double> reads;
   std::vector<std::vector<double>> times(ways.size());
   for (int round = 0; round < rounds; ++round) {
-    reads.push_back(seconds([&] { read_all(matrices); }));
+    reads.push_back(seconds([&] {
+      for (const Matrix& m : matrices) {
+        read_all(m.data.data<void>(), m.data.nbytes());
+      }
+    }));
     for (std::size_t i = 0; i < ways.size(); ++i) {
       choose(ways[i]);
       times[i].push_back(seconds([&] {

@@ -223,7 +223,7 @@ CONVERGIO_INLINE void digits_row_dot(const Weights& w, const std::uint8_t* p, st
     }
     if (count == kGroupsAtOnce) {
       for (int b = 0; b < kBlocks; ++b) {
-        __builtin_prefetch(p + b * Number::kBytes + kAhead);
+        ask(p + b * Number::kBytes);
         add_block<Number, kGroupLanes, kRows>(p + b * Number::kBytes, Number::kBytes, scales,
                                               b * kLanes / kGroupLanes, digit + b * kXBytes,
                                               4 * x_stride, total);

@@ -140,7 +140,7 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
     }
     if (count == kGroupsAtOnce) {
       for (int b = 0; b < kBlocks; ++b) {
-        __builtin_prefetch(p + b * 4 * kLanes + kAhead);
+        ask(p + b * 4 * kLanes);
         add_words<Number, kWords, kRows>(load_words(p + b * 4 * kLanes), scales,
                                          b * kLanes / kWords, x + b * kItems, x_stride, total);
       }

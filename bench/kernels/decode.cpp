@@ -1,0 +1,131 @@
+// A model's decode step and prefill without Python: tokens a second, the share of the read bandwidth
+// that the same threads reach over the same mapped files, the primitives that a layer takes and the
+// host's time to build the graph of a token. Medians; bandwidth is measured in turn with the tokens.
+//   decode FOLDER [context] [tokens] [chunk]
+
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common.h"
+#include "io/mmap.h"
+#include "mlx/memory.h"
+#include "mlx/primitives.h"
+#include "model/forward.h"
+
+namespace {
+
+using namespace convergio;
+using namespace convergio::kernels::bench;
+namespace mx = mlx::core;
+using kernels::thread_count;
+
+/// The primitives of an unevaluated graph by name.
+std::map<std::string, int> primitives(const mx::array& root) {
+  std::map<std::string, int> counts;
+  std::set<std::uintptr_t> seen;
+  std::vector<mx::array> open{root};
+  while (!open.empty()) {
+    const mx::array a = open.back();
+    open.pop_back();
+    if (!a.has_primitive() || !seen.insert(a.primitive_id()).second) {
+      continue;
+    }
+    ++counts[a.primitive().name()];
+    open.insert(open.end(), a.inputs().begin(), a.inputs().end());
+  }
+  return counts;
+}
+
+mx::array ids_of(int n) {
+  std::vector<int> ids(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    ids[static_cast<std::size_t>(i)] = 100 + i * 7919 % 1000;
+  }
+  return mx::array(ids.data(), {n}, mx::int32);
+}
+
+double megabytes(std::size_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "decode FOLDER [context] [tokens] [chunk]\n");
+    return 1;
+  }
+  const auto number = [&](int i, int otherwise) {
+    return argc > i ? std::max(1, std::atoi(argv[i])) : otherwise;
+  };
+  std::vector<io::MappedFile> files;
+  double bytes = 0.0;
+  for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
+    if (entry.path().extension() == ".safetensors") {
+      bytes += static_cast<double>(files.emplace_back(entry.path()).size());
+    }
+  }
+  const int context = number(2, 16);
+  const int tokens = number(3, 32);
+  const int chunk = number(4, 512);
+  mx::set_default_device(mx::Device::cpu);
+  const auto model = model::Model::load(argv[1]);
+  model::Cache cache = model->make_cache(context + tokens);
+  cache.reserve(context + tokens);
+  const double prefill = seconds([&] {
+    for (int done = 0; done < context; done += chunk) {
+      const int n = std::min(chunk, context - done);
+      mx::array x = model->forward(ids_of(n), cache, [] {});
+      mx::eval(model->logits(mx::slice(x, {n - 1, 0}, {n, x.shape(1)})));
+    }
+  });
+  std::map<std::string, int> counts;
+  std::vector<double> steps;
+  std::vector<double> hosts;
+  std::vector<double> reads;
+  for (int i = 0; i < tokens; ++i) {
+    double host = 0.0;
+    steps.push_back(seconds([&] {
+      mx::array y = mx::array(0);
+      host = seconds([&] { y = model->logits(model->forward(ids_of(1), cache)); });
+      if (i == 0) {
+        counts = primitives(y);
+      }
+      mx::eval(y);
+    }));
+    hosts.push_back(host);
+    if (i % 8 == 0) {
+      reads.push_back(seconds([&] {
+        for (const io::MappedFile& file : files) {
+          read_all(file.data(), file.size());
+        }
+      }));
+    }
+  }
+  const double kv = static_cast<double>(model->kv_bytes_per_token()) * (context + tokens / 2);
+  const double bandwidth = bytes / median(reads);
+  const double step = median(steps);
+  int all = 0;
+  for (const auto& [name, count] : counts) {
+    all += count;
+    std::printf("  %4d %s\n", count, name.c_str());
+  }
+  const int layers = cache.layer_count();
+  std::printf("%d threads, %d primitives a token, %.1f a layer; the graph of a token takes %.0f us\n",
+              thread_count(), all, static_cast<double>(all) / layers, 1e6 * median(hosts));
+  std::printf("prefill of %d: %.1f tok/s\n", context, context / prefill);
+  std::printf("decode after %d: %.2f tok/s, %.1f GB/s of weights and cache; read bandwidth %.1f "
+              "GB/s (%.0f %%)\n",
+              context, 1.0 / step, (bytes + kv) / step / 1e9, bandwidth / 1e9,
+              100.0 * (bytes + kv) / step / bandwidth);
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("MLX: %.0f MB at most; cache %.0f MB\n", megabytes(mx::get_peak_memory()),
+              megabytes(cache.bytes()));
+}
