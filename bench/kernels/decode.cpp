@@ -1,6 +1,7 @@
-// A model's decode step and prefill without Python: tokens a second, the share of the read bandwidth
-// that the same threads reach over the same mapped files, the primitives that a layer takes and the
-// host's time to build the graph of a token. Medians; bandwidth is measured in turn with the tokens.
+// A model's decode step and prefill without Python: tokens a second, the share of the read
+// bandwidth that the same threads reach over the same mapped files, the primitives that a layer
+// takes and the host's time to build the graph of a token. Medians; bandwidth is measured in turn
+// with the tokens.
 //   decode FOLDER [context] [tokens] [chunk]
 
 #include <sys/resource.h>
@@ -117,14 +118,16 @@ int main(int argc, char** argv) {
     std::printf("  %4d %s\n", count, name.c_str());
   }
   const int layers = cache.layer_count();
-  std::printf("%d threads, %d primitives a token, %.1f a layer; the graph of a token takes %.0f us\n",
-              thread_count(), all, static_cast<double>(all) / layers, 1e6 * median(hosts));
+  std::printf(
+      "%d threads, %d primitives a token, %.1f a layer; the graph of a token takes %.0f us\n",
+      thread_count(), all, static_cast<double>(all) / layers, 1e6 * median(hosts));
   std::printf("prefill of %d: %.1f tok/s\n", context, context / prefill);
-  std::printf("decode after %d: %.2f tok/s, %.1f GB/s of weights and cache; read bandwidth %.1f "
-              "GB/s (%.0f %%)\n",
-              context, 1.0 / step, (bytes + kv) / step / 1e9, bandwidth / 1e9,
-              100.0 * (bytes + kv) / step / bandwidth);
-  struct rusage usage {};
+  std::printf(
+      "decode after %d: %.2f tok/s, %.1f GB/s of weights and cache; read bandwidth %.1f "
+      "GB/s (%.0f %%)\n",
+      context, 1.0 / step, (bytes + kv) / step / 1e9, bandwidth / 1e9,
+      100.0 * (bytes + kv) / step / bandwidth);
+  struct rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   std::printf("MLX: %.0f MB at most; cache %.0f MB\n", megabytes(mx::get_peak_memory()),
               megabytes(cache.bytes()));

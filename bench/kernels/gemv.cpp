@@ -55,7 +55,7 @@ void run(const Case& c, int rounds) {
       times[i].push_back(seconds([&] {
         std::vector<mx::array> ys;
         for (const Matrix& m : matrices) {
-          ys.push_back(linear(x, m, std::nullopt));
+          ys.push_back(linear(x, {m, std::nullopt}));
         }
         mx::eval(ys);
       }));

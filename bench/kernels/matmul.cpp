@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
     for (int round = 0; round < rounds; ++round) {
       for (std::size_t i = 0; i < ways.size(); ++i) {
         bench::choose(ways[i]);
-        times[i].push_back(bench::seconds([&] { mx::eval(linear(x, m, std::nullopt)); }));
+        times[i].push_back(bench::seconds([&] { mx::eval(linear(x, {m, std::nullopt})); }));
       }
     }
     std::printf("%-7s %d bits, group %3d:", mode_name(c.format).c_str(), c.bits, c.group);

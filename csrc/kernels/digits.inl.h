@@ -254,7 +254,7 @@ CONVERGIO_INLINE void digits_rows(const Weights& w, const LinearPiece& piece, st
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
     ask_for_groups(w, row);
     digits_row_dot<Number, kGroupLanes, kRows>(w, w.data + row * bytes, row, x, piece.x_stride,
-                                               y + row, piece.y_stride);
+                                               y + (row - piece.begin), piece.y_stride);
   }
 }
 

@@ -81,8 +81,8 @@ CONVERGIO_INLINE void gemv_rows(const Weights& w, const LinearPiece& piece, std:
   const float* x = piece.x + first * piece.x_stride;
   float* y = piece.y + first * piece.y_stride;
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-    gemv_row<Codec, kRows>(w, packed_row(w, row, piece.work), row, x, piece.x_stride, y + row,
-                           piece.y_stride);
+    gemv_row<Codec, kRows>(w, packed_row(w, row, piece.work), row, x, piece.x_stride,
+                           y + (row - piece.begin), piece.y_stride);
   }
 }
 
@@ -91,7 +91,8 @@ CONVERGIO_INLINE void dense_rows(const Weights& w, const LinearPiece& piece, std
   const std::int64_t bytes = row_bytes(w);
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
     dense_row<kType, kRows>(w.data + row * bytes, w.cols, piece.x + first * piece.x_stride,
-                            piece.x_stride, piece.y + first * piece.y_stride + row, piece.y_stride);
+                            piece.x_stride, piece.y + first * piece.y_stride + (row - piece.begin),
+                            piece.y_stride);
   }
 }
 

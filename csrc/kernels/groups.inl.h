@@ -82,10 +82,7 @@ CONVERGIO_INLINE void ask(const std::uint8_t* p) {
 /// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
 CONVERGIO_INLINE void ask_for_groups(const Weights& w, std::int64_t row) {
   constexpr std::int64_t kRowsAhead = 8;
-  const std::int64_t bytes = w.cols / w.group *
-                             (w.type == Type::U8    ? 1
-                              : w.type == Type::F32 ? 4
-                                                    : 2);
+  const std::int64_t bytes = w.cols / w.group * group_bytes(w);
   const std::int64_t from = (row + kRowsAhead) * bytes;
   for (std::int64_t at = 0; at < bytes; at += 64) {
     __builtin_prefetch(w.scales + from + at);

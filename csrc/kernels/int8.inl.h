@@ -6,6 +6,8 @@
 // each group, y += scale_w · scale_x · Σ q·x + bias_w · Σ x (of the rounded x, so that the error
 // left is that of rounding times the weights themselves).
 // 4-bit floats become 2 · value + 12, unsigned, with half the scale and a bias of -6 scales.
+// A panel is kInt8Cols inputs deep, so that it stays in the first-level cache for all rows of x; x
+// is laid out by such blocks, one after another.
 
 constexpr int kLanesOut = 16;
 constexpr int kVectorsOut = 2;
@@ -19,10 +21,20 @@ CONVERGIO_INLINE int place_of(int bits, int k) {
   return bits == 2 ? k / 16 * 16 + k % 4 * 4 + k % 16 / 4 : k;
 }
 
-static void round_row(const Weights& w, const float* x, std::int8_t* q, float* scales,
-                      float* sums) {
-  const std::int64_t groups = w.cols / w.group;
-  for (std::int64_t g = 0; g < groups; ++g) {
+/// Where the block of inputs from `from` on begins among x's numbers or, with the group size as
+/// `unit`, among its scales and sums.
+CONVERGIO_INLINE std::int64_t block_at(const Int8Rows& x, std::int64_t from, std::int64_t unit) {
+  return x.n * (from / unit);
+}
+
+/// The inputs of the block that begins at `from`.
+CONVERGIO_INLINE std::int64_t block_cols(const Weights& w, std::int64_t from) {
+  return w.cols - from < kInt8Cols ? w.cols - from : kInt8Cols;
+}
+
+static void round_block(const Weights& w, const float* x, std::int64_t cols, std::int8_t* q,
+                        float* scales, float* sums) {
+  for (std::int64_t g = 0; g < cols / w.group; ++g) {
     V most = splat(0.0F);
     for (int k = 0; k < w.group; k += kLanes) {
       most = vmax(most, vabs(load(x + k)));
@@ -54,6 +66,15 @@ static void round_row(const Weights& w, const float* x, std::int8_t* q, float* s
     sums[g] = scale * sum(total);
     x += w.group;
     q += w.group;
+  }
+}
+
+static void round_row(const Weights& w, const float* x, std::int64_t row, const Int8Rows& out) {
+  for (std::int64_t from = 0; from < w.cols; from += kInt8Cols) {
+    const std::int64_t cols = block_cols(w, from);
+    const std::int64_t group = block_at(out, from, w.group) + row * (cols / w.group);
+    round_block(w, x + from, cols, out.numbers + block_at(out, from, 1) + row * cols,
+                out.scales + group, out.sums + group);
   }
 }
 
@@ -97,31 +118,53 @@ CONVERGIO_INLINE void store_words(const Weights& w, __m512i word, std::uint8_t* 
   }
 }
 
-/// The panel of 16 outputs from `row` on (those past `end` repeat the last): all inputs.
-/// `panel` takes cols words of four bytes for each 4 inputs, `scales` and `biases` 16 numbers a
-/// group.
-static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::uint8_t* panel,
-                       float* scales, float* biases, std::uint8_t* spare) {
+/// What int8_tile reads of a block of W: for each vector of 16 outputs, the words of four numbers,
+/// and the scale and the bias of each group.
+struct alignas(64) Panel {
+  std::uint8_t words[kVectorsOut][kLanesOut * kInt8Cols];
+  float scales[kVectorsOut][kLanesOut * kInt8Cols / 16];
+  float biases[kVectorsOut][kLanesOut * kInt8Cols / 16];
+  std::uint8_t bytes[kLanesOut][kInt8Cols];  ///< rows taken apart
+  std::uint8_t spare[kInt8Cols + 64];        ///< a row that may be read past
+};
+static_assert(sizeof(Panel) <= kInt8Work);
+
+/// A packed row's part from input `from` on, safe to read a vector past.
+CONVERGIO_INLINE const std::uint8_t* packed_part(const Weights& w, std::int64_t row,
+                                                 std::int64_t from, std::int64_t cols,
+                                                 std::uint8_t* spare) {
+  const std::uint8_t* p = w.data + row * row_bytes(w) + from * w.bits / 8;
+  if (w.data + w.rows * row_bytes(w) - (p + cols * w.bits / 8) >= kOverread) {
+    return p;
+  }
+  __builtin_memcpy(spare, p, static_cast<std::size_t>(cols * w.bits / 8));
+  return spare;
+}
+
+/// Vector `v` of a panel: the 16 outputs from `row` on (those past `end` repeat the last), inputs
+/// [from, from + cols).
+static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
+                       std::int64_t cols, int v, Panel& panel) {
   const bool as_bytes = w.bits == 3 || w.bits == 5 || w.bits == 6;
-  const std::int64_t line = as_bytes ? w.cols : row_bytes(w);
+  const std::int64_t line = as_bytes ? cols : cols * w.bits / 8;
   const int words_out = as_bytes || w.bits == 8 ? 1 : 8 / w.bits;
   const std::uint8_t* rows[kLanesOut];
   for (int i = 0; i < kLanesOut; ++i) {
     const std::int64_t r = row + i < end ? row + i : end - 1;
-    rows[i] = w.data + r * row_bytes(w);
+    rows[i] = w.data + r * row_bytes(w) + from * w.bits / 8;
     if (as_bytes) {
-      std::uint8_t* bytes = spare + i * w.cols;
-      const std::uint8_t* packed = packed_row(w, r, spare + kLanesOut * w.cols);
+      const std::uint8_t* packed = packed_part(w, r, from, cols, panel.spare);
       if (w.bits == 3) {
-        to_bytes<3>(packed, w.cols, bytes);
+        to_bytes<3>(packed, cols, panel.bytes[i]);
       } else if (w.bits == 5) {
-        to_bytes<5>(packed, w.cols, bytes);
+        to_bytes<5>(packed, cols, panel.bytes[i]);
       } else {
-        to_bytes<6>(packed, w.cols, bytes);
+        to_bytes<6>(packed, cols, panel.bytes[i]);
       }
-      rows[i] = bytes;
+      rows[i] = panel.bytes[i];
     }
   }
+  std::uint8_t* out = panel.words[v];
   for (std::int64_t at = 0; at < line; at += 64) {
     const int words = line - at < 64 ? static_cast<int>(line - at) / 4 : 16;
     V r[kLanesOut];
@@ -130,43 +173,68 @@ static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std
     }
     transpose(r);
     for (int i = 0; i < words; ++i) {
-      store_words(w, _mm512_castps_si512(r[i]), panel);
-      panel += 64 * words_out;
+      store_words(w, _mm512_castps_si512(r[i]), out);
+      out += 64 * words_out;
     }
   }
-  const std::int64_t groups = w.cols / w.group;
+  const std::int64_t groups = cols / w.group;
   const bool floats = w.format != Format::Affine;
-  for (int i = 0; i < kLanesOut; ++i) {
-    const std::int64_t r = row + i < end ? row + i : end - 1;
-    for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
-      float s[kGroupsAtOnce];
-      float b[kGroupsAtOnce];
-      const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
-      read_groups(w, r * groups + g, count, s, b);
-      for (int j = 0; j < count; ++j) {
-        scales[(g + j) * kLanesOut + i] = floats ? 0.5F * s[j] : s[j];
-        biases[(g + j) * kLanesOut + i] = floats ? -6.0F * s[j] : b[j];
-      }
+  for (std::int64_t g = 0; g < groups; g += kLanesOut) {
+    const int count = static_cast<int>(groups - g < kLanesOut ? groups - g : kLanesOut);
+    V s[kLanesOut];
+    V b[kLanesOut];
+    for (int i = 0; i < kLanesOut; ++i) {
+      const std::int64_t r = row + i < end ? row + i : end - 1;
+      const std::int64_t first = (r * w.cols + from) / w.group + g;
+      s[i] = scales_of(w, first, count);
+      b[i] = floats ? s[i] * splat(-6.0F) : biases_of(w, first, count);
+      s[i] = floats ? s[i] * splat(0.5F) : s[i];
+    }
+    transpose(s);
+    transpose(b);
+    for (int j = 0; j < count; ++j) {
+      _mm512_store_ps(panel.scales[v] + (g + j) * kLanesOut, s[j]);
+      _mm512_store_ps(panel.biases[v] + (g + j) * kLanesOut, b[j]);
     }
   }
 }
 
-/// kRows rows of x by kOutputs outputs.
+/// Asks for the lines of W that the next panel is made of.
+CONVERGIO_INLINE void ask_for_panel(const Weights& w, std::int64_t row, std::int64_t end,
+                                    std::int64_t from) {
+  const std::int64_t bytes = block_cols(w, from) * w.bits / 8;
+  for (std::int64_t r = row; r < end && r < row + kOutputs; ++r) {
+    const std::uint8_t* p = w.data + r * row_bytes(w) + from * w.bits / 8;
+    for (std::int64_t at = 0; at < bytes; at += 64) {
+      __builtin_prefetch(p + at, 0, 2);
+    }
+  }
+}
+
+/// sums += 64 products, four a lane. Not the intrinsic: around that GCC 12 copies every sum to another
+/// register and back, which takes a quarter of the time.
+CONVERGIO_INLINE void add_products(__m512i& sums, __m512i numbers, __m512i signed_numbers) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(numbers), "v"(signed_numbers));
+}
+
+/// kRows rows of x from `first` on by kOutputs outputs, over one block of inputs: y = or += them.
 template <int kRows>
 CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_t first,
-                                const std::uint8_t* panel, const float* scales, const float* biases,
-                                std::int64_t panel_bytes, std::int64_t panel_groups, float* y,
-                                std::int64_t y_stride, std::int64_t outputs) {
-  const std::int64_t groups = w.cols / w.group;
-  const std::int8_t* q = x.numbers + first * w.cols;
-  const float* xs = x.scales + first * groups;
-  const float* xt = x.sums + first * groups;
+                                std::int64_t from, std::int64_t cols, const Panel& panel, float* y,
+                                std::int64_t y_stride, int outputs) {
+  const std::int64_t groups = cols / w.group;
+  const std::int64_t group = block_at(x, from, w.group) + first * groups;
+  const std::int8_t* q = x.numbers + block_at(x, from, 1) + first * cols;
+  const float* xs = x.scales + group;
+  const float* xt = x.sums + group;
   V total[kRows][kVectorsOut];
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectorsOut; ++v) {
-      total[i][v] = splat(0.0F);
+      total[i][v] =
+          from == 0 ? splat(0.0F) : load(y + i * y_stride + v * kLanesOut, outputs - v * kLanesOut);
     }
   }
+  const std::uint8_t* words = panel.words[0];
   for (std::int64_t g = 0; g < groups; ++g) {
     __m512i acc[kRows][kVectorsOut];
     for (int i = 0; i < kRows; ++i) {
@@ -177,21 +245,21 @@ CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_
     for (int k = 0; k < w.group; k += 4) {
       __m512i word[kVectorsOut];
       for (int v = 0; v < kVectorsOut; ++v) {
-        word[v] = _mm512_load_si512(panel + v * panel_bytes);
+        word[v] = _mm512_load_si512(words + v * kLanesOut * kInt8Cols);
       }
       for (int i = 0; i < kRows; ++i) {
         std::int32_t four;
-        __builtin_memcpy(&four, q + i * w.cols + k, sizeof(four));
+        __builtin_memcpy(&four, q + i * cols + k, sizeof(four));
         const __m512i numbers = _mm512_set1_epi32(four);
         for (int v = 0; v < kVectorsOut; ++v) {
-          acc[i][v] = _mm512_dpbusd_epi32(acc[i][v], word[v], numbers);
+          add_products(acc[i][v], word[v], numbers);
         }
       }
-      panel += 64;
+      words += 64;
     }
     for (int v = 0; v < kVectorsOut; ++v) {
-      const V scale = _mm512_load_ps(scales + v * panel_groups + g * kLanesOut);
-      const V bias = _mm512_load_ps(biases + v * panel_groups + g * kLanesOut);
+      const V scale = _mm512_load_ps(panel.scales[v] + g * kLanesOut);
+      const V bias = _mm512_load_ps(panel.biases[v] + g * kLanesOut);
       for (int i = 0; i < kRows; ++i) {
         const V dot = _mm512_cvtepi32_ps(acc[i][v]) * splat(xs[i * groups + g]);
         total[i][v] = fma(bias, splat(xt[i * groups + g]), fma(dot, scale, total[i][v]));
@@ -201,38 +269,44 @@ CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_
   }
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectorsOut; ++v) {
-      store(y + i * y_stride + v * kLanesOut, total[i][v],
-            static_cast<int>(outputs) - v * kLanesOut);
+      store(y + i * y_stride + v * kLanesOut, total[i][v], outputs - v * kLanesOut);
     }
+  }
+}
+
+/// All rows of x, kTileRows at a time, by one panel.
+static void int8_tiles(const Weights& w, const Int8Rows& x, std::int64_t from, std::int64_t cols,
+                       const Panel& panel, float* y, std::int64_t y_stride, int outputs) {
+  std::int64_t i = 0;
+  for (; i + kTileRows <= x.n; i += kTileRows) {
+    int8_tile<kTileRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+  }
+  if (i + 3 <= x.n) {
+    int8_tile<3>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+    i += 3;
+  }
+  for (; i < x.n; ++i) {
+    int8_tile<1>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
   }
 }
 
 /// The outputs [begin, end) for all rows of x.
 static void matmul_int8(const Weights& w, const Int8Rows& x, float* y, std::int64_t y_stride,
-                        std::int64_t begin, std::int64_t end, std::uint8_t* work) {
-  const std::int64_t panel_bytes = kLanesOut * w.cols;
-  const std::int64_t panel_groups = kLanesOut * (w.cols / w.group);
-  std::uint8_t* panel = work;
-  auto* scales = reinterpret_cast<float*>(panel + kVectorsOut * panel_bytes);
-  float* biases = scales + kVectorsOut * panel_groups;
-  auto* spare = reinterpret_cast<std::uint8_t*>(biases + kVectorsOut * panel_groups);
-  for (std::int64_t row = begin; row < end; row += kOutputs) {
-    for (int v = 0; v < kVectorsOut; ++v) {
-      const std::int64_t first = row + v * kLanesOut;
-      if (first < end) {
-        fill_panel(w, first, end, panel + v * panel_bytes, scales + v * panel_groups,
-                   biases + v * panel_groups, spare);
+                        std::int64_t begin, std::int64_t end, void* work) {
+  auto& panel = *static_cast<Panel*>(work);
+  for (std::int64_t from = 0; from < w.cols; from += kInt8Cols) {
+    const std::int64_t cols = block_cols(w, from);
+    for (std::int64_t row = begin; row < end; row += kOutputs) {
+      for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
+        fill_panel(w, row + v * kLanesOut, end, from, cols, v, panel);
       }
-    }
-    const std::int64_t outputs = end - row < kOutputs ? end - row : kOutputs;
-    std::int64_t i = 0;
-    for (; i + kTileRows <= x.n; i += kTileRows) {
-      int8_tile<kTileRows>(w, x, i, panel, scales, biases, panel_bytes, panel_groups,
-                           y + i * y_stride + row, y_stride, outputs);
-    }
-    for (; i < x.n; ++i) {
-      int8_tile<1>(w, x, i, panel, scales, biases, panel_bytes, panel_groups,
-                   y + i * y_stride + row, y_stride, outputs);
+      if (row + kOutputs < end) {
+        ask_for_panel(w, row + kOutputs, end, from);
+      } else if (from + kInt8Cols < w.cols) {
+        ask_for_panel(w, begin, end, from + kInt8Cols);
+      }
+      const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
+      int8_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
     }
   }
 }

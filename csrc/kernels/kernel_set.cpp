@@ -10,18 +10,11 @@ std::int64_t linear_work(const Weights& w, std::int64_t n) {
   return n <= kGemvRows ? packed_row : kLinearPanelRows * kLinearPanelCols + packed_row;
 }
 
-std::int64_t int8_work(const Weights& w) {
-  constexpr std::int64_t kSlack = 64;
-  const std::int64_t panel = kInt8Outputs * w.cols;
-  const std::int64_t groups = 2 * kInt8Outputs * (w.cols / w.group) * 4;  // scales and biases
-  const std::int64_t bytes = 16 * w.cols + row_bytes(w) + kSlack;         // rows taken apart
-  return panel + groups + bytes;
-}
-
 const Int8Set* int8_set(Isa isa, const Weights& w) {
   const bool whole_numbers = w.format != Format::Dense && w.format != Format::Mxfp8;
 #if defined(__x86_64__)
-  if (isa == Isa::Avx512 && cpu_features().avx512_vnni && whole_numbers && w.group <= 128) {
+  if (isa == Isa::Avx512 && cpu_features().avx512_vnni && whole_numbers && w.group <= 128 &&
+      kInt8Cols % w.group == 0) {
     return &vnni_set();
   }
 #endif

@@ -34,7 +34,13 @@ constexpr std::int64_t row_bytes(const Weights& w) {
   return w.cols * w.bits / 8;
 }
 
-/// y = x · Wᵀ for the outputs [begin, end): x is (n, cols), y (n, rows), strides in floats.
+/// The bytes of a group's scale, and of its bias.
+constexpr std::int64_t group_bytes(const Weights& w) {
+  return w.type == Type::U8 ? 1 : w.type == Type::F32 ? 4 : 2;
+}
+
+/// y = x · Wᵀ for the outputs [begin, end): x is (n, cols), strides in floats, y[0] the first row's
+/// output `begin`.
 struct LinearPiece {
   const float* x;
   std::int64_t x_stride;
@@ -125,28 +131,31 @@ struct KernelSet {
 constexpr std::int64_t kLinearPanelRows = 16;
 constexpr std::int64_t kLinearPanelCols = 1024;
 
-/// Rows of x rounded to 8 bits, a scale and a sum for each group of a matrix.
+/// Rows of x rounded to 8 bits, a scale and a sum for each group of a matrix. Each kInt8Cols inputs
+/// (the last time those that are left) are a block: its numbers, scales and sums lie together, row
+/// by row.
 struct Int8Rows {
-  std::int8_t* numbers;  ///< (n, cols), in the order the kernel likes
-  float* scales;         ///< (n, groups)
-  float* sums;           ///< (n, groups): of the rounded numbers times their scale
+  std::int8_t* numbers;  ///< n · cols, within a group in the order the kernel likes
+  float* scales;         ///< n · groups
+  float* sums;           ///< n · groups: of the rounded numbers times their scale
   std::int64_t n;
 };
 
 /// The kernels that multiply whole numbers.
 struct Int8Set {
   Gemv gemv;  ///< x in 16 bits
-  void (*round_row)(const Weights& w, const float* x, std::int8_t* numbers, float* scales,
-                    float* sums);
-  /// y = x · Wᵀ for all rows of x and the outputs [begin, end); `work` is int8_work() bytes.
+  /// Row `row` of x.
+  void (*round_row)(const Weights& w, const float* x, std::int64_t row, const Int8Rows& out);
+  /// y = x · Wᵀ for all rows of x and the outputs [begin, end), `begin` at y[0]; `work` is
+  /// kInt8Work bytes.
   void (*matmul)(const Weights& w, const Int8Rows& x, float* y, std::int64_t y_stride,
-                 std::int64_t begin, std::int64_t end, std::uint8_t* work);
+                 std::int64_t begin, std::int64_t end, void* work);
 };
 
-/// The outputs that Int8Set::matmul takes at a time.
+/// The outputs and inputs that Int8Set::matmul takes at a time, and the memory for them.
 constexpr std::int64_t kInt8Outputs = 32;
-
-std::int64_t int8_work(const Weights& w);
+constexpr std::int64_t kInt8Cols = 512;
+constexpr std::int64_t kInt8Work = 34 * 1024;
 
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const Int8Set* int8_set(Isa isa, const Weights& w);

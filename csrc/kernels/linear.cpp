@@ -4,7 +4,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernels/activation.h"
 #include "kernels/kernel_set.h"
+#include "kernels/linear_run.h"
 #include "kernels/operand.h"
 #include "kernels/pool.h"
 #include "kernels/precision.h"
@@ -68,6 +70,23 @@ Weights placed(Weights layout, const std::vector<mx::array>& inputs, std::size_t
   return layout;
 }
 
+/// The two halves of a matrix's outputs.
+std::vector<LinearCall::Part> halves(const LinearCall::Part& whole) {
+  std::vector<LinearCall::Part> parts(2, whole);
+  Weights& second = parts[1].weights;
+  const std::int64_t rows = whole.weights.rows / 2;
+  second.data += rows * row_bytes(whole.weights);
+  if (second.format != Format::Dense) {
+    const std::int64_t groups = rows * (second.cols / second.group) * group_bytes(second);
+    second.scales += groups;
+    second.biases = second.biases == nullptr ? nullptr : second.biases + groups;
+  }
+  parts[0].weights.rows = rows;
+  second.rows = rows;
+  parts[1].bias = whole.bias == nullptr ? nullptr : whole.bias + rows;
+  return parts;
+}
+
 /// True for what the kernels know; anything else MLX's ops refuse or compute.
 bool known(const Matrix& w) {
   const auto is_float = [](const std::optional<mx::array>& a) {
@@ -94,14 +113,14 @@ bool known(const Matrix& w) {
   return false;
 }
 
-mx::array mlx_linear(const mx::array& x, const Matrix& weight,
-                     const std::optional<mx::array>& bias) {
+mx::array mlx_linear(const mx::array& x, const Linear& linear) {
+  const Matrix& weight = linear.weight;
   mx::array y =
       weight.format == Format::Dense
           ? mx::matmul(x, mx::transpose(mx::astype(weight.data, x.dtype())))
           : mx::quantized_matmul(x, weight.data, *weight.scales, weight.biases, /*transpose=*/true,
                                  weight.group_size, weight.bits, mode_name(weight.format));
-  return bias ? mx::add(y, mx::astype(*bias, y.dtype())) : y;
+  return linear.bias ? mx::add(y, mx::astype(*linear.bias, y.dtype())) : y;
 }
 
 mx::array mlx_embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype) {
@@ -121,100 +140,115 @@ mx::array mlx_embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dt
                         mode_name(weight.format), std::nullopt, dtype);
 }
 
-constexpr std::int64_t kFloat = sizeof(float);
-
-void add_bias(float* y, std::int64_t n, std::int64_t rows, const float* bias, std::int64_t begin,
-              std::int64_t end) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      y[i * rows + r] += bias[r];
-    }
-  }
-}
-
-/// y = x · Wᵀ + bias over the pool; `bias` is null or `w.rows` floats.
-void run_linear(const KernelSet& set, const Gemv& gemv, const Weights& w, Rows x, float* y,
-                const float* bias) {
-  constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least
-  const bool few = x.n <= kGemvRows;
-  AlignedFloats arranged;
-  if (const std::int64_t floats = few ? gemv.arranged_floats(w) : 0; floats > 0) {
-    arranged = aligned_floats(x.n * floats);
-    for (std::int64_t i = 0; i < x.n; ++i) {
-      gemv.arrange(w, x.data + i * x.row, arranged.get() + i * floats);
-    }
-    x.data = arranged.get();
-    x.row = floats;
-  }
-  const std::int64_t step = few ? 1 : kLinearPanelRows;
-  const std::int64_t grain = few ? kPieceBytes / row_bytes(w) + 1 : kLinearPanelRows;
-  parallel_ranges(w.rows, step, grain, [&](std::int64_t begin, std::int64_t end) {
-    auto* work = static_cast<float*>(scratch(linear_work(w, x.n) * kFloat));
-    const LinearPiece piece{x.data, x.row, x.n, y, w.rows, begin, end, work};
-    (few ? gemv.run : set.matmul)(w, piece);
-    if (bias != nullptr) {
-      add_bias(y, x.n, w.rows, bias, begin, end);
-    }
+/// True where the kernels may take these together: of one format and width, so that x is arranged
+/// or rounded once for all.
+bool alike(const std::vector<Linear>& linears) {
+  const Matrix& a = linears.front().weight;
+  return std::ranges::all_of(linears, [&](const Linear& l) {
+    const Matrix& b = l.weight;
+    return known(b) && a.format == b.format && a.bits == b.bits && a.group_size == b.group_size &&
+           a.cols == b.cols && layout_of(a).type == layout_of(b).type;
   });
 }
 
-/// The same with x rounded to 8 bits, some rows at a time to bound the memory they take.
-void run_linear_int8(const Int8Set& set, const Weights& w, const Rows& x, float* y,
-                     const float* bias) {
-  constexpr std::int64_t kMostRows = 512;
-  const std::int64_t groups = w.cols / w.group;
-  const std::int64_t rows = std::min(x.n, kMostRows);
-  const AlignedFloats scales = aligned_floats(2 * rows * groups);
-  const AlignedFloats numbers = aligned_floats(rows * w.cols / 4);
-  for (std::int64_t from = 0; from < x.n; from += rows) {
-    const Int8Rows q{reinterpret_cast<std::int8_t*>(numbers.get()), scales.get(),
-                     scales.get() + rows * groups, std::min(rows, x.n - from)};
-    parallel_ranges(q.n, 1, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        set.round_row(w, x.data + (from + i) * x.row, q.numbers + i * w.cols, q.scales + i * groups,
-                      q.sums + i * groups);
-      }
-    });
-    float* out = y + from * w.rows;
-    parallel_ranges(w.rows, kInt8Outputs, kInt8Outputs, [&](std::int64_t begin, std::int64_t end) {
-      set.matmul(w, q, out, w.rows, begin, end, static_cast<std::uint8_t*>(scratch(int8_work(w))));
-      if (bias != nullptr) {
-        add_bias(out, q.n, w.rows, bias, begin, end);
-      }
-    });
+/// One op of matrices that are alike: `width` outputs a row.
+mx::array linear_op(const char* name, const mx::array& x, const std::vector<Linear>& linears,
+                    int width, const std::optional<mx::array>& onto,
+                    std::optional<Activation> gate) {
+  std::vector<mx::array> inputs{x};
+  if (onto) {
+    inputs.push_back(*onto);
   }
+  struct Place {
+    Weights layout;
+    std::size_t at;  ///< of the matrix among the inputs
+    std::size_t bias;
+  };
+  std::vector<Place> places;
+  for (const Linear& linear : linears) {
+    Place place{layout_of(linear.weight), inputs.size(), 0};
+    add_inputs(linear.weight, inputs);
+    if (linear.bias) {
+      place.bias = inputs.size();
+      inputs.push_back(settled(mx::astype(*linear.bias, mx::float32)));
+    }
+    places.push_back(place);
+  }
+  const Int8Set* int8 = exact() ? nullptr : int8_set(active_isa(), places.front().layout);
+  auto prepare = [&set = kernel_set(active_isa()), int8, places = std::move(places), gate,
+                  adds = onto.has_value()](const std::vector<mx::array>& in,
+                                           mx::array& out) -> Work {
+    LinearCall call{.matrices = {}, .x = rows_of(in[0]), .y = nullptr, .onto = {}, .gate = gate};
+    if (adds) {
+      take_over(in[1], out);
+      call.onto = rows_of(in[1]);
+    } else {
+      allocate(out);
+    }
+    call.y = out.data<float>();
+    for (const Place& p : places) {
+      call.matrices.push_back(
+          {placed(p.layout, in, p.at), p.bias > 0 ? in[p.bias].data<float>() : nullptr});
+    }
+    if (gate && call.matrices.size() == 1) {
+      call.matrices = halves(call.matrices.front());
+    }
+    return [&set, int8, call = std::move(call)]() mutable {
+      std::vector<float> spare_x;
+      std::vector<float> spare_onto;
+      call.x = straight(call.x, spare_x);
+      if (call.onto) {
+        call.onto = straight(*call.onto, spare_onto);
+      }
+      run_linear(set, int8, call);
+    };
+  };
+  return cpu_op(name, {x.shape(0), width}, mx::float32, std::move(inputs), std::move(prepare));
 }
 
 }  // namespace
 
-mx::array linear(const mx::array& x, const Matrix& weight, const std::optional<mx::array>& bias) {
-  if (!own_kernels(x) || !known(weight)) {
-    return mlx_linear(x, weight, bias);
+mx::array linear(const mx::array& x, const Linear& linear) {
+  if (!own_kernels(x) || !known(linear.weight)) {
+    return mlx_linear(x, linear);
   }
-  std::vector<mx::array> inputs{x};
-  if (bias) {
-    inputs.push_back(settled(mx::astype(*bias, mx::float32)));
+  return linear_op("linear", x, {linear}, linear.weight.rows, std::nullopt, std::nullopt);
+}
+
+mx::array linear_onto(const mx::array& onto, const mx::array& x, const Linear& linear) {
+  if (!own_kernels(x) || onto.dtype() != mx::float32 || !known(linear.weight)) {
+    return mx::add(onto, mlx_linear(x, linear));
   }
-  const std::size_t first = inputs.size();
-  add_inputs(weight, inputs);
-  const Weights layout = layout_of(weight);
-  const Int8Set* int8 = exact() ? nullptr : int8_set(active_isa(), layout);
-  auto prepare = [&set = kernel_set(active_isa()), int8, layout, first](
-                     const std::vector<mx::array>& in, mx::array& out) -> Work {
-    allocate(out);
-    return [&set, int8, w = placed(layout, in, first), x = rows_of(in[0]), y = out.data<float>(),
-            bias = first == 2 ? in[1].data<float>() : nullptr] {
-      std::vector<float> spare;
-      const Rows rows = straight(x, spare);
-      if (int8 != nullptr && rows.n > kGemvRows) {
-        run_linear_int8(*int8, w, rows, y, bias);
-      } else {
-        run_linear(set, int8 != nullptr ? int8->gemv : set.gemv, w, rows, y, bias);
-      }
-    };
-  };
-  return cpu_op("linear", {x.shape(0), weight.rows}, mx::float32, std::move(inputs),
-                std::move(prepare));
+  return linear_op("linear_onto", x, {linear}, linear.weight.rows, onto, std::nullopt);
+}
+
+std::vector<mx::array> linears(const mx::array& x, const std::vector<Linear>& all) {
+  std::vector<mx::array> ys;
+  if (!own_kernels(x) || !alike(all)) {
+    for (const Linear& each : all) {
+      ys.push_back(linear(x, each));
+    }
+    return ys;
+  }
+  int width = 0;
+  mx::Shape ends;
+  for (const Linear& each : all) {
+    width += each.weight.rows;
+    ends.push_back(width);
+  }
+  ends.pop_back();
+  return mx::split(linear_op("linears", x, all, width, std::nullopt, std::nullopt), ends, 1);
+}
+
+mx::array gated_linear(const mx::array& x, const std::vector<Linear>& gate_up,
+                       Activation activation) {
+  const int width = gate_up[0].weight.rows / (gate_up.size() == 1 ? 2 : 1);
+  if (own_kernels(x) && alike(gate_up)) {
+    return linear_op("gated_linear", x, gate_up, width, std::nullopt, activation);
+  }
+  const std::vector<mx::array> ys =
+      gate_up.size() == 1 ? mx::split(linear(x, gate_up[0]), 2, 1) : linears(x, gate_up);
+  return gated(ys[0], ys[1], activation);
 }
 
 mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype) {
@@ -228,7 +262,7 @@ mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype)
     allocate(out);
     return [&set, w = placed(layout, in, 1), id = in[0].data<std::int32_t>(),
             count = static_cast<std::int64_t>(in[0].size()), y = out.data<float>()] {
-      auto* work = static_cast<float*>(scratch(linear_work(w, 1) * kFloat));
+      auto* work = static_cast<float*>(scratch(linear_work(w, 1) * std::int64_t{sizeof(float)}));
       for (std::int64_t i = 0; i < count; ++i) {
         float* row = y + i * w.cols;
         if (id[i] >= 0 && id[i] < w.rows) {

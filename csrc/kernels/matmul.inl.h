@@ -73,12 +73,12 @@ static void matmul(const Weights& w, const LinearPiece& piece) {
       }
       std::int64_t r = 0;
       for (; r + kTileW <= rows; r += kTileW) {
-        tiles<kTileW>(piece, piece.x + from, panel + r * kPanelCols, to - from, piece.y + row + r,
-                      from == 0);
+        tiles<kTileW>(piece, piece.x + from, panel + r * kPanelCols, to - from,
+                      piece.y + (row - piece.begin) + r, from == 0);
       }
       for (; r < rows; ++r) {
-        tiles<1>(piece, piece.x + from, panel + r * kPanelCols, to - from, piece.y + row + r,
-                 from == 0);
+        tiles<1>(piece, piece.x + from, panel + r * kPanelCols, to - from,
+                 piece.y + (row - piece.begin) + r, from == 0);
       }
     }
   }

@@ -167,8 +167,8 @@ CONVERGIO_INLINE void packed_rows(const Weights& w, const LinearPiece& piece, st
   float* y = piece.y + first * piece.y_stride;
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
     ask_for_groups(w, row);
-    packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride, y + row,
-                                          piece.y_stride);
+    packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride,
+                                          y + (row - piece.begin), piece.y_stride);
   }
 }
 

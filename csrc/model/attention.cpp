@@ -1,5 +1,6 @@
 #include "model/attention.h"
 
+#include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "mlx/ops.h"
@@ -31,9 +32,9 @@ Attention::Attention(Weights& weights, const arch::ModelSpec& spec, const arch::
 std::vector<mx::array> Attention::project(const mx::array& x) const {
   if (qkv_.size() == 1) {
     const int q = heads_ * head_dim_;
-    return mx::split(qkv_[0](x), mx::Shape{q, q + kv_heads_ * head_dim_}, 1);
+    return mx::split(kernels::linear(x, qkv_[0]), mx::Shape{q, q + kv_heads_ * head_dim_}, 1);
   }
-  return {qkv_[0](x), qkv_[1](x), qkv_[2](x)};
+  return kernels::linears(x, qkv_);
 }
 
 /// (n, heads · head_dim) → (n, heads, head_dim), normed and turned to its positions.
@@ -52,13 +53,23 @@ mx::array Attention::shape_heads(const mx::array& x, int heads,
   return kernels::rope(y, table.periods, table.magnitude, cache.length());
 }
 
-mx::array Attention::operator()(const mx::array& x, Cache& cache, int index) const {
+/// Before the projection out.
+mx::array Attention::mix(const mx::array& x, Cache& cache, int index) const {
   const std::vector<mx::array> qkv = project(x);
   const mx::array q = shape_heads(qkv[0], heads_, q_norm_, cache);
   const mx::array k = shape_heads(qkv[1], kv_heads_, k_norm_, cache);
   const mx::array v = mx::reshape(qkv[2], {x.shape(0), kv_heads_, head_dim_});
   const auto [keys, values] = cache.layer(index).append(k, v);
-  return o_(kernels::attention(q, keys, values, options_));
+  return kernels::attention(q, keys, values, options_);
+}
+
+mx::array Attention::operator()(const mx::array& x, Cache& cache, int index) const {
+  return kernels::linear(mix(x, cache, index), o_);
+}
+
+mx::array Attention::onto(const mx::array& onto, const mx::array& x, Cache& cache,
+                          int index) const {
+  return kernels::linear_onto(onto, mix(x, cache, index), o_);
 }
 
 }  // namespace convergio::model

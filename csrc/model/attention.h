@@ -17,8 +17,11 @@ class Attention {
 
   /// x is (n, hidden_size), normed; its keys and values join layer `index` of the cache.
   mx::array operator()(const mx::array& x, Cache& cache, int index) const;
+  /// The same, added to `onto`.
+  mx::array onto(const mx::array& onto, const mx::array& x, Cache& cache, int index) const;
 
  private:
+  mx::array mix(const mx::array& x, Cache& cache, int index) const;
   std::vector<mx::array> project(const mx::array& x) const;
   mx::array shape_heads(const mx::array& x, int heads, const std::optional<mx::array>& norm,
                         const Cache& cache) const;

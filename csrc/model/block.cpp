@@ -28,6 +28,11 @@ mx::array Block::normed(const mx::array& x, const std::optional<mx::array>& norm
   return norm ? kernels::rms_norm(x, *norm, norm_eps_) : x;
 }
 
+/// True where a branch joins the stream as it is, so that its last matrix can add to it.
+bool Block::plain(const std::optional<mx::array>& out) const {
+  return !out && residual_multiplier_ == 1.0F;
+}
+
 mx::array Block::join(const mx::array& x, const mx::array& branch) const {
   if (residual_multiplier_ == 1.0F) {
     return mx::add(x, branch);
@@ -36,9 +41,12 @@ mx::array Block::join(const mx::array& x, const mx::array& branch) const {
 }
 
 mx::array Block::operator()(const mx::array& x, Cache& cache, int index) const {
-  const mx::array mixed = attention_(normed(x, attention_in_), cache, index);
-  const mx::array h = join(x, normed(mixed, attention_out_));
-  return join(h, normed(ffn_(normed(h, ffn_in_)), ffn_out_));
+  const mx::array attended = normed(x, attention_in_);
+  const mx::array h = plain(attention_out_)
+                          ? attention_.onto(x, attended, cache, index)
+                          : join(x, normed(attention_(attended, cache, index), attention_out_));
+  const mx::array fed = normed(h, ffn_in_);
+  return plain(ffn_out_) ? ffn_.onto(h, fed) : join(h, normed(ffn_(fed), ffn_out_));
 }
 
 }  // namespace convergio::model

@@ -4,7 +4,7 @@
 
 #include "io/error.h"
 #include "io/text.h"
-#include "mlx/ops.h"
+#include "kernels/linear.h"
 
 namespace convergio::model {
 
@@ -31,11 +31,11 @@ FeedForward::FeedForward(Weights& weights, const arch::ModelSpec& spec,
 }
 
 mx::array FeedForward::operator()(const mx::array& x) const {
-  if (gate_up_.size() == 1) {
-    const std::vector<mx::array> halves = mx::split(gate_up_[0](x), 2, 1);
-    return down_(kernels::gated(halves[0], halves[1], activation_));
-  }
-  return down_(kernels::gated(gate_up_[0](x), gate_up_[1](x), activation_));
+  return kernels::linear(kernels::gated_linear(x, gate_up_, activation_), down_);
+}
+
+mx::array FeedForward::onto(const mx::array& onto, const mx::array& x) const {
+  return kernels::linear_onto(onto, kernels::gated_linear(x, gate_up_, activation_), down_);
 }
 
 }  // namespace convergio::model

@@ -14,6 +14,8 @@ class FeedForward {
   FeedForward(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
   mx::array operator()(const mx::array& x) const;  ///< (n, hidden_size) to the same
+  /// The same, added to `onto`.
+  mx::array onto(const mx::array& onto, const mx::array& x) const;
 
  private:
   std::vector<Linear> gate_up_;  ///< {gate, up} or {gate‖up}

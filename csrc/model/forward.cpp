@@ -75,7 +75,7 @@ mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& in
 }
 
 mx::array Model::logits(const mx::array& hidden) const {
-  mx::array y = head_ ? (*head_)(hidden) : kernels::linear(hidden, embedding_, std::nullopt);
+  mx::array y = head_ ? kernels::linear(hidden, *head_) : kernels::linear(hidden, {embedding_, {}});
   const arch::Config& config = spec_.config;
   if (config.logits_divisor != 1.0F) {
     y = mx::divide(y, mx::array(config.logits_divisor, y.dtype()));

@@ -1,7 +1,6 @@
 #include "model/weights.h"
 
 #include "io/error.h"
-#include "kernels/linear.h"
 #include "mlx/ops.h"
 
 namespace convergio::model {
@@ -35,8 +34,6 @@ kernels::Format format_of(const arch::Quantization& quantization) {
 }
 
 }  // namespace
-
-mx::array Linear::operator()(const mx::array& x) const { return kernels::linear(x, weight, bias); }
 
 Weights::Weights(const io::Checkpoint& checkpoint, mx::Dtype activations)
     : checkpoint_(checkpoint), activations_(activations) {}

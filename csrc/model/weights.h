@@ -8,19 +8,13 @@
 #include "arch/tensors.h"
 #include "io/safetensors.h"
 #include "kernels/alien.h"
-#include "kernels/matrix.h"
+#include "kernels/linear.h"
 
 namespace convergio::model {
 
 namespace mx = mlx::core;
 
-/// A matrix with its bias, ready to be multiplied by.
-struct Linear {
-  kernels::Matrix weight;
-  std::optional<mx::array> bias;  ///< (rows,)
-
-  mx::array operator()(const mx::array& x) const;
-};
+using kernels::Linear;
 
 /// Makes arrays of a checkpoint's tensors. Matrices stay where the file has them; vectors, which
 /// are small, are copied to the dtype of the activations.

@@ -49,14 +49,14 @@ void against_mlx(const Matrix& m, int n, const std::optional<mx::array>& bias = 
   mx::array wanted = x;
   {
     const With off(Isa::Off);
-    wanted = linear(x, m, bias);
+    wanted = linear(x, {m, bias});
     mx::eval(wanted);
   }
   for (const Isa isa : available_isas()) {
     const With set(isa);
     for (const bool all_float : {true, false}) {
       force_exact(all_float);
-      check_close(linear(x, m, bias), wanted, all_float ? kTolerance : rounded_tolerance(n),
+      check_close(linear(x, {m, bias}), wanted, all_float ? kTolerance : rounded_tolerance(n),
                   std::string(isa_name(isa)) + (all_float ? ", exact" : "") + ": linear of " +
                       std::to_string(n) + " rows, " + name_of(m),
                   typical(m));
@@ -121,11 +121,11 @@ TEST(linear_takes_rows_of_any_stride) {
     mx::array wanted = x;
     {
       const With off(Isa::Off);
-      wanted = linear(x, m, std::nullopt);
+      wanted = linear(x, {m, std::nullopt});
       mx::eval(wanted);
     }
     force_exact(true);
-    check_close(linear(x, m, std::nullopt), wanted, kTolerance, "linear of strided rows",
+    check_close(linear(x, {m, std::nullopt}), wanted, kTolerance, "linear of strided rows",
                 typical(m));
   }
 }

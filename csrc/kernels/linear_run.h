@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "kernels/kernel_set.h"
+#include "kernels/operand.h"
+
+namespace convergio::kernels {
+
+/// What run_linear computes: x · Wᵀ + bias of matrices that are alike (format, group, inputs),
+/// their outputs side by side in a row of y; or, with `gate`, activation(first) · second of two.
+struct LinearCall {
+  struct Part {
+    Weights weights;
+    const float* bias;  ///< null, or a number for each output
+  };
+  std::vector<Part> matrices;
+  Rows x;
+  float* y;
+  std::optional<Rows> onto;  ///< (n, width): added; its memory may be y's
+  std::optional<Activation> gate;
+};
+
+/// Over the pool. `int8` is null where activations stay float32.
+void run_linear(const KernelSet& set, const Int8Set* int8, const LinearCall& call);
+
+}  // namespace convergio::kernels
