@@ -179,7 +179,7 @@ def test_overloaded(tmp_path: Path) -> None:
         said = expect(provider, ErrorCode.OVERLOADED, True, ask(provider, other))
         assert said.startswith(f"[models] {str(other)!r} needs 0.2 GB of the 0.3 GB for models, ")
         assert said.endswith(
-            f"those in use hold 0.2 GB ({GUIDE!s}); ask again when their answers are complete."
+            f"those in use hold 0.2 GB ({GUIDE!r}); ask again when their answers are complete."
         )
         stream.response()
         assert provider.chat(str(other), None, "hello", params=SamplingParams(max_tokens=2)).text

@@ -224,10 +224,10 @@ class Models:
             if victim is not None:
                 self._drop(victim)
             elif not self._changed.wait(max(deadline - time.monotonic(), 0)):
-                others = ", ".join(one.name for one in self._entries.values() if one is not entry)
+                names = [one.name for one in self._entries.values() if one is not entry]
                 raise OverloadedError(
                     f"[models] {entry.name!r} needs {_gb(need)} of the {_gb(budget)} for models, "
-                    f"and those in use hold {_gb(held)} ({others}); ask again when their answers "
+                    f"and those in use hold {_gb(held)} ({str(names)[1:-1]}); ask again when their answers "
                     "are complete."
                 )
 
