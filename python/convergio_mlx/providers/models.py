@@ -227,8 +227,8 @@ class Models:
                 names = [one.name for one in self._entries.values() if one is not entry]
                 raise OverloadedError(
                     f"[models] {entry.name!r} needs {_gb(need)} of the {_gb(budget)} for models, "
-                    f"and those in use hold {_gb(held)} ({str(names)[1:-1]}); ask again when their answers "
-                    "are complete."
+                    f"and those in use hold {_gb(held)} ({str(names)[1:-1]}); ask again when "
+                    "their answers are complete."
                 )
 
     def _longest_idle(self) -> Path | None:
