@@ -59,7 +59,9 @@ MLX = Build(
     needs_mlx=True,
     optimization="-O0",
 )
-BUILDS = (ADDRESS, THREAD, MLX)
+# Without sanitizers: thousands of cases, and vectors that read past a row on purpose.
+KERNELS = Build("kernels", "", unit_tests=("test_kernels",), needs_mlx=True)
+BUILDS = (ADDRESS, THREAD, MLX, KERNELS)
 
 
 def tool(name: str) -> str:
