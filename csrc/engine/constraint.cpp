@@ -20,7 +20,8 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 void check_mask(const TokenMask& mask, std::size_t vocab_size) {
   const std::size_t words = (vocab_size + kBits - 1) / kBits;
-  if (mask.size() > words) {
+  const auto beyond = mask.begin() + static_cast<std::ptrdiff_t>(std::min(words, mask.size()));
+  if (std::any_of(beyond, mask.end(), [](std::uint32_t word) { return word != 0; })) {
     refuse("gave a mask of " + std::to_string(4 * mask.size()) + " bytes, but the model's " +
            std::to_string(vocab_size) + " tokens take " + std::to_string(4 * words) +
            " at most; make it with this model's tokenizer.");
@@ -29,7 +30,7 @@ void check_mask(const TokenMask& mask, std::size_t vocab_size) {
   const auto allows = [&](std::size_t word) {
     return word + 1 < words ? mask[word] != 0 : mask[word] << spare != 0;
   };
-  for (std::size_t word = 0; word < mask.size(); ++word) {
+  for (std::size_t word = 0; word < std::min(words, mask.size()); ++word) {
     if (allows(word)) {
       return;
     }

@@ -8,7 +8,8 @@
 namespace convergio::engine {
 
 /// One bit a token: token t is allowed where bit t % 32 of word t / 32 is set. Tokens beyond the
-/// last word are not.
+/// last word are not. Words beyond the vocabulary are zero (llguidance gives one where 32 divides
+/// it).
 using TokenMask = std::vector<std::uint32_t>;
 
 /// What an answer may be, token by token. Serves one answer, on the worker's thread.

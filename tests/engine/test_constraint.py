@@ -73,9 +73,12 @@ def test_the_likeliest_of_the_allowed_is_chosen(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, SAMPLED, SAMPLED | {"top_k": 9, "top_p": 0.8}])
-def test_a_mask_of_all_changes_nothing(engine: Engine, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("spare", [b"", b"\0" * 4])
+def test_a_mask_of_all_changes_nothing(
+    engine: Engine, options: dict[str, Any], spare: bytes
+) -> None:
     expected = tokens_of(engine, ids(20), None, **options)
-    assert tokens_of(engine, ids(20), lambda _: ALL, **options) == expected
+    assert tokens_of(engine, ids(20), lambda _: ALL + spare, **options) == expected
 
 
 def test_it_is_told_each_token_once(engine: Engine) -> None:
@@ -163,7 +166,7 @@ FAULTS: list[tuple[Callable[[list[int]], Any], str]] = [
         "allows no token; loosen it, or have it return None where the answer may end.",
     ),
     (
-        lambda _: ALL + b"\0\0\0\0",
+        lambda _: ALL + b"\0\0\0\1",
         f"gave a mask of {4 * WORDS + 4} bytes, but the model's {VOCABULARY} tokens take "
         f"{4 * WORDS} at most; make it with this model's tokenizer.",
     ),

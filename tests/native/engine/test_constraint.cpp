@@ -44,6 +44,7 @@ TEST(only_one_token) {
 TEST(what_has_no_place_in_the_vocabulary_is_refused) {
   check_next(TokenMask{0, 1}, 33);
   check_next(TokenMask{1}, 33);
+  check_next(TokenMask{1, 0, 0, 0}, 33);
   check_next(TokenMask{0, 0x80000000U}, 64);
   check_next(Constraint::Stop{}, 33);
   check_next(Constraint::Forced{{0, 32}}, 33);
