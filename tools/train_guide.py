@@ -55,7 +55,8 @@ def train(options: argparse.Namespace, tokenizer: Any, held: frozenset[str]) -> 
     model = read_model(options.start).train() if options.start else Guide()
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters", flush=True)
     encoder = Encoder(tokenizer)
-    source = conversations(options.seed + 1, held, WARM_UP)
+    warm_up = 0 if options.start else WARM_UP
+    source = conversations(options.seed + 1, held, warm_up)
     stream = batches(source, encoder, options.batch, held)
     optimizer = Optimizer(model, options.matrix_rate, options.rate, options.decay)
     steps = options.tokens // options.batch
