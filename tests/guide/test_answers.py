@@ -22,7 +22,7 @@ GOLDEN = json.loads((HERE / "golden.json").read_text("utf-8"))
 AIM = 0.9
 """Of the held-out questions, and of the tool calls among them: docs/guide-model.md."""
 REACHED = {"questions": 0.885, "tools": 0.84, "valid": 0.92}
-"""What this checkpoint reaches by itself. (A stream with tools is constrained: there all are valid.)"""
+"""What this checkpoint reaches by itself; a stream with tools is constrained, and all are valid."""
 
 
 def test_held_out_questions_are_answered_as_well_as_ever(greedy: Greedy) -> None:
