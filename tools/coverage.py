@@ -30,7 +30,7 @@ def build(tree: Path, package: Path) -> None:
     """Counting builds of extension and C++ tests; the package with that extension in `package`."""
     settings = {
         "CMAKE_BUILD_TYPE": "Debug",
-        "CMAKE_CXX_FLAGS_DEBUG": "-O1 --coverage -fprofile-update=atomic",
+        "CMAKE_CXX_FLAGS_DEBUG": "-O1 --coverage",
         "CMAKE_EXE_LINKER_FLAGS": "--coverage",
         "CMAKE_MODULE_LINKER_FLAGS": "--coverage",
         "CONVERGIO_TESTS": "ON",
