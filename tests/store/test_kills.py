@@ -124,7 +124,7 @@ def test_killed_at_every_step_on_the_file_system(
     assert event > 20
     store.download(MODEL)
     with Engine.load(MODEL) as engine:
-        assert engine.generate([4, 5]).text()
+        assert engine.generate([{"role": "user", "content": "Hello!"}]).text()
 
 
 def test_a_repair_killed_at_every_step(hub: Hub, folder: Path, downloaders: Downloaders) -> None:
