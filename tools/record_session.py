@@ -143,6 +143,7 @@ def style_of(cell: pyte.screens.Char) -> Style:
 def demo() -> Iterator[Demo]:
     """A home whose path is the same each time, since lines break by its length."""
     home = Path(tempfile.gettempdir()) / "ada"
+    shutil.rmtree(home, ignore_errors=True)  # left by a recording that was killed
     home.mkdir()
     try:
         with hub_module.running() as hub:

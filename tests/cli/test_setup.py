@@ -4,6 +4,7 @@ import fcntl
 import json
 import struct
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,6 +238,7 @@ def resize(screen: Terminal, columns: int) -> None:
 def test_another_window_size_draws_the_screen_again(terminal: Open, home: dict[str, str]) -> None:
     screen = terminal("setup", **home)
     screen.expect("\n> ")
+    time.sleep(0.3)  # until the line is waited for
     resize(screen, 50)
     again = screen.expect("\n> ")
     assert "convergio-mlx setup" in again

@@ -140,7 +140,7 @@ def test_a_model_too_large_for_the_limit_is_not_loaded(folder: Path, roomy: Engi
     weights = memory_use().weights
     set_memory_limit(weights + roomy.weight_bytes - 1)
     with pytest.raises(OutOfMemoryError) as caught:
-        Engine.load(folder)
+        Engine.load(folder, force=True)
     assert str(caught.value) == (
         f"[engine] the model's weights take {roomy.weight_bytes} bytes, but the memory limit of "
         f"{weights + roomy.weight_bytes - 1} bytes leaves {roomy.weight_bytes - 1}; raise the "
@@ -166,7 +166,7 @@ def test_the_environment_sets_a_limit(folder: Path) -> None:
     code = """
     try:
         print(cm.memory_use().limit)
-        cm.Engine.load(sys.argv[1])
+        cm.Engine.load(sys.argv[1], force=True)
     except cm.ConvergioError as error:
         print(type(error).__name__, error)
     """

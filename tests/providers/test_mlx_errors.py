@@ -155,7 +155,7 @@ def test_out_of_memory_while_generating(mlx: MlxProvider, tmp_path: Path) -> Non
     mlx.load(str(roomy))
     mlx.load(GUIDE)
     use = cm.memory_use()
-    cm.set_memory_limit(use.weights + use.active + 2_000_000)
+    cm.set_memory_limit(use.weights + 2_000_000)  # kept caches of others make room
     try:
         expect(
             mlx,

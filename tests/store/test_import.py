@@ -53,7 +53,7 @@ def test_a_folder(home: Path, source: Path) -> None:
     assert store.verify("my-model").is_sound
     assert contents(source) == before
     with Engine.load("my-model") as engine:
-        assert engine.generate([4]).text()
+        assert engine.generate([{"role": "user", "content": "Hello!"}]).text()
     store.delete("my-model")
     assert contents(source) == before
 

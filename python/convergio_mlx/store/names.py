@@ -57,8 +57,9 @@ def chosen(names: Iterable[str], source: str) -> list[str]:
         wanted = [name for name in wanted if not is_weights(name) or name == "model.safetensors"]
     folded: dict[str, str] = {}
     for name in wanted:
-        twin = folded.setdefault(name.casefold(), name)
-        if twin is not name:
+        twin = folded.get(name.casefold())
+        folded[name.casefold()] = name
+        if twin is not None:
             raise ModelCorruptError(
                 f"[store] {source} names both {twin!r} and {name!r}, which are one file on some "
                 "disks; take another repository."
