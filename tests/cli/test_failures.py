@@ -224,9 +224,11 @@ def test_a_full_disk(models: Path) -> None:
 def test_an_interrupt_ends_one_answer(models: Path) -> None:
     with start(models, "chat", "x", "-m", "endless") as process:
         assert process.stdout is not None
-        assert process.stdout.read(16) == b"The quick brown "
+        assert process.stdout.read(4) == b"The "
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=30)
+    words = text.split()[:2]  # fewer where the interrupt came before them
+    assert words == [b"quick", b"brown"][: len(words)]
     assert text.endswith(b"\n")
     assert errors == b""
     assert process.returncode == exits.INTERRUPTED
