@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from convergio_mlx import Engine, SamplingParams, answering
+from convergio_mlx import Engine, SamplingParams
+from convergio_mlx.answers import answering
 from convergio_mlx.structured.matcher import GrammarConstraint
 from convergio_mlx.structured.token_table import matchers_of
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 from fabricate import fabricate
 
 DATA = Path(os.environ["CONVERGIO_TEST_DATA"])

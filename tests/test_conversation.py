@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from convergio_mlx.answers.events import Event, FinishEvent, TextEvent, ToolCallEvent
+from convergio_mlx.answers.tool_calls import ToolCall
 from convergio_mlx.compaction import Compaction
 from convergio_mlx.conversation import Conversation
 from convergio_mlx.errors import (
@@ -15,14 +17,12 @@ from convergio_mlx.errors import (
     InferenceError,
     InvalidRequestError,
 )
-from convergio_mlx.events import Event, FinishEvent, TextEvent, ToolCallEvent
 from convergio_mlx.generation import GenerationStats
 from convergio_mlx.providers.base import BaseProvider
 from convergio_mlx.providers.chat import ChatRequest, ResponseEvent, as_text
 from convergio_mlx.providers.interface import ModelConfig, ProviderType
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.sampling import SamplingParams
-from convergio_mlx.tool_calls import ToolCall
 
 WINDOWS = {"small": 4096, "smaller": 2100, "large": 100_000}
 Reply = Callable[[ChatRequest], str]

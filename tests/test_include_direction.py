@@ -137,7 +137,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
 from typing import TYPE_CHECKING
 from convergio_mlx import errors
 if TYPE_CHECKING:
-    from convergio_mlx.tokenizer import Tokenizer
+    from convergio_mlx.text.tokenizer import Tokenizer
 def later() -> None:
     from convergio_mlx.engine import Engine
     import convergio_mlx.sampling

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, trainers
 
 import convergio_mlx
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100)
 """Loading a vocabulary takes longer than hypothesis allows a first example."""

@@ -11,19 +11,27 @@ Importing this package is light: everything else is imported when it is first us
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from convergio_mlx.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
+    from convergio_mlx.answers.events import (
+        Answer,
+        FinishEvent,
+        ReasoningEvent,
+        TextEvent,
+        ToolCallEvent,
+    )
+    from convergio_mlx.answers.tool_calls import ToolCall
     from convergio_mlx.compaction import Compaction
     from convergio_mlx.context import compaction_threshold
     from convergio_mlx.conversation import Conversation
     from convergio_mlx.engine import Engine
     from convergio_mlx.errors import ConvergioError, ErrorCode
-    from convergio_mlx.event_stream import AsyncEventStream, EventStream
-    from convergio_mlx.events import Answer, FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
     from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
     from convergio_mlx.machine import Availability, availability
     from convergio_mlx.memory import MemoryUse, memory_use, set_memory_limit
@@ -45,12 +53,11 @@ if TYPE_CHECKING:
     from convergio_mlx.providers.registry import ProviderRegistry
     from convergio_mlx.providers.stream import AsyncChatStream, ChatStream
     from convergio_mlx.sampling import SamplingParams
-    from convergio_mlx.tool_calls import ToolCall
 
 _HOMES = {
-    "Answer": "events",
+    "Answer": "answers.events",
     "AsyncChatStream": "providers.stream",
-    "AsyncEventStream": "event_stream",
+    "AsyncEventStream": "answers.event_stream",
     "AsyncGeneration": "generation",
     "Availability": "machine",
     "ChatResponse": "providers.chat",
@@ -62,8 +69,8 @@ _HOMES = {
     "CostTier": "providers.interface",
     "Engine": "engine",
     "ErrorCode": "errors",
-    "EventStream": "event_stream",
-    "FinishEvent": "events",
+    "EventStream": "answers.event_stream",
+    "FinishEvent": "answers.events",
     "Generation": "generation",
     "GenerationStats": "generation",
     "MemoryUse": "memory",
@@ -73,14 +80,14 @@ _HOMES = {
     "ProviderErrorInfo": "providers.interface",
     "ProviderRegistry": "providers.registry",
     "ProviderType": "providers.interface",
-    "ReasoningEvent": "events",
+    "ReasoningEvent": "answers.events",
     "ResponseEvent": "providers.chat",
     "SamplingParams": "sampling",
     "StreamHandler": "providers.chat",
-    "TextEvent": "events",
+    "TextEvent": "answers.events",
     "TokenUsage": "providers.chat",
-    "ToolCall": "tool_calls",
-    "ToolCallEvent": "events",
+    "ToolCall": "answers.tool_calls",
+    "ToolCallEvent": "answers.events",
     "ToolDefinition": "providers.chat",
     "availability": "machine",
     "compaction_threshold": "context",
@@ -132,16 +139,4 @@ __all__ = [
     "set_memory_limit",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports a public name's module when the name is first used (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -12,7 +12,6 @@ from convergio_mlx import compaction
 from convergio_mlx.compaction import Compaction, Message
 from convergio_mlx.context import compaction_threshold
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.messages import checked
 from convergio_mlx.providers.chat import (
     ChatResponse,
     ResponseEvent,
@@ -20,11 +19,12 @@ from convergio_mlx.providers.chat import (
     ToolDefinition,
     openai_tools,
 )
+from convergio_mlx.text.messages import checked
 
 if TYPE_CHECKING:
+    from convergio_mlx.answers.tool_calls import ToolCall
     from convergio_mlx.providers.interface import Provider
     from convergio_mlx.providers.stream import StreamEvent
-    from convergio_mlx.tool_calls import ToolCall
 
 KEEP = 10
 """Messages that compaction leaves as they are, the newest."""

@@ -12,14 +12,14 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from convergio_mlx import answering
+from convergio_mlx.answers import answering
+from convergio_mlx.answers.event_stream import AsyncEventStream, EventParser, EventStream
 from convergio_mlx.errors import (
     ContextLengthError,
     InvalidRequestError,
     ModelCorruptError,
     NotInitializedError,
 )
-from convergio_mlx.event_stream import AsyncEventStream, EventParser, EventStream
 from convergio_mlx.fit import check
 from convergio_mlx.footprint import PREFILL_CHUNK
 from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
@@ -27,9 +27,9 @@ from convergio_mlx.home import models_folder
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
 from convergio_mlx.sampling import SamplingParams
-from convergio_mlx.stop_strings import StopStrings
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tokenizer_config import read_json
+from convergio_mlx.text.stop_strings import StopStrings
+from convergio_mlx.text.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer_config import read_json
 
 if TYPE_CHECKING:
     from convergio_mlx.constraint import Constraint

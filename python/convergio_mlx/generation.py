@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.stop_strings import StopStrings
+from convergio_mlx.text.stop_strings import StopStrings
 
 if TYPE_CHECKING:
-    from convergio_mlx.detokenizer import Detokenizer
+    from convergio_mlx.text.detokenizer import Detokenizer
 
 FinishReason = Literal["stop", "length", "cancelled"]
 PrefixMiss = Literal[

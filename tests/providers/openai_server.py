@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from convergio_mlx.answers.events import ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.errors import ConvergioError, ErrorCode
-from convergio_mlx.events import ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.providers.chat import ResponseEvent
 from convergio_mlx.providers.interface import Provider
 from convergio_mlx.sampling import SamplingParams

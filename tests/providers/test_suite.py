@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from convergio_mlx import MlxProvider
+from convergio_mlx.answers.events import TextEvent
 from convergio_mlx.errors import ConvergioError, InferenceError, ModelNotFoundError
-from convergio_mlx.events import TextEvent
 from convergio_mlx.providers.chat import ChatRequest, ChatResponse
 from convergio_mlx.providers.interface import ProviderErrorInfo
 from convergio_mlx.testing import CHECKS, Subject, report

@@ -14,7 +14,7 @@ from small_models import config, make_tokenizer
 
 import checkpoints
 from convergio_mlx import Answer, Engine, SamplingParams
-from convergio_mlx.tool_formats import FORMATS, ToolFormat
+from convergio_mlx.answers.tool_formats import FORMATS, ToolFormat
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 48}
 WINDOW = 4096

@@ -13,9 +13,9 @@ from schemas import WRITTEN
 
 import vocabularies
 from convergio_mlx import Engine, FinishEvent, SamplingParams, TextEvent
+from convergio_mlx.answers.tool_formats import format_of
 from convergio_mlx.structured.token_table import matchers_of
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_formats import format_of
+from convergio_mlx.text.tokenizer import Tokenizer
 
 ASK = [{"role": "user", "content": "?"}]
 NESTED = {"type": "json_schema", "json_schema": {"schema": WRITTEN["nested"]}}

@@ -12,8 +12,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from convergio_mlx.answers.events import ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.errors import ConvergioError, ModelNotFoundError, NotInitializedError
-from convergio_mlx.events import ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.providers.chat import (
     ChatOptions,
     ChatRequest,

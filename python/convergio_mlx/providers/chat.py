@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from convergio_mlx import messages as conversation
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.sampling import SamplingParams
+from convergio_mlx.text import messages as conversation
 
 if TYPE_CHECKING:
-    from convergio_mlx.events import FinishReason
+    from convergio_mlx.answers.events import FinishReason
+    from convergio_mlx.answers.tool_calls import ToolCall
     from convergio_mlx.generation import GenerationStats
     from convergio_mlx.providers.interface import ProviderErrorInfo
-    from convergio_mlx.tool_calls import ToolCall
 
 Prompt = str | Sequence[Mapping[str, Any]]
 """A question, or messages in OpenAI's shape."""

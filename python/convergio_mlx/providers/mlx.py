@@ -25,12 +25,12 @@ from convergio_mlx.providers.memory import FitMemory
 from convergio_mlx.providers.models import Lease, LoadedModel, Models
 
 if TYPE_CHECKING:
+    from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
+    from convergio_mlx.answers.events import Event
     from convergio_mlx.engine import Engine
-    from convergio_mlx.event_stream import AsyncEventStream, EventStream
-    from convergio_mlx.events import Event
-    from convergio_mlx.tokenizer import Tokenizer
+    from convergio_mlx.text.tokenizer import Tokenizer
 
-_NEEDED = ("engine", "answering", "template_sandbox", "pump")
+_NEEDED = ("engine", "answers.answering", "text.template_sandbox", "pump")
 """Modules of this package that answers need, with what they import from elsewhere."""
 
 
@@ -144,7 +144,7 @@ class MlxProvider(BaseProvider):
         tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
     ) -> int:
         """Tokens of a prompt, exactly: what the model would get, template and tools included."""
-        from convergio_mlx import answering
+        from convergio_mlx.answers import answering
 
         tokenizer = self._tokenizer(model)
         messages = request_messages(system, user)
@@ -265,7 +265,7 @@ def _load(folder: Path) -> Engine:
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Tokenizer:
-    from convergio_mlx.tokenizer import Tokenizer
+    from convergio_mlx.text.tokenizer import Tokenizer
 
     return Tokenizer.from_folder(folder)
 

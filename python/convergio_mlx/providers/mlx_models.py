@@ -90,7 +90,7 @@ def _window(folder: Path) -> int | None:
 
 def _has_template(folder: Path) -> bool:
     """Whether it is a model for conversations, which can be told of tools."""
-    from convergio_mlx import tokenizer_config
+    from convergio_mlx.text import tokenizer_config
 
     try:
         config = tokenizer_config.load_config(folder)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from convergio_mlx.errors import ContentFilterError, InvalidRequestError, NetworkError
-from convergio_mlx.events import (
+from convergio_mlx.answers.events import (
     Event,
     FinishEvent,
     FinishReason,
@@ -16,10 +15,11 @@ from convergio_mlx.events import (
     TextEvent,
     ToolCallEvent,
 )
+from convergio_mlx.answers.tool_calls import ToolCall
+from convergio_mlx.errors import ContentFilterError, InvalidRequestError, NetworkError
 from convergio_mlx.generation import GenerationStats
 from convergio_mlx.providers.chat import ChatRequest
 from convergio_mlx.sampling import SamplingParams
-from convergio_mlx.tool_calls import ToolCall
 
 _OWN_FIELDS = ("thinking", "reasoning_content")
 """What only local templates read."""

@@ -18,7 +18,7 @@ from convergio_mlx.providers.openai_errors import translated
 if TYPE_CHECKING:
     import openai
 
-    from convergio_mlx.events import Event
+    from convergio_mlx.answers.events import Event
     from convergio_mlx.providers.chat import ChatRequest
 
 

@@ -7,15 +7,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, Self
 
+from convergio_mlx.answers.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.errors import InferenceError, InvalidRequestError
-from convergio_mlx.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.providers.chat import ChatResponse, ResponseEvent, Timings, TokenUsage
 from convergio_mlx.providers.interface import ProviderErrorInfo
 
 if TYPE_CHECKING:
-    from convergio_mlx.events import Event
+    from convergio_mlx.answers.events import Event
+    from convergio_mlx.answers.tool_calls import ToolCall
     from convergio_mlx.generation import GenerationStats
-    from convergio_mlx.tool_calls import ToolCall
 
 StreamEvent = TextEvent | ReasoningEvent | ToolCallEvent | ResponseEvent
 

@@ -10,8 +10,9 @@ and processes at once. docs/models.md tells what lies where.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from convergio_mlx.lazy import lazy_names
 
 if TYPE_CHECKING:
     from convergio_mlx.store.deletion import delete
@@ -75,12 +76,4 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Imports a name's module when the name is first used (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from convergio_mlx import messages as conversation
 from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.text import messages as conversation
 
 ENFORCED = frozenset(
     {"anyOf", "oneOf", "allOf", "$ref", "const", "enum", "type"}

@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from convergio_mlx.structured.matcher import Matchers
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 
 _MADE: WeakKeyDictionary[Tokenizer, Matchers] = WeakKeyDictionary()
 _MAKING = threading.Lock()

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from statistics import median
 
+from convergio_mlx.answers.events import TextEvent
 from convergio_mlx.errors import ErrorCode
-from convergio_mlx.events import TextEvent
 from convergio_mlx.providers.chat import ResponseEvent, StreamHandler, Timings
 from convergio_mlx.providers.interface import Provider, ProviderErrorInfo
 from convergio_mlx.providers.stream import StreamEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from convergio_mlx.events import ToolCallEvent
+from convergio_mlx.answers.events import ToolCallEvent
 from convergio_mlx.providers.chat import ChatResponse, ResponseEvent
 from convergio_mlx.providers.interface import Provider
 from convergio_mlx.testing.subject import Subject, arguments_fit, expect, short

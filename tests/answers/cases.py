@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from convergio_mlx.tool_formats import FORMATS
+from convergio_mlx.answers.tool_formats import FORMATS
 
 BY_NAME = {known.name: known for known in FORMATS}
 NAMES = ("get_weather", "add")

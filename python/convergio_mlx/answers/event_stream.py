@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Self
 
-from convergio_mlx.events import (
+from convergio_mlx.answers.events import (
     Answer,
     Event,
     FinishEvent,
@@ -15,6 +15,8 @@ from convergio_mlx.events import (
     ToolCallEvent,
     whole,
 )
+from convergio_mlx.answers.reasoning import Splitter
+from convergio_mlx.answers.tool_parser import ToolParser
 from convergio_mlx.generation import (
     AsyncGeneration,
     Chunk,
@@ -23,8 +25,6 @@ from convergio_mlx.generation import (
     Prepared,
     TokenLogprob,
 )
-from convergio_mlx.reasoning import Splitter
-from convergio_mlx.tool_parser import ToolParser
 
 
 class EventParser:

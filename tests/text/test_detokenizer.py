@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, decoders
 
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 from vocabularies import LINES, MADE, REAL, fuzz, made, texts, tokenizer
 
 

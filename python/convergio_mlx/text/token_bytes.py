@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from convergio_mlx.detokenizer import ByteFallback, ByteLevel
+from convergio_mlx.text.detokenizer import ByteFallback, ByteLevel
 
 
 def token_bytes(vocabulary: Mapping[str, int], decoder: Mapping[str, Any] | None) -> list[bytes]:

@@ -18,11 +18,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from convergio_mlx.reasoning import Marks
+from convergio_mlx.answers.reasoning import Marks
+from convergio_mlx.answers.tool_calls import Tool, ToolChoice
+from convergio_mlx.answers.tool_formats import ToolFormat
 from convergio_mlx.structured.response_format import answer_rule
 from convergio_mlx.structured.schema import closed, json_rule
-from convergio_mlx.tool_calls import Tool, ToolChoice
-from convergio_mlx.tool_formats import ToolFormat
 
 _ANY = "/(?s:.*)/"
 

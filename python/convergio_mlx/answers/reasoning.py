@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 
 Piece = tuple[Literal["reasoning", "text"], str]
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from convergio_mlx import Engine, SamplingParams, answering
+from convergio_mlx import Engine, SamplingParams
+from convergio_mlx.answers import answering
+from convergio_mlx.answers.events import Answer, ReasoningEvent
+from convergio_mlx.answers.reasoning import KNOWN, Splitter, begins_inside, marks_of
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.events import Answer, ReasoningEvent
-from convergio_mlx.reasoning import KNOWN, Splitter, begins_inside, marks_of
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "structured"))
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from random_models import BY_NAME, bias, make_folder
 
 import vocabularies

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx import messages as conversation
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.text import messages as conversation
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -21,7 +21,7 @@ _CONTINUE = "\ue0f0continue\ue0f1"
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    from convergio_mlx.template_sandbox import Environment as Sandbox
+    from convergio_mlx.text.template_sandbox import Environment as Sandbox
 
     return Sandbox()
 
@@ -170,8 +170,8 @@ class ChatTemplate:
 
     def _run(self, variables: dict[str, Any], date: datetime | None) -> str:
         template = _compile(self.source)
-        from convergio_mlx.template_budget import Budget, BudgetError
-        from convergio_mlx.template_sandbox import BUDGET, RefusalError
+        from convergio_mlx.text.template_budget import Budget, BudgetError
+        from convergio_mlx.text.template_sandbox import BUDGET, RefusalError
 
         parts: list[str] = []
         size = 0

@@ -24,7 +24,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_context
 from jinja2.visitor import NodeTransformer
 
-from convergio_mlx.template_budget import (
+from convergio_mlx.text.template_budget import (
     CONTAINERS,
     ELEMENT,
     FILTERS,

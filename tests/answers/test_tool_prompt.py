@@ -1,19 +1,15 @@
 """How tools and their calls reach a model: real chat templates, and what they have no place for."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from convergio_mlx.chat_template import ChatTemplate
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_calls import ToolCall, parse_tools
-from convergio_mlx.tool_formats import FORMATS, HERMES, ToolFormat, format_of
-from convergio_mlx.tool_prompt import default_prompt, notation_of, place
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import vocabularies
+from convergio_mlx.answers.tool_calls import ToolCall, parse_tools
+from convergio_mlx.answers.tool_formats import FORMATS, HERMES, ToolFormat, format_of
+from convergio_mlx.answers.tool_prompt import default_prompt, notation_of, place
+from convergio_mlx.text.chat_template import ChatTemplate
+from convergio_mlx.text.tokenizer import Tokenizer
 
 TEMPLATES = {path.stem: path for path in (vocabularies.DATA / "chat_templates").glob("*.jinja")}
 WEATHER = {

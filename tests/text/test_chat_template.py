@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergio_mlx import chat_template
-from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.text import chat_template
+from convergio_mlx.text.chat_template import ChatTemplate
 from vocabularies import DATA, REAL, fuzz, made, tokenizer
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"

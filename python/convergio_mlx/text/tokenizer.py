@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx import detokenizer, token_bytes, tokenizer_config
-from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.text import detokenizer, token_bytes, tokenizer_config
+from convergio_mlx.text.chat_template import ChatTemplate
 
 if TYPE_CHECKING:
     import tokenizers

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convergio_mlx.events import TextEvent, ToolCallEvent
-from convergio_mlx.tool_parser import ToolParser
+from convergio_mlx.answers.events import TextEvent, ToolCallEvent
+from convergio_mlx.answers.tool_parser import ToolParser
 
 sys.path.insert(0, str(Path(__file__).parent))
-from answers import BY_NAME, CASES, NAMES, Case
+from cases import BY_NAME, CASES, NAMES, Case
 
 Said = tuple[str, list[tuple[str, str, bool]]]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.stop_strings import StopStrings
+from convergio_mlx.text.stop_strings import StopStrings
 
 SMALL = st.text(alphabet="ab\n<é😀", max_size=40)
 STOPS = st.lists(st.text(alphabet="ab\n<é😀", min_size=1, max_size=6), max_size=5)

@@ -1,7 +1,7 @@
 """How models write tool calls: a table of notations, found by what template and tokenizer have.
 
 A notation is data: the marks that begin a call, what may stand between mark and JSON, and what ends
-it. The parser (tool_parser.py) reads calls by it, the grammar (constrained/grammar.py) allows them
+it. The parser (tool_parser.py) reads calls by it, the grammar (grammar.py) allows them
 by it, and the default prompt (tool_prompt.py) shows it.
 """
 
@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_calls import ToolCall
+from convergio_mlx.answers.tool_calls import ToolCall
+from convergio_mlx.text.tokenizer import Tokenizer
 
 _PLAIN = r"\s*(?=[\[{])"
 """Nothing but space between mark and JSON."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from convergio_mlx import json_parts
-from convergio_mlx.events import TextEvent, ToolCallEvent
-from convergio_mlx.reasoning import overlap
-from convergio_mlx.tool_calls import ToolCall, new_id
-from convergio_mlx.tool_formats import ToolFormat
+from convergio_mlx.answers import json_parts
+from convergio_mlx.answers.events import TextEvent, ToolCallEvent
+from convergio_mlx.answers.reasoning import overlap
+from convergio_mlx.answers.tool_calls import ToolCall, new_id
+from convergio_mlx.answers.tool_formats import ToolFormat
 
 Found = TextEvent | ToolCallEvent
 _State = Callable[[str, list[Found]], str]

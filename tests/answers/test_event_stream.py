@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 from tokenizers import AddedToken
 
-from convergio_mlx.event_stream import EventParser
-from convergio_mlx.events import Event, ReasoningEvent, TextEvent, ToolCallEvent
-from convergio_mlx.reasoning import KNOWN, Splitter
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_formats import ToolFormat
-from convergio_mlx.tool_parser import ToolParser
+from convergio_mlx.answers.event_stream import EventParser
+from convergio_mlx.answers.events import Event, ReasoningEvent, TextEvent, ToolCallEvent
+from convergio_mlx.answers.reasoning import KNOWN, Splitter
+from convergio_mlx.answers.tool_formats import ToolFormat
+from convergio_mlx.answers.tool_parser import ToolParser
+from convergio_mlx.text.tokenizer import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
-from answers import BY_NAME, CASES, NAMES, Case
+from cases import BY_NAME, CASES, NAMES, Case
 from small_models import make_tokenizer
 
 import vocabularies
@@ -127,6 +126,6 @@ def test_reasoning_is_told_apart(case: Case) -> None:
 
 
 def _letters() -> dict[str, int]:
-    from convergio_mlx.detokenizer import ByteLevel
+    from convergio_mlx.text.detokenizer import ByteLevel
 
     return ByteLevel._BYTES

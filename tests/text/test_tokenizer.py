@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 from vocabularies import FOLDERS, LINES, REAL, SPECIAL, fuzz, made, texts, tokenizer, write_folder
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -508,7 +508,7 @@ def test_nothing_heavy_is_imported_before_its_use(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, made("byte-level"))
     code = f"""
 import sys
-from convergio_mlx.tokenizer import Tokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 assert not {{"tokenizers", "jinja2", "numpy"}} & set(sys.modules)
 tok = Tokenizer.from_folder({str(folder)!r})
 tok.decode(tok.encode("hello"))

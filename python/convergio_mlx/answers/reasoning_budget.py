@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from convergio_mlx.answers.reasoning import Splitter
 from convergio_mlx.constraint import Mask
-from convergio_mlx.detokenizer import Detokenizer
-from convergio_mlx.reasoning import Splitter
 from convergio_mlx.structured.matcher import GrammarConstraint
+from convergio_mlx.text.detokenizer import Detokenizer
 
 
 class ReasoningBudget:

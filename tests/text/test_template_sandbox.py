@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from convergio_mlx import template_budget
-from convergio_mlx.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.text import template_budget
+from convergio_mlx.text.chat_template import ChatTemplate
 
 USER = [{"role": "user", "content": "hi"}]
 
@@ -124,8 +124,8 @@ def test_none_of_them_takes_memory() -> None:
     code = f"""
 import pathlib
 import resource
-from convergio_mlx import template_budget
-from convergio_mlx.chat_template import ChatTemplate
+from convergio_mlx.text import template_budget
+from convergio_mlx.text.chat_template import ChatTemplate
 from convergio_mlx.errors import InvalidRequestError
 template_budget.MAX_SECONDS = 1.0
 ChatTemplate("").render({USER!r})

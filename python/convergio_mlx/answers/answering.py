@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from convergio_mlx import messages as conversation
-from convergio_mlx import reasoning, tool_prompt
+from convergio_mlx.answers import reasoning, tool_prompt
+from convergio_mlx.answers.event_stream import EventParser
+from convergio_mlx.answers.grammar import answer_grammar
+from convergio_mlx.answers.reasoning_budget import ReasoningBudget
+from convergio_mlx.answers.tool_calls import ToolChoice, parse_choice, parse_tools
+from convergio_mlx.answers.tool_formats import ToolFormat
+from convergio_mlx.answers.tool_parser import ToolParser
 from convergio_mlx.constraint import Constraint
-from convergio_mlx.detokenizer import Detokenizer
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.event_stream import EventParser
-from convergio_mlx.structured.budget import ReasoningBudget
-from convergio_mlx.structured.grammar import answer_grammar
 from convergio_mlx.structured.matcher import GrammarConstraint
 from convergio_mlx.structured.response_format import own_grammar
 from convergio_mlx.structured.token_table import matchers_of
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_calls import ToolChoice, parse_choice, parse_tools
-from convergio_mlx.tool_formats import ToolFormat
-from convergio_mlx.tool_parser import ToolParser
+from convergio_mlx.text import messages as conversation
+from convergio_mlx.text.detokenizer import Detokenizer
+from convergio_mlx.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

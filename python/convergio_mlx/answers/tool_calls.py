@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from convergio_mlx import messages as conversation
 from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.text import messages as conversation
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _NAME = re.compile(r"[\w.:/-]{1,128}")

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from convergio_mlx import messages as conversation
-from convergio_mlx.chat_template import ChatTemplate
+from convergio_mlx.answers.tool_calls import Tool, ToolCall
+from convergio_mlx.answers.tool_formats import ToolFormat, format_of
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.tokenizer import Tokenizer
-from convergio_mlx.tool_calls import Tool, ToolCall
-from convergio_mlx.tool_formats import ToolFormat, format_of
+from convergio_mlx.text import messages as conversation
+from convergio_mlx.text.chat_template import ChatTemplate
+from convergio_mlx.text.tokenizer import Tokenizer
 
 _NAME = "probe0f1e2d"
 _RESULT = "result0f1e2d"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from convergio_mlx.answers.tool_calls import ToolCall
 from convergio_mlx.generation import GenerationStats, TokenLogprob
-from convergio_mlx.tool_calls import ToolCall
 
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 
