@@ -10,11 +10,11 @@ std::int64_t linear_work(const Weights& w, std::int64_t n) {
   return n <= kGemvRows ? packed_row : kLinearPanelRows * kLinearPanelCols + packed_row;
 }
 
-const Int8Set* int8_set(Isa isa, const Weights& w) {
+const DigitSet* digit_set(Isa isa, const Weights& w) {
   const bool whole_numbers = w.format != Format::Dense && w.format != Format::Mxfp8;
 #if defined(__x86_64__)
   if (isa == Isa::Avx512 && cpu_features().avx512_vnni && whole_numbers && w.group <= 128 &&
-      kInt8Cols % w.group == 0) {
+      kDigitCols % w.group == 0) {
     return &vnni_set();
   }
 #endif

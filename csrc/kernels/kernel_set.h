@@ -131,34 +131,34 @@ struct KernelSet {
 constexpr std::int64_t kLinearPanelRows = 16;
 constexpr std::int64_t kLinearPanelCols = 1024;
 
-/// Rows of x rounded to 8 bits, a scale and a sum for each group of a matrix. Each kInt8Cols inputs
-/// (the last time those that are left) are a block: its numbers, scales and sums lie together, row
-/// by row.
-struct Int8Rows {
-  std::int8_t* numbers;  ///< n · cols, within a group in the order the kernel likes
-  float* scales;         ///< n · groups
-  float* sums;           ///< n · groups: of the rounded numbers times their scale
+/// Rows of x rounded to 16 bits, a scale and a sum for each group of a matrix. Each kDigitCols
+/// inputs (the last time those that are left) are a block: its digits, scales and sums lie
+/// together, row by row.
+struct DigitRows {
+  std::int8_t* digits;  ///< 2 · n · cols: the high digits of four inputs, the low ones, and so on
+  float* scales;        ///< n · groups
+  float* sums;          ///< n · groups: of the rounded numbers times their scale
   std::int64_t n;
 };
 
-/// The kernels that multiply whole numbers.
-struct Int8Set {
-  Gemv gemv;  ///< x in 16 bits
+/// The kernels that multiply whole numbers: activations of 16 bits in two digits of 8.
+struct DigitSet {
+  Gemv gemv;
   /// Row `row` of x.
-  void (*round_row)(const Weights& w, const float* x, std::int64_t row, const Int8Rows& out);
+  void (*round_row)(const Weights& w, const float* x, std::int64_t row, const DigitRows& out);
   /// y = x · Wᵀ for all rows of x and the outputs [begin, end), `begin` at y[0]; `work` is
-  /// kInt8Work bytes.
-  void (*matmul)(const Weights& w, const Int8Rows& x, float* y, std::int64_t y_stride,
+  /// kDigitWork bytes.
+  void (*matmul)(const Weights& w, const DigitRows& x, float* y, std::int64_t y_stride,
                  std::int64_t begin, std::int64_t end, void* work);
 };
 
-/// The outputs and inputs that Int8Set::matmul takes at a time, and the memory for them.
-constexpr std::int64_t kInt8Outputs = 32;
-constexpr std::int64_t kInt8Cols = 512;
-constexpr std::int64_t kInt8Work = 34 * 1024;
+/// The outputs and inputs that DigitSet::matmul takes at a time, and the memory for them.
+constexpr std::int64_t kDigitOutputs = 32;
+constexpr std::int64_t kDigitCols = 512;
+constexpr std::int64_t kDigitWork = 34 * 1024;
 
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
-const Int8Set* int8_set(Isa isa, const Weights& w);
+const DigitSet* digit_set(Isa isa, const Weights& w);
 
 /// The most rows of x that gemv takes.
 constexpr std::int64_t kGemvRows = 8;

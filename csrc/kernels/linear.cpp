@@ -174,8 +174,8 @@ mx::array linear_op(const char* name, const mx::array& x, const std::vector<Line
     }
     places.push_back(place);
   }
-  const Int8Set* int8 = exact() ? nullptr : int8_set(active_isa(), places.front().layout);
-  auto prepare = [&set = kernel_set(active_isa()), int8, places = std::move(places), gate,
+  const DigitSet* digits = exact() ? nullptr : digit_set(active_isa(), places.front().layout);
+  auto prepare = [&set = kernel_set(active_isa()), digits, places = std::move(places), gate,
                   adds = onto.has_value()](const std::vector<mx::array>& in,
                                            mx::array& out) -> Work {
     LinearCall call{.matrices = {}, .x = rows_of(in[0]), .y = nullptr, .onto = {}, .gate = gate};
@@ -193,14 +193,14 @@ mx::array linear_op(const char* name, const mx::array& x, const std::vector<Line
     if (gate && call.matrices.size() == 1) {
       call.matrices = halves(call.matrices.front());
     }
-    return [&set, int8, call = std::move(call)]() mutable {
+    return [&set, digits, call = std::move(call)]() mutable {
       std::vector<float> spare_x;
       std::vector<float> spare_onto;
       call.x = straight(call.x, spare_x);
       if (call.onto) {
         call.onto = straight(*call.onto, spare_onto);
       }
-      run_linear(set, int8, call);
+      run_linear(set, digits, call);
     };
   };
   return cpu_op(name, {x.shape(0), width}, mx::float32, std::move(inputs), std::move(prepare));

@@ -121,36 +121,36 @@ void run_floats(const KernelSet& set, const Gemv& gemv, const LinearCall& call) 
   }
 }
 
-/// Many rows, rounded to 8 bits.
-void run_int8(const KernelSet& set, const Int8Set& int8, const LinearCall& call) {
+/// Many rows, rounded to 16 bits.
+void run_digits(const KernelSet& set, const DigitSet& digits, const LinearCall& call) {
   const Weights& layout = call.matrices.front().weights;
   const std::int64_t groups = layout.cols / layout.group;
   const std::int64_t rows = std::min(call.x.n, kMostRows);
   const AlignedFloats scales = aligned_floats(2 * rows * groups);
-  const AlignedFloats numbers = aligned_floats(rows * layout.cols / 4);
-  const Plan plan = plan_of(call, false, kInt8Outputs);
+  const AlignedFloats numbers = aligned_floats(rows * layout.cols / 2);
+  const Plan plan = plan_of(call, false, kDigitOutputs);
   for (std::int64_t from = 0; from < call.x.n; from += rows) {
-    const Int8Rows q{reinterpret_cast<std::int8_t*>(numbers.get()), scales.get(),
-                     scales.get() + rows * groups, std::min(rows, call.x.n - from)};
+    const DigitRows q{reinterpret_cast<std::int8_t*>(numbers.get()), scales.get(),
+                      scales.get() + rows * groups, std::min(rows, call.x.n - from)};
     parallel_ranges(q.n, 1, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        int8.round_row(layout, call.x.data + (from + i) * call.x.row, i, q);
+        digits.round_row(layout, call.x.data + (from + i) * call.x.row, i, q);
       }
     });
-    run_pieces(set, call, plan, from, q.n, kInt8Work,
+    run_pieces(set, call, plan, from, q.n, kDigitWork,
                [&](const Weights& w, const Piece& piece, float* out, std::uint8_t* work) {
-                 int8.matmul(w, q, out, piece.end - piece.begin, piece.begin, piece.end, work);
+                 digits.matmul(w, q, out, piece.end - piece.begin, piece.begin, piece.end, work);
                });
   }
 }
 
 }  // namespace
 
-void run_linear(const KernelSet& set, const Int8Set* int8, const LinearCall& call) {
-  if (int8 != nullptr && call.x.n > kGemvRows) {
-    run_int8(set, *int8, call);
+void run_linear(const KernelSet& set, const DigitSet* digits, const LinearCall& call) {
+  if (digits != nullptr && call.x.n > kGemvRows) {
+    run_digits(set, *digits, call);
   } else {
-    run_floats(set, int8 != nullptr ? int8->gemv : set.gemv, call);
+    run_floats(set, digits != nullptr ? digits->gemv : set.gemv, call);
   }
 }
 

@@ -22,7 +22,7 @@ struct LinearCall {
   std::optional<Activation> gate;
 };
 
-/// Over the pool. `int8` is null where activations stay float32.
-void run_linear(const KernelSet& set, const Int8Set* int8, const LinearCall& call);
+/// Over the pool. `digits` is null where activations stay float32.
+void run_linear(const KernelSet& set, const DigitSet* digits, const LinearCall& call);
 
 }  // namespace convergio::kernels

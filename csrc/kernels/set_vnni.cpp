@@ -23,18 +23,19 @@ namespace convergio::kernels {
 namespace vnni {
 #include "kernels/vec_avx512.h"
 // the vector comes first
-#include "kernels/groups.inl.h"
-#include "kernels/int8.inl.h"
-// it shares the bytes of 4-bit floats
 #include "kernels/digits.inl.h"
-constexpr Int8Set kSet = {{digits_floats, digits, digits_gemv}, round_row, matmul_int8};
+#include "kernels/groups.inl.h"
+// what both ways of multiplying them share comes first
+#include "kernels/digits_gemv.inl.h"
+#include "kernels/digits_matmul.inl.h"
+constexpr DigitSet kSet = {{digits_floats, digits, digits_gemv}, round_row, digits_matmul};
 }  // namespace vnni
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const Int8Set& vnni_set() { return vnni::kSet; }
+const DigitSet& vnni_set() { return vnni::kSet; }
 
 }  // namespace convergio::kernels
 

@@ -30,8 +30,7 @@ void against_mlx(const std::string& what, int n, float size, const Op& op) {
     const With set(isa);
     for (const bool all_float : {true, false}) {
       force_exact(all_float);
-      const float rounded = n <= 8 ? 1e-4F : 2e-2F;
-      check_close(op(), wanted, all_float ? 5e-6F : rounded,
+      check_close(op(), wanted, all_float ? 5e-6F : 1e-4F,
                   std::string(isa_name(isa)) + (all_float ? ", exact: " : ": ") + what + " of " +
                       std::to_string(n) + " rows",
                   size);

@@ -40,9 +40,9 @@ constexpr float kTolerance = 5e-6F;
 
 float typical(const Matrix& m) { return std::sqrt(static_cast<float>(m.cols)); }
 
-/// x rounded to 16 bits for a few rows, to 8 for many: half a step in 32512 or 127 of a group's
-/// largest, which is a few times the typical.
-float rounded_tolerance(int n) { return n <= 8 ? 1e-4F : 2e-2F; }
+/// x rounded to 16 bits: half a step in 32512 of a group's largest, which is a few times the
+/// typical.
+constexpr float kRoundedTolerance = 1e-4F;
 
 void against_mlx(const Matrix& m, int n, const std::optional<mx::array>& bias = std::nullopt) {
   const mx::array x = random({n, m.cols}, 7);
@@ -56,7 +56,7 @@ void against_mlx(const Matrix& m, int n, const std::optional<mx::array>& bias = 
     const With set(isa);
     for (const bool all_float : {true, false}) {
       force_exact(all_float);
-      check_close(linear(x, {m, bias}), wanted, all_float ? kTolerance : rounded_tolerance(n),
+      check_close(linear(x, {m, bias}), wanted, all_float ? kTolerance : kRoundedTolerance,
                   std::string(isa_name(isa)) + (all_float ? ", exact" : "") + ": linear of " +
                       std::to_string(n) + " rows, " + name_of(m),
                   typical(m));

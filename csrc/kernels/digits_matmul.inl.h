@@ -1,87 +1,67 @@
-// y = x · Wᵀ for many rows, with x rounded to 8 bits: AVX-512 VNNI.
+// y = x · Wᵀ for many rows of x, in digits: AVX-512 VNNI.
 //
-// Each row of x is cut into the groups of W; a group becomes one scale and numbers -127 … 127.
 // Sixteen outputs are sixteen lanes: a panel holds, for each four inputs, a word of four unsigned
-// numbers for each output, so that one instruction adds 64 products into 16 32-bit sums. Then, for
-// each group, y += scale_w · scale_x · Σ q·x + bias_w · Σ x (of the rounded x, so that the error
-// left is that of rounding times the weights themselves).
-// 4-bit floats become 2 · value + 12, unsigned, with half the scale and a bias of -6 scales.
-// A panel is kInt8Cols inputs deep, so that it stays in the first-level cache for all rows of x; x
-// is laid out by such blocks, one after another.
+// numbers for each output, so that one instruction adds 64 products into 16 32-bit sums. A panel is
+// kDigitCols inputs deep, so that it stays in the first-level cache for all rows of x; x is laid
+// out by such blocks, one after another.
 
 constexpr int kLanesOut = 16;
 constexpr int kVectorsOut = 2;
 constexpr std::int64_t kOutputs = kLanesOut * kVectorsOut;
 constexpr int kTileRows = 6;
-static_assert(kOutputs == kInt8Outputs);
+static_assert(kOutputs == kDigitOutputs);
 
-/// Where input k (within its group) stands among the rounded numbers: packed words are taken apart
-/// by masks, four bytes at a time, not into their order. For 4 bits a shuffle does it.
-CONVERGIO_INLINE int place_of(int bits, int k) {
-  return bits == 2 ? k / 16 * 16 + k % 4 * 4 + k % 16 / 4 : k;
+/// Where each of sixteen inputs stands: packed words are taken apart by masks, four bytes at a
+/// time, not into their order.
+CONVERGIO_INLINE __m128i order_of(int bits) {
+  return bits == 4   ? _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)
+         : bits == 2 ? _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+                     : _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-/// Where the block of inputs from `from` on begins among x's numbers or, with the group size as
+/// Where the block of inputs from `from` on begins among x's inputs or, with the group size as
 /// `unit`, among its scales and sums.
-CONVERGIO_INLINE std::int64_t block_at(const Int8Rows& x, std::int64_t from, std::int64_t unit) {
+CONVERGIO_INLINE std::int64_t block_at(const DigitRows& x, std::int64_t from, std::int64_t unit) {
   return x.n * (from / unit);
 }
 
 /// The inputs of the block that begins at `from`.
 CONVERGIO_INLINE std::int64_t block_cols(const Weights& w, std::int64_t from) {
-  return w.cols - from < kInt8Cols ? w.cols - from : kInt8Cols;
+  return w.cols - from < kDigitCols ? w.cols - from : kDigitCols;
 }
 
-static void round_block(const Weights& w, const float* x, std::int64_t cols, std::int8_t* q,
+CONVERGIO_INLINE __m128i load_16(const std::int8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p));
+}
+CONVERGIO_INLINE void store_16(std::int8_t* p, __m128i v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i_u*>(p), v);
+}
+
+static void round_block(const Weights& w, const float* x, std::int64_t cols, std::int8_t* out,
                         float* scales, float* sums) {
+  const __m128i order = order_of(w.bits);
   for (std::int64_t g = 0; g < cols / w.group; ++g) {
-    V most = splat(0.0F);
-    for (int k = 0; k < w.group; k += kLanes) {
-      most = vmax(most, vabs(load(x + k)));
+    std::int8_t high[128];
+    std::int8_t low[128];
+    round_group(x, w.group, high, low, scales + g, sums + g);
+    for (int k = 0; k < w.group; k += 16) {
+      const __m128i h = _mm_shuffle_epi8(load_16(high + k), order);
+      const __m128i l = _mm_shuffle_epi8(load_16(low + k), order);
+      store_16(out + 2 * k, _mm_unpacklo_epi32(h, l));
+      store_16(out + 2 * k + 16, _mm_unpackhi_epi32(h, l));
     }
-    const float size = largest(most);
-    const float scale = size / 127.0F;
-    const V inverse = splat(size > 0.0F ? 127.0F / size : 0.0F);
-    std::int8_t line[128];
-    V total = splat(0.0F);
-    for (int k = 0; k < w.group; k += kLanes) {
-      const V rounded = round_even(load(x + k) * inverse);
-      total = total + rounded;
-      _mm_storeu_si128(reinterpret_cast<__m128i_u*>(line + k),
-                       _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(rounded)));
-    }
-    if (w.bits == 4) {
-      const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
-      for (int k = 0; k < w.group; k += 16) {
-        _mm_storeu_si128(
-            reinterpret_cast<__m128i_u*>(q + k),
-            _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i_u*>(line + k)), order));
-      }
-    } else {
-      for (int k = 0; k < w.group; ++k) {
-        q[place_of(w.bits, k)] = line[k];
-      }
-    }
-    scales[g] = scale;
-    sums[g] = scale * sum(total);
     x += w.group;
-    q += w.group;
+    out += 2 * w.group;
   }
 }
 
-static void round_row(const Weights& w, const float* x, std::int64_t row, const Int8Rows& out) {
-  for (std::int64_t from = 0; from < w.cols; from += kInt8Cols) {
+static void round_row(const Weights& w, const float* x, std::int64_t row, const DigitRows& out) {
+  for (std::int64_t from = 0; from < w.cols; from += kDigitCols) {
     const std::int64_t cols = block_cols(w, from);
     const std::int64_t group = block_at(out, from, w.group) + row * (cols / w.group);
-    round_block(w, x + from, cols, out.numbers + block_at(out, from, 1) + row * cols,
+    round_block(w, x + from, cols, out.digits + 2 * (block_at(out, from, 1) + row * cols),
                 out.scales + group, out.sums + group);
   }
-}
-
-/// 4-bit floats as bytes: 2 · value + 12.
-CONVERGIO_INLINE __m512i e2m1_bytes() {
-  return _mm512_broadcast_i32x4(
-      _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
 }
 
 /// Numbers whose width does not divide 8, as bytes. `count` is a multiple of 32.
@@ -118,16 +98,16 @@ CONVERGIO_INLINE void store_words(const Weights& w, __m512i word, std::uint8_t* 
   }
 }
 
-/// What int8_tile reads of a block of W: for each vector of 16 outputs, the words of four numbers,
-/// and the scale and the bias of each group.
+/// What digits_tile reads of a block of W: for each vector of 16 outputs, the words of four
+/// numbers, and the scale and the bias of each group.
 struct alignas(64) Panel {
-  std::uint8_t words[kVectorsOut][kLanesOut * kInt8Cols];
-  float scales[kVectorsOut][kLanesOut * kInt8Cols / 16];
-  float biases[kVectorsOut][kLanesOut * kInt8Cols / 16];
-  std::uint8_t bytes[kLanesOut][kInt8Cols];  ///< rows taken apart
-  std::uint8_t spare[kInt8Cols + 64];        ///< a row that may be read past
+  std::uint8_t words[kVectorsOut][kLanesOut * kDigitCols];
+  float scales[kVectorsOut][kLanesOut * kDigitCols / 16];
+  float biases[kVectorsOut][kLanesOut * kDigitCols / 16];
+  std::uint8_t bytes[kLanesOut][kDigitCols];  ///< rows taken apart
+  std::uint8_t spare[kDigitCols + 64];        ///< a row that may be read past
 };
-static_assert(sizeof(Panel) <= kInt8Work);
+static_assert(sizeof(Panel) <= kDigitWork);
 
 /// A packed row's part from input `from` on, safe to read a vector past.
 CONVERGIO_INLINE const std::uint8_t* packed_part(const Weights& w, std::int64_t row,
@@ -217,14 +197,21 @@ CONVERGIO_INLINE void add_products(__m512i& sums, __m512i numbers, __m512i signe
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(numbers), "v"(signed_numbers));
 }
 
+/// Four bytes in every lane.
+CONVERGIO_INLINE __m512i four_bytes(const std::int8_t* p) {
+  std::int32_t four;
+  __builtin_memcpy(&four, p, sizeof(four));
+  return _mm512_set1_epi32(four);
+}
+
 /// kRows rows of x from `first` on by kOutputs outputs, over one block of inputs: y = or += them.
 template <int kRows>
-CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_t first,
-                                std::int64_t from, std::int64_t cols, const Panel& panel, float* y,
-                                std::int64_t y_stride, int outputs) {
+CONVERGIO_INLINE void digits_tile(const Weights& w, const DigitRows& x, std::int64_t first,
+                                  std::int64_t from, std::int64_t cols, const Panel& panel,
+                                  float* y, std::int64_t y_stride, int outputs) {
   const std::int64_t groups = cols / w.group;
   const std::int64_t group = block_at(x, from, w.group) + first * groups;
-  const std::int8_t* q = x.numbers + block_at(x, from, 1) + first * cols;
+  const std::int8_t* q = x.digits + 2 * (block_at(x, from, 1) + first * cols);
   const float* xs = x.scales + group;
   const float* xt = x.sums + group;
   V total[kRows][kVectorsOut];
@@ -236,23 +223,25 @@ CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_
   }
   const std::uint8_t* words = panel.words[0];
   for (std::int64_t g = 0; g < groups; ++g) {
-    __m512i acc[kRows][kVectorsOut];
+    __m512i high[kRows][kVectorsOut];
+    __m512i low[kRows][kVectorsOut];
     for (int i = 0; i < kRows; ++i) {
       for (int v = 0; v < kVectorsOut; ++v) {
-        acc[i][v] = _mm512_setzero_si512();
+        high[i][v] = _mm512_setzero_si512();
+        low[i][v] = _mm512_setzero_si512();
       }
     }
     for (int k = 0; k < w.group; k += 4) {
       __m512i word[kVectorsOut];
       for (int v = 0; v < kVectorsOut; ++v) {
-        word[v] = _mm512_load_si512(words + v * kLanesOut * kInt8Cols);
+        word[v] = _mm512_load_si512(words + v * kLanesOut * kDigitCols);
       }
       for (int i = 0; i < kRows; ++i) {
-        std::int32_t four;
-        __builtin_memcpy(&four, q + i * cols + k, sizeof(four));
-        const __m512i numbers = _mm512_set1_epi32(four);
+        const __m512i highs = four_bytes(q + 2 * (i * cols + k));
+        const __m512i lows = four_bytes(q + 2 * (i * cols + k) + 4);
         for (int v = 0; v < kVectorsOut; ++v) {
-          add_products(acc[i][v], word[v], numbers);
+          add_products(high[i][v], word[v], highs);
+          add_products(low[i][v], word[v], lows);
         }
       }
       words += 64;
@@ -261,11 +250,12 @@ CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_
       const V scale = _mm512_load_ps(panel.scales[v] + g * kLanesOut);
       const V bias = _mm512_load_ps(panel.biases[v] + g * kLanesOut);
       for (int i = 0; i < kRows; ++i) {
-        const V dot = _mm512_cvtepi32_ps(acc[i][v]) * splat(xs[i * groups + g]);
+        const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(high[i][v], 8), low[i][v]);
+        const V dot = _mm512_cvtepi32_ps(sum) * splat(xs[i * groups + g]);
         total[i][v] = fma(bias, splat(xt[i * groups + g]), fma(dot, scale, total[i][v]));
       }
     }
-    q += w.group;
+    q += 2 * w.group;
   }
   for (int i = 0; i < kRows; ++i) {
     for (int v = 0; v < kVectorsOut; ++v) {
@@ -275,26 +265,26 @@ CONVERGIO_INLINE void int8_tile(const Weights& w, const Int8Rows& x, std::int64_
 }
 
 /// All rows of x, kTileRows at a time, by one panel.
-static void int8_tiles(const Weights& w, const Int8Rows& x, std::int64_t from, std::int64_t cols,
-                       const Panel& panel, float* y, std::int64_t y_stride, int outputs) {
+static void digits_tiles(const Weights& w, const DigitRows& x, std::int64_t from, std::int64_t cols,
+                         const Panel& panel, float* y, std::int64_t y_stride, int outputs) {
   std::int64_t i = 0;
   for (; i + kTileRows <= x.n; i += kTileRows) {
-    int8_tile<kTileRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+    digits_tile<kTileRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
   }
   if (i + 3 <= x.n) {
-    int8_tile<3>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+    digits_tile<3>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
     i += 3;
   }
   for (; i < x.n; ++i) {
-    int8_tile<1>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+    digits_tile<1>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
   }
 }
 
 /// The outputs [begin, end) for all rows of x.
-static void matmul_int8(const Weights& w, const Int8Rows& x, float* y, std::int64_t y_stride,
-                        std::int64_t begin, std::int64_t end, void* work) {
+static void digits_matmul(const Weights& w, const DigitRows& x, float* y, std::int64_t y_stride,
+                          std::int64_t begin, std::int64_t end, void* work) {
   auto& panel = *static_cast<Panel*>(work);
-  for (std::int64_t from = 0; from < w.cols; from += kInt8Cols) {
+  for (std::int64_t from = 0; from < w.cols; from += kDigitCols) {
     const std::int64_t cols = block_cols(w, from);
     for (std::int64_t row = begin; row < end; row += kOutputs) {
       for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
@@ -302,11 +292,11 @@ static void matmul_int8(const Weights& w, const Int8Rows& x, float* y, std::int6
       }
       if (row + kOutputs < end) {
         ask_for_panel(w, row + kOutputs, end, from);
-      } else if (from + kInt8Cols < w.cols) {
-        ask_for_panel(w, begin, end, from + kInt8Cols);
+      } else if (from + kDigitCols < w.cols) {
+        ask_for_panel(w, begin, end, from + kDigitCols);
       }
       const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
-      int8_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
+      digits_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
     }
   }
 }
