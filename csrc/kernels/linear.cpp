@@ -83,7 +83,7 @@ std::vector<LinearCall::Part> halves(const LinearCall::Part& whole) {
   }
   parts[0].weights.rows = rows;
   second.rows = rows;
-  parts[1].bias = whole.bias == nullptr ? nullptr : whole.bias + rows;
+  parts[1].bias = whole.bias == nullptr ? nullptr : whole.bias + rows * std::int64_t{sizeof(float)};
   return parts;
 }
 
@@ -188,7 +188,7 @@ mx::array linear_op(const char* name, const mx::array& x, const std::vector<Line
     call.y = out.data<float>();
     for (const Place& p : places) {
       call.matrices.push_back(
-          {placed(p.layout, in, p.at), p.bias > 0 ? in[p.bias].data<float>() : nullptr});
+          {placed(p.layout, in, p.at), p.bias > 0 ? in[p.bias].data<std::uint8_t>() : nullptr});
     }
     if (gate && call.matrices.size() == 1) {
       call.matrices = halves(call.matrices.front());

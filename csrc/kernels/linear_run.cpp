@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/pool.h"
 
@@ -56,7 +57,9 @@ void add_bias(const LinearCall::Part& part, const Piece& piece, std::int64_t n, 
   const std::int64_t width = piece.end - piece.begin;
   for (std::int64_t i = 0; part.bias != nullptr && i < n; ++i) {
     for (std::int64_t r = 0; r < width; ++r) {
-      out[i * width + r] += part.bias[piece.begin + r];
+      float bias;
+      std::memcpy(&bias, part.bias + (piece.begin + r) * kFloat, sizeof(bias));
+      out[i * width + r] += bias;
     }
   }
 }

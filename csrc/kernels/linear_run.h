@@ -13,7 +13,7 @@ namespace convergio::kernels {
 struct LinearCall {
   struct Part {
     Weights weights;
-    const float* bias;  ///< null, or a number for each output
+    const std::uint8_t* bias;  ///< null, or a float32 for each output, at any address
   };
   std::vector<Part> matrices;
   Rows x;

@@ -12,8 +12,12 @@ constexpr int kLanes = 1;
 constexpr int kOverread = 8;
 
 CONVERGIO_INLINE V splat(float x) { return x; }
-CONVERGIO_INLINE V load(const float* p) { return *p; }
-CONVERGIO_INLINE V load(const float* p, int n) { return n > 0 ? *p : 0.0F; }
+CONVERGIO_INLINE V load(const float* p) {  // at any address
+  float f;
+  __builtin_memcpy(&f, p, sizeof(f));
+  return f;
+}
+CONVERGIO_INLINE V load(const float* p, int n) { return n > 0 ? load(p) : 0.0F; }
 CONVERGIO_INLINE void store(float* p, V v) { *p = v; }
 CONVERGIO_INLINE void store(float* p, V v, int n) {
   if (n > 0) {

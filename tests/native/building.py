@@ -59,8 +59,7 @@ MLX = Build(
     needs_mlx=True,
     optimization="-O0",
 )
-# Without sanitizers: thousands of cases, and vectors that read past a row on purpose.
-KERNELS = Build("kernels", "", unit_tests=("test_kernels",), needs_mlx=True)
+KERNELS = Build("kernels", "address,undefined", unit_tests=("test_kernels",), needs_mlx=True)
 BUILDS = (ADDRESS, THREAD, MLX, KERNELS)
 
 
