@@ -57,10 +57,10 @@ def perplexity(ids: list[int], logits: np.ndarray[Any, Any]) -> float:
 
 
 def test_perplexity_of_the_fixed_text(engine: Any, tokenizer: Any) -> None:
-    """In float32 as torch has it; a prefill of 8-bit activations stays near (docs/kernels.md)."""
+    """In float32 as torch has it; the default precision stays near (docs/kernels.md)."""
     ids = tokenizer.encode((HERE / "perplexity.txt").read_text("utf-8")).ids
     exact = engine_logits(engine.folder, tuple(ids), 512)
     assert exact.shape == (len(ids), 2048)
     assert perplexity(ids, exact) == pytest.approx(GOLDEN["perplexity"], rel=1e-4)
     rounded = perplexity(ids, np.asarray(engine.logits(ids)))
-    assert rounded == pytest.approx(GOLDEN["perplexity"], rel=5e-3)
+    assert rounded == pytest.approx(GOLDEN["perplexity"], rel=5e-4)
