@@ -230,8 +230,8 @@ class Engine:
 
     def prepare_constraints(self) -> None:
         """Makes now what the first answer with tools or a `response_format` would make: a table of
-        the vocabulary, which for 128 000 tokens takes about two seconds. They hold the interpreter,
-        so a program with an event loop does this before it serves. Does nothing a second time.
+        the vocabulary, which takes most of a second for 128 000 tokens, beside other threads. Does
+        nothing a second time. The MLX provider does it when it has loaded a model.
 
         Raises:
             InvalidRequestError: answers of this model's tokenizer cannot be constrained.

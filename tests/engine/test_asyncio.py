@@ -2,58 +2,25 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from machine_watch import MachineWatch
 from small_models import ids
 
 from convergio_mlx import Engine, SamplingParams
 from convergio_mlx.errors import ContextLengthError, DeadlineExceededError, InvalidRequestError
+from loop_turns import expect_turns
 
 LONG = SamplingParams(ignore_eos=True, max_tokens=4000)
 
 
 def short(number: int) -> SamplingParams:
     return SamplingParams(temperature=1.0, seed=number, max_tokens=3 + number % 11, ignore_eos=True)
-
-
-async def longest_block(work: Awaitable[Any]) -> float:
-    """Runs some work and returns the longest time for which the loop did not turn, in seconds."""
-    longest = 0.0
-    done = False
-
-    async def tick() -> None:
-        nonlocal longest
-        while not done:
-            began = time.perf_counter()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - began - 0.001)
-
-    ticker = asyncio.create_task(tick())
-    try:
-        await work
-    finally:
-        done = True
-        await ticker
-    return longest
-
-
-def expect_it_turns(run: Callable[[], Awaitable[Any]]) -> None:
-    """Within 20 ms. A busy machine holds up any process now and then, and a loop with it; one that
-    the engine blocks is held up each time, and longer than another process."""
-    watch = MachineWatch()
-    blocked: list[tuple[float, float]] = []
-    while not blocked or blocked[-1][0] >= max(0.02, 3 * blocked[-1][1]):
-        assert len(blocked) < 6, blocked
-        watch.longest()
-        blocked.append((asyncio.run(longest_block(run())), watch.longest()))
-    watch.close()
 
 
 def test_a_hundred_tasks_at_once_and_the_loop_turns(engine: Engine) -> None:
@@ -82,7 +49,7 @@ def test_a_hundred_tasks_at_once_and_the_loop_turns(engine: Engine) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(ask(number) for number in range(100)))
 
-    expect_it_turns(all_of_them)
+    expect_turns(all_of_them)
     assert engine.generate(ids(20, start=3), short(3)).text() == alone[3]
 
 
@@ -91,7 +58,23 @@ def test_the_loop_turns_during_a_long_prefill(slow: Engine) -> None:
         async with slow.agenerate(ids(1500), SamplingParams(max_tokens=1)) as generation:
             await generation.text()
 
-    expect_it_turns(prefill)
+    expect_turns(prefill)
+
+
+def test_the_gil_held_amid_decoding_is_found(engine: Engine) -> None:
+    """What the other tests go by would tell: a constraint that keeps the GIL while it sleeps."""
+    holding = ctypes.PyDLL(None).usleep
+
+    def constraint(_: list[int]) -> bytes:
+        holding(100_000)
+        return b"\xff" * ((engine.vocab_size + 31) // 32 * 4)
+
+    async def answer() -> None:
+        params = SamplingParams(max_tokens=2, ignore_eos=True)
+        await engine.agenerate(ids(5), params, constraint=constraint).text()
+
+    with pytest.raises(AssertionError, match="held up by"):
+        expect_turns(answer)
 
 
 def test_chunks_are_those_of_a_thread(engine: Engine) -> None:

@@ -1,27 +1,22 @@
 """8 threads and 100 asyncio tasks at once through one provider, cancelled at random: everyone gets
-the right answer, nothing is left behind, and the loop is never blocked. `pytest -s` prints by how
-much its turns were late."""
+the right answer, nothing is left behind, and the loop is never blocked. `pytest -s` prints for how
+long it was held up."""
 
 import asyncio
 import gc
-import os
 import random
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from convergio_mlx import SamplingParams
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.pump import pump
+from loop_turns import expect_turns
 
 MODEL = "convergio-guide"
 THREADS, TASKS, ROUNDS = 8, 100, 3
-LATE = 0.020
-"""Seconds: what the loop's turns may be late by."""
 QUESTIONS = [f"Which model fits in {size} GB of memory?" for size in (4, 8, 16, 24, 32)]
 QUESTIONS += ["What are you?", "Can you work offline?", "How do I download a model?"]
 
@@ -32,49 +27,6 @@ def params(number: int) -> SamplingParams:
 
 def question(number: int) -> str:
     return QUESTIONS[number % len(QUESTIONS)]
-
-
-@contextmanager
-def processor_waits() -> Iterator[Callable[[], float]]:
-    """A function that tells for how long this thread has waited for a processor, in seconds; 0
-    where the system does not tell."""
-    try:
-        file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    except OSError:
-        yield lambda: 0.0
-        return
-    try:
-        yield lambda: int(os.pread(file, 100, 0).split()[1]) / 1e9
-    finally:
-        os.close(file)
-
-
-async def lateness(work: Awaitable[Any]) -> list[float]:
-    """Runs some work and returns by how much each turn of the loop was late, in seconds, less what
-    the loop's thread waited for a processor: that is other programs' doing."""
-    late: list[float] = []
-    done = False
-
-    async def beat() -> None:
-        with processor_waits() as waited:
-            while not done:
-                due, before = time.perf_counter() + 0.001, waited()
-                await asyncio.sleep(0.001)
-                late.append(time.perf_counter() - due - (waited() - before))
-
-    heart = asyncio.create_task(beat())
-    try:
-        await work
-    finally:
-        done = True
-        await heart
-    return late
-
-
-def is_overloaded() -> bool:
-    """Whether the machine has twice as much to do as it has processors: whoever holds the GIL may
-    then wait for one, and all others for it, so that the rarest turns say nothing of us."""
-    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
 
 
 class Crowd:
@@ -142,21 +94,9 @@ class Crowd:
 def test_a_crowd_gets_right_answers_and_the_loop_turns() -> None:
     with MlxProvider() as provider:
         crowd = Crowd(provider)
-        worst: list[float] = []
-        while not worst or worst[-1] > LATE:
-            late = sorted(asyncio.run(lateness(crowd.all_at_once())))
-            hundredth = late[len(late) * 99 // 100]
-            worst.append(hundredth if is_overloaded() else late[-1])
-            print(
-                f"\n{len(late)} turns of the loop; late by {late[len(late) // 2] * 1e3:.2f} ms at "
-                f"the median, {hundredth * 1e3:.1f} ms at the 99th percentile, "
-                f"{late[-1] * 1e3:.1f} ms at most",
-                file=sys.stderr,
-            )
-            # a busy machine holds up any loop now and then; one that is blocked, each time
-            assert len(worst) < 5, worst
-        assert crowd.whole > 40 * len(worst)
-        assert crowd.cancelled > 10 * len(worst)
+        expect_turns(crowd.all_at_once)
+        assert crowd.whole > 40
+        assert crowd.cancelled > 10
         gc.collect()
         (model,) = provider.loaded()
         assert model.uses == 0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from convergio_mlx import MlxProvider, SamplingParams
+from convergio_mlx.answers import answering
 from convergio_mlx.errors import (
     ConvergioError,
     InvalidRequestError,
@@ -22,6 +23,7 @@ from convergio_mlx.errors import (
 from convergio_mlx.locate import guide_folder
 from convergio_mlx.providers.memory import FitMemory
 from convergio_mlx.providers.models import Models
+from convergio_mlx.text.tokenizer import Tokenizer
 
 BRIEF = SamplingParams(temperature=0, max_tokens=3)
 
@@ -221,6 +223,25 @@ def test_a_provider_holds_two_real_models_and_switches(tmp_path: Path) -> None:
         with pytest.raises(ModelNotFoundError):
             provider.load("no-such-model")
     assert not provider.initialized
+
+
+def test_a_load_makes_ready_for_constrained_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the caller; what hinders that is told by the first such answer."""
+    seen: list[threading.Thread] = []
+    done = threading.Event()
+
+    def prepare(_: Tokenizer) -> None:
+        seen.append(threading.current_thread())
+        done.set()
+        raise InvalidRequestError("[structured] cannot be constrained; leave tools out.")
+
+    monkeypatch.setattr(answering, "prepare_constraints", prepare)
+    with MlxProvider() as provider:
+        provider.load("convergio-guide")
+        assert done.wait(10)
+        assert provider.chat("convergio-guide", None, "hello", params=BRIEF).text
+        assert len(seen) == 1
+        assert seen[0] is not threading.current_thread()
 
 
 def test_the_usable_window_is_what_fits() -> None:

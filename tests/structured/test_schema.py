@@ -19,7 +19,10 @@ DATES = ["1900-02-28", "1900-02-29", "2000-02-29", "2023-02-29", "2024-02-29", "
 def allows(engine: Engine, schema: Any, text: str) -> bool:
     matcher = matchers_of(engine.tokenizer, ()).fresh(f"start: {json_rule(schema, 'schema')}")
     ids = engine.tokenizer.encode(text, add_special_tokens=False)
-    return int(matcher.try_consume_tokens(ids)) == len(ids) and bool(matcher.is_accepting())
+    if matcher.allowed(ids) < len(ids):
+        return False
+    matcher.consume(ids)
+    return matcher.is_accepting()
 
 
 def is_valid(schema: Any, text: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -89,6 +91,7 @@ class MlxProvider(BaseProvider):
         for name in _NEEDED:  # now, since loading a library later would hold up an asyncio loop
             import_module(f"convergio_mlx.{name}")
         import_module("tokenizers")
+        import_module("llguidance")
         import_module("convergio_mlx.pump").pump()
         import_module("convergio_mlx.preparing").start()
         self._models = Models(self._memory, _load, self._idle_seconds, self._wait_seconds)
@@ -259,8 +262,19 @@ def _load(folder: Path) -> Engine:
     from convergio_mlx.engine import Engine
 
     engine = Engine.load(folder)
-    _ = engine.tokenizer  # now, on this thread, and not on an asyncio loop's
+    tokenizer = engine.tokenizer  # now, on this thread, and not on an asyncio loop's
+    threading.Thread(
+        target=_prepare, args=(tokenizer,), name="convergio-mlx-constraints", daemon=True
+    ).start()
     return engine
+
+
+def _prepare(tokenizer: Tokenizer) -> None:
+    """Makes ready for constrained answers, meanwhile; what hinders that, such an answer tells."""
+    from convergio_mlx.answers.answering import prepare_constraints
+
+    with suppress(Exception):
+        prepare_constraints(tokenizer)
 
 
 @lru_cache(maxsize=4)

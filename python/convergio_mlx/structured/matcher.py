@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from convergio_mlx.constraint import Mask
 from convergio_mlx.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from llguidance import LLMatcher, LLTokenizer
+from convergio_mlx.structured.llg import Matcher, TokenTable
 
 _KEPT = 32
 """Grammars whose compiled form is kept, of each tokenizer."""
@@ -23,7 +19,7 @@ class GrammarConstraint:
     """Lets through the tokens that go on within a grammar, and lets the answer end where the
     grammar does. Serves one answer."""
 
-    def __init__(self, matcher: LLMatcher, vocab_size: int, stop_tokens: Sequence[int]) -> None:
+    def __init__(self, matcher: Matcher, vocab_size: int, stop_tokens: Sequence[int]) -> None:
         """Takes a fresh matcher.
 
         Args:
@@ -44,16 +40,16 @@ class GrammarConstraint:
         """
         matcher = self._matcher
         if accepted:
-            matcher.consume_tokens(accepted)
-        if matcher.is_error():
-            raise RuntimeError(sentence(matcher.get_error()))
+            matcher.consume(accepted)
+        if fault := matcher.error():
+            raise RuntimeError(sentence(fault))
         if matcher.is_stopped():
             return None
-        if forced := matcher.compute_ff_tokens():
+        if forced := matcher.forced():
             return forced
-        mask = bytearray(matcher.compute_bitmask()[: self._bytes])
-        if matcher.is_error():
-            raise RuntimeError(sentence(matcher.get_error()))
+        mask = matcher.mask()[: self._bytes]
+        if fault := matcher.error():
+            raise RuntimeError(sentence(fault))
         may_end = matcher.is_accepting()
         mask.extend(bytes(max(0, max(self._stop_tokens, default=0) // 32 * 4 + 4 - len(mask))))
         for token in self._stop_tokens:
@@ -65,19 +61,19 @@ class GrammarConstraint:
 
     def allows(self, tokens: list[int]) -> bool:
         """Whether these may come next, all of them."""
-        return int(self._matcher.validate_tokens(tokens)) == len(tokens)
+        return self._matcher.allowed(tokens) == len(tokens)
 
 
 class Matchers:
     """Matchers of grammars over one vocabulary; those used last are kept compiled."""
 
-    def __init__(self, table: LLTokenizer) -> None:
+    def __init__(self, table: TokenTable) -> None:
         """Takes the vocabulary."""
         self._table = table
         self._looking = threading.Lock()
-        self._compiled: OrderedDict[tuple[str, str | None], LLMatcher] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str | None], Matcher] = OrderedDict()
 
-    def fresh(self, grammar: str, own: str | None = None) -> LLMatcher:
+    def fresh(self, grammar: str, own: str | None = None) -> Matcher:
         """A matcher at the beginning of a grammar.
 
         Args:
@@ -98,22 +94,19 @@ class Matchers:
                 self._compiled[key] = compiled
                 if len(self._compiled) > _KEPT:
                     self._compiled.popitem(last=False)
-        return compiled.deep_copy()
+        return compiled.copy()
 
-    def _compile(self, grammar: str, own: str | None) -> LLMatcher:
-        from llguidance import LLMatcher
-
+    def _compile(self, grammar: str, own: str | None) -> Matcher:
         grammars = [{"lark_grammar": grammar}]
         if own is not None:
             grammars.append({"name": "answer", "lark_grammar": own})
-        matcher = LLMatcher(self._table, json.dumps({"grammars": grammars}), log_level=0)
-        faults = [matcher.get_error()] if matcher.is_error() else matcher.get_grammar_warnings()
-        if faults:
+        try:
+            return self._table.matcher(grammars)
+        except ValueError as error:
             raise InvalidRequestError(
-                f"[structured] the answer's form cannot be enforced ({sentence(faults[0])}); "
+                f"[structured] the answer's form cannot be enforced ({sentence(str(error))}); "
                 "change the schema, pattern or grammar."
-            )
-        return matcher
+            ) from None
 
 
 def sentence(message: str) -> str:

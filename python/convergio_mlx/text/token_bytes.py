@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from convergio_mlx.text.detokenizer import ByteFallback, ByteLevel
 
 
-def token_bytes(vocabulary: Mapping[str, int], decoder: Mapping[str, Any] | None) -> list[bytes]:
-    """The bytes of every id from 0 to the highest; none for ids that are no token.
+def token_bytes(pieces: Iterable[str | None], decoder: Mapping[str, Any] | None) -> list[bytes]:
+    """The bytes of tokens; none for what is None.
 
     A SentencePiece token keeps its leading space, which the decoder takes off at the beginning of a
     text alone.
 
     Args:
-        vocabulary: tokens as tokenizer.json spells them, added ones included, to ids.
+        pieces: tokens as tokenizer.json spells them, by their ids.
         decoder: the `decoder` section of tokenizer.json, one that can be streamed.
     """
     of = _reader(decoder)
-    table = [b""] * (max(vocabulary.values(), default=-1) + 1)
-    for piece, token_id in vocabulary.items():
-        table[token_id] = of(piece)
-    return table
+    return [b"" if piece is None else of(piece) for piece in pieces]
 
 
 def _reader(decoder: Mapping[str, Any] | None) -> Callable[[str], bytes]:

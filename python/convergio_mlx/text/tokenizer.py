@@ -180,8 +180,20 @@ class Tokenizer:
                 "[structured] this model's tokenizer decodes texts as a whole, so its answers "
                 "cannot be constrained; leave out response_format and tools."
             )
-        vocabulary = self._backend.get_vocab(with_added_tokens=True)
-        return token_bytes.token_bytes(vocabulary, self._decoder)
+        return token_bytes.token_bytes(self._pieces(), self._decoder)
+
+    def _pieces(self) -> list[str | None]:
+        """Every token by its id, one asked for after the other: `get_vocab` holds the GIL for
+        longer than a loop may wait."""
+        model = self._backend.model
+        pieces = [model.id_to_token(i) for i in range(self._backend.get_vocab_size(False))]
+        found: dict[int, str] = {i: token.content for i, token in self._added.items()}
+        if None in pieces:  # ids with gaps between go beyond
+            found = {i: piece for piece, i in self._backend.get_vocab(False).items()} | found
+        pieces += [None] * (max(found, default=-1) + 1 - len(pieces))
+        for i, piece in found.items():
+            pieces[i] = piece
+        return pieces
 
     @property
     def special_ids(self) -> frozenset[int]:
