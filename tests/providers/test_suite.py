@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +47,10 @@ class WritesAtOnce(MlxProvider):
             events.append(next(source))
         source.close()
         text = "".join(event.text for event in events if isinstance(event, TextEvent))
-        return _Listed([*self.pieces(text), events[-1]])
+        return self.listed([*self.pieces(text), events[-1]])
+
+    def listed(self, events: list[Any]) -> Any:
+        return _Listed(events)
 
     def pieces(self, text: str) -> list[Any]:
         return [TextEvent(text)]
@@ -59,6 +63,13 @@ class SplitsAtSpaces(WritesAtOnce):
         return [TextEvent(word) for word in re.split("(?= )", text)]
 
 
+class CutsAtCancel(SplitsAtSpaces):
+    """The same, and it withholds the rest when it is cancelled."""
+
+    def listed(self, events: list[Any]) -> Any:
+        return _Cut(events)
+
+
 class _Listed:
     def __init__(self, events: list[Any]) -> None:
         self.events = iter(events)
@@ -68,6 +79,15 @@ class _Listed:
 
     def cancel(self) -> None: ...
     def close(self) -> None: ...
+
+
+class _Cut(_Listed):
+    def __init__(self, events: list[Any]) -> None:
+        super().__init__(events)
+        self.last = events[-1]
+
+    def cancel(self) -> None:
+        self.events = iter([replace(self.last, reason="cancelled")])
 
 
 class ErrsUnknown(MlxProvider):
@@ -130,7 +150,8 @@ class Fails(MlxProvider):
         (CountsLetters, "an_answer_has_text_usage_and_times"),
         (Mute, "an_answer_has_text_usage_and_times"),
         (WritesAtOnce, "a_stream_is_the_answer"),
-        (SplitsAtSpaces, "a_stream_is_the_answer"),
+        (SplitsAtSpaces, "a_stream_comes_while_it_is_made"),
+        (CutsAtCancel, "a_stream_comes_while_it_is_made"),
         (ErrsUnknown, "an_unknown_model_is_not_found"),
         (ErrsUnknown, "a_handler_gets_the_error"),
         (SharesItsLastError, "each_thread_has_its_last_error"),

@@ -242,7 +242,8 @@ class BaseProvider(ABC):
         user: Prompt,
         tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
     ) -> int:
-        """Tokens of a prompt: of its texts, and 4 for each message's frame."""
+        """Tokens of a prompt, by an estimate: those of its texts and tools, and 4 for what a
+        template puts around each message."""
         messages = request_messages(system, user)
         texts = [as_text(message) for message in messages]
         texts += [str(tool) for tool in openai_tools(tools) or []]

@@ -125,7 +125,13 @@ class OpenAIProvider(BaseProvider):
         return super().model_config(model) if known is None else known
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
-        """A quarter of the bytes: the service keeps its tokenizer to itself."""
+        """Tokens of a text, by a quarter of its UTF-8 bytes: an estimate for any model.
+
+        The service keeps its tokenizer to itself; `tiktoken` has OpenAI's own alone, and fetches
+        them. With the tokenizers of Llama 3, Qwen 2.5 and Phi-3 this is 2 to 18 % below the count
+        for English, between 10 % below and 14 % above for Python, 32 % below to 47 % above for
+        Chinese. What a request did take is exact, in its response's `usage`.
+        """
         return (len(text.encode(errors="replace")) + 3) // 4
 
     def _cost(self, model: str, stats: GenerationStats) -> float:

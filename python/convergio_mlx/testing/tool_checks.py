@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from convergio_mlx.answers.events import ToolCallEvent
-from convergio_mlx.providers.chat import ChatResponse, ResponseEvent
+from convergio_mlx.providers.chat import (
+    ChatResponse,
+    ResponseEvent,
+    StreamOptions,
+    ToolChoice,
+    ToolDefinition,
+)
 from convergio_mlx.providers.interface import Provider
+from convergio_mlx.providers.stream import StreamEvent
 from convergio_mlx.testing.subject import Subject, arguments_fit, expect, short
 
 
@@ -15,46 +24,28 @@ def a_tool_is_called(subject: Subject) -> None:
     """With tool_choice "required", or the tool by name, the answer has a call of it whose arguments
     are JSON of the schema; its reason is "tool_calls"."""
     with subject.provider() as provider:
-        _expect_call(subject, _called(provider, subject))
         named = {"type": "function", "function": {"name": subject.tool.name}}
-        response = provider.chat_with_tools(
-            subject.model,
-            None,
-            subject.tool_question,
-            [subject.tool],
-            tool_choice=named,
-            params=short(),
-        )
-        _expect_call(subject, response)
+        for choice in ("required", named):
+            _expect_call(subject, _asked(provider, subject, choice))
 
 
 def tools_are_taken_in_either_shape(subject: Subject) -> None:
     """A ToolDefinition and OpenAI's dict are the same."""
     with subject.provider() as provider:
-        ours = _called(provider, subject)
-        theirs = provider.chat_with_tools(
-            subject.model,
-            None,
-            subject.tool_question,
-            [subject.tool.openai()],
-            tool_choice="required",
-            params=short(),
+        ours, theirs = (
+            [
+                (call.name, call.arguments)
+                for call in _asked(provider, subject, tool=tool).tool_calls
+            ]
+            for tool in (subject.tool, subject.tool.openai())
         )
-        told = [(call.name, call.arguments) for call in theirs.tool_calls]
-        expect(told == [(call.name, call.arguments) for call in ours.tool_calls], f"{told}")
+        expect(ours == theirs, f"{ours} are not {theirs}")
 
 
 def no_tool_is_called_unasked(subject: Subject) -> None:
     """With tool_choice "none" there is no call."""
     with subject.provider() as provider:
-        response = provider.chat_with_tools(
-            subject.model,
-            None,
-            subject.tool_question,
-            [subject.tool],
-            tool_choice="none",
-            params=short(),
-        )
+        response = _asked(provider, subject, "none")
         expect(response.tool_calls == (), f"it calls {response.tool_calls}")
         expect(response.finish_reason != "tool_calls", f"it ended with {response.finish_reason}")
 
@@ -62,28 +53,18 @@ def no_tool_is_called_unasked(subject: Subject) -> None:
 def a_call_is_streamed_whole(subject: Subject) -> None:
     """A stream gives each call as one event, and the calls are those of its response; asyncio the
     same."""
+    prompt = (subject.model, None, subject.tool_question)
+    options: StreamOptions = {
+        "tools": [subject.tool],
+        "tool_choice": "required",
+        "params": short(),
+    }
 
-    async def ask(provider: Provider) -> list[object]:
-        stream = provider.astream(
-            subject.model,
-            None,
-            subject.tool_question,
-            tools=[subject.tool],
-            tool_choice="required",
-            params=short(),
-        )
-        return [event async for event in stream]
+    async def ask(provider: Provider) -> list[StreamEvent]:
+        return [event async for event in provider.astream(*prompt, **options)]
 
     with subject.provider() as provider:
-        blocking = provider.stream(
-            subject.model,
-            None,
-            subject.tool_question,
-            tools=[subject.tool],
-            tool_choice="required",
-            params=short(),
-        )
-        for events in (list(blocking), asyncio.run(ask(provider))):
+        for events in (list(provider.stream(*prompt, **options)), asyncio.run(ask(provider))):
             last = events[-1]
             expect(isinstance(last, ResponseEvent), f"the last event is {last!r}")
             assert isinstance(last, ResponseEvent)
@@ -95,7 +76,7 @@ def a_call_is_streamed_whole(subject: Subject) -> None:
 def a_tools_result_is_taken(subject: Subject) -> None:
     """A conversation goes on with the call and its result."""
     with subject.provider() as provider:
-        called = _called(provider, subject)
+        called = _asked(provider, subject)
         results = [
             {"role": "tool", "tool_call_id": call.id, "content": '{"result": "sunny"}'}
             for call in called.tool_calls
@@ -109,13 +90,18 @@ def a_tools_result_is_taken(subject: Subject) -> None:
         expect(read > called.usage.input_tokens, f"it read {response.usage}")
 
 
-def _called(provider: Provider, subject: Subject) -> ChatResponse:
+def _asked(
+    provider: Provider,
+    subject: Subject,
+    choice: ToolChoice = "required",
+    tool: ToolDefinition | Mapping[str, Any] | None = None,
+) -> ChatResponse:
     return provider.chat_with_tools(
         subject.model,
         None,
         subject.tool_question,
-        [subject.tool],
-        tool_choice="required",
+        [tool or subject.tool],
+        tool_choice=choice,
         params=short(),
     )
 
