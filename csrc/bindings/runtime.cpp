@@ -36,6 +36,8 @@ void bind_runtime(nb::module_& m) {
       "Bytes that MLX holds and may hold: (active, peak, cached, limit, weights).");
   m.def("set_memory_limit", &engine::set_memory_limit, "bytes"_a.none(),
         "Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.");
+  m.def("give_back_free_memory", &engine::give_back_free_memory, nb::call_guard<WithoutGil>(),
+        "Gives pages of freed memory that malloc holds back to the system.");
   m.def("gpu", &engine::gpu,
         "What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.");
   m.def("usable_cores", &kernels::usable_cores,

@@ -1,5 +1,11 @@
 #include "engine/memory.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#elif defined(__APPLE__)
+#include <malloc/malloc.h>
+#endif
+
 #include <algorithm>
 #include <mutex>
 #include <string>
@@ -44,6 +50,14 @@ void set_memory_limit(std::optional<std::size_t> bytes) {
   const std::scoped_lock lock(mutex);
   given = bytes;
   apply();
+}
+
+void give_back_free_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#elif defined(__APPLE__)
+  malloc_zone_pressure_relief(nullptr, 0);
+#endif
 }
 
 WeightsRoom::WeightsRoom(std::size_t bytes) : bytes_(bytes) {

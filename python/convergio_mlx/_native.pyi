@@ -22,6 +22,9 @@ def set_memory_limit(bytes: int | None) -> None:
     Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.
     """
 
+def give_back_free_memory() -> None:
+    """Gives pages of freed memory that malloc holds back to the system."""
+
 def gpu() -> dict[str, str | int]:
     """
     What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.
