@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from convergio_mlx.providers.mlx import MlxProvider, mlx_provider_create
     from convergio_mlx.providers.registry import ProviderRegistry
     from convergio_mlx.providers.stream import AsyncChatStream, ChatStream
+    from convergio_mlx.request import EventOptions, GenerateOptions
     from convergio_mlx.sampling import SamplingParams
 
 _HOMES = {
@@ -69,8 +70,10 @@ _HOMES = {
     "CostTier": "providers.interface",
     "Engine": "engine",
     "ErrorCode": "errors",
+    "EventOptions": "request",
     "EventStream": "answers.event_stream",
     "FinishEvent": "answers.events",
+    "GenerateOptions": "request",
     "Generation": "generation",
     "GenerationStats": "generation",
     "MemoryUse": "memory",
@@ -111,8 +114,10 @@ __all__ = [
     "CostTier",
     "Engine",
     "ErrorCode",
+    "EventOptions",
     "EventStream",
     "FinishEvent",
+    "GenerateOptions",
     "Generation",
     "GenerationStats",
     "MemoryUse",

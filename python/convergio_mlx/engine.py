@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from convergio_mlx.answers import answering
-from convergio_mlx.answers.event_stream import AsyncEventStream, EventParser, EventStream
-from convergio_mlx.errors import (
-    ContextLengthError,
-    InvalidRequestError,
-    ModelCorruptError,
-    NotInitializedError,
-)
+from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
+from convergio_mlx.errors import InvalidRequestError, ModelCorruptError, NotInitializedError
 from convergio_mlx.fit import check
 from convergio_mlx.footprint import PREFILL_CHUNK
-from convergio_mlx.generation import AsyncGeneration, Generation, Prepared
+from convergio_mlx.generation import AsyncGeneration, Generation
 from convergio_mlx.home import models_folder
 from convergio_mlx.locate import locate
 from convergio_mlx.native import native
+from convergio_mlx.request import (
+    Asked,
+    EventOptions,
+    GenerateOptions,
+    Prompt,
+    prepare,
+    prepare_events,
+    token_ids,
+    whole_number,
+)
 from convergio_mlx.sampling import SamplingParams
-from convergio_mlx.text.stop_strings import StopStrings
 from convergio_mlx.text.tokenizer import Tokenizer
 from convergio_mlx.text.tokenizer_config import read_json
 
 if TYPE_CHECKING:
-    from convergio_mlx.constraint import Constraint
     from convergio_mlx.store.locks import Use
-
-Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
-"""A text to go on from, token ids, or messages in OpenAI's shape."""
-
-_LONGEST = 10**9
-"""Seconds of the longest deadline."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +91,7 @@ class Engine:
         self,
         prompt: Prompt,
         params: SamplingParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        timeout: float | None = None,
-        template: Mapping[str, Any] | None = None,
-        constraint: Constraint | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> Generation:
         """Answers a prompt.
 
@@ -107,10 +99,7 @@ class Engine:
             prompt: messages go through the model's chat template; a text is gone on from, with
                 what the tokenizer puts before one; token ids are taken as they are.
             params: how to choose tokens and when to end.
-            tools: OpenAI's tool definitions, for the template; with messages alone.
-            timeout: seconds until the answer must be complete, waiting and prefill included.
-            template: further variables of the chat template, such as `enable_thinking`.
-            constraint: says at each token which may follow; for this answer alone.
+            options: `tools`, `timeout`, `template` and `constraint`, as `GenerateOptions` has them.
 
         Returns:
             An iterator of chunks.
@@ -119,67 +108,31 @@ class Engine:
             InvalidRequestError: the prompt, an option or the messages cannot be honoured.
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
-        return Generation(
-            self._prepare(
-                prompt,
-                params,
-                tools=tools,
-                timeout=timeout,
-                template=template,
-                constraint=constraint,
-            )
-        )
+        return Generation(prepare(self._asked(), prompt, params, **options))
 
     def agenerate(
         self,
         prompt: Prompt,
         params: SamplingParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        timeout: float | None = None,
-        template: Mapping[str, Any] | None = None,
-        constraint: Constraint | None = None,
+        **options: Unpack[GenerateOptions],
     ) -> AsyncGeneration:
         """As `generate`, for asyncio: `async for chunk in engine.agenerate(…)`. What `generate`
         raises is raised when it is first awaited."""
-        return AsyncGeneration(
-            lambda: self._prepare(
-                prompt,
-                params,
-                tools=tools,
-                timeout=timeout,
-                template=template,
-                constraint=constraint,
-            )
-        )
+        return AsyncGeneration(lambda: prepare(self._asked(), prompt, params, **options))
 
     def stream(
         self,
         messages: Sequence[Mapping[str, Any]],
         params: SamplingParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] = "auto",
-        response_format: Mapping[str, Any] | None = None,
-        reasoning_budget: int | None = None,
-        timeout: float | None = None,
-        template: Mapping[str, Any] | None = None,
+        **options: Unpack[EventOptions],
     ) -> EventStream:
         """Answers a conversation with events: text, reasoning and tool calls told apart.
 
         Args:
             messages: in OpenAI's shape, calls and results of tools included.
             params: how to choose tokens and when to end.
-            tools: OpenAI's tool definitions. They go through the chat template where it has a place
-                for them, otherwise into the system message (docs/tools.md).
-            tool_choice: "auto", "none", "required" or `{"type": "function", "function": {"name":
-                …}}`. What is called always parses, and fits the tool's parameters.
-            response_format: what an answer that is no call must be: `{"type": "json_object"}`,
-                `{"type": "json_schema", "json_schema": {"schema": …}}`, `{"type": "regex", "regex":
-                …}`, `{"type": "choice", "choice": […]}` or `{"type": "grammar", "grammar": …}`.
-            reasoning_budget: tokens of reasoning at most, for a model that reasons.
-            timeout: seconds until the answer must be complete, waiting and prefill included.
-            template: further variables of the chat template, such as `enable_thinking`.
+            options: `tools`, `tool_choice`, `response_format`, `reasoning_budget`, `timeout` and
+                `template`, as `EventOptions` has them.
 
         Returns:
             An iterator of events, the last of them a FinishEvent.
@@ -188,45 +141,17 @@ class Engine:
             InvalidRequestError: messages, tools or an option cannot be honoured.
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
-        return EventStream(
-            *self._plan_stream(
-                messages,
-                params,
-                tools=tools,
-                tool_choice=tool_choice,
-                response_format=response_format,
-                reasoning_budget=reasoning_budget,
-                timeout=timeout,
-                template=template,
-            )
-        )
+        return EventStream(*prepare_events(self._asked(), messages, params, **options))
 
     def astream(
         self,
         messages: Sequence[Mapping[str, Any]],
         params: SamplingParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] = "auto",
-        response_format: Mapping[str, Any] | None = None,
-        reasoning_budget: int | None = None,
-        timeout: float | None = None,
-        template: Mapping[str, Any] | None = None,
+        **options: Unpack[EventOptions],
     ) -> AsyncEventStream:
         """As `stream`, for asyncio: `async for event in engine.astream(…)`. What `stream` raises is
         raised when it is first awaited."""
-        return AsyncEventStream(
-            lambda: self._plan_stream(
-                messages,
-                params,
-                tools=tools,
-                tool_choice=tool_choice,
-                response_format=response_format,
-                reasoning_budget=reasoning_budget,
-                timeout=timeout,
-                template=template,
-            )
-        )
+        return AsyncEventStream(lambda: prepare_events(self._asked(), messages, params, **options))
 
     def prepare_constraints(self) -> None:
         """Makes now what the first answer with tools or a `response_format` would make: a table of
@@ -252,8 +177,8 @@ class Engine:
         Raises:
             InvalidRequestError, ContextLengthError: the tokens or the chunk are not such.
         """
-        size = _integer("chunk", chunk)
-        return self._loaded().logits(_token_ids(tokens), size)
+        size = whole_number("chunk", chunk)
+        return self._loaded().logits(token_ids(tokens), size)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -319,127 +244,14 @@ class Engine:
         """Closes."""
         self.close()
 
+    def _asked(self) -> Asked:
+        return Asked(self._loaded(), self.tokenizer, self._generation_config)
+
     def _loaded(self) -> Any:
         model = self._model
         if model is None:
             raise NotInitializedError("[engine] this engine is closed; load the model again.")
         return model
-
-    def _plan_stream(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        params: SamplingParams | None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None,
-        tool_choice: str | Mapping[str, Any],
-        response_format: Mapping[str, Any] | None,
-        reasoning_budget: int | None,
-        timeout: float | None,
-        template: Mapping[str, Any] | None,
-    ) -> tuple[Prepared, EventParser]:
-        plan = answering.plan(
-            self.tokenizer,
-            messages,
-            tools=tools,
-            tool_choice=tool_choice,
-            response_format=response_format,
-            reasoning_budget=reasoning_budget,
-        )
-        prepared = self._prepare(
-            plan.messages,
-            params,
-            tools=plan.tools,
-            timeout=timeout,
-            template=template,
-            plan=plan,
-        )
-        return prepared, plan.parser(prepared.prompt)
-
-    def _prepare(
-        self,
-        prompt: Prompt,
-        params: SamplingParams | None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None,
-        timeout: float | None,
-        template: Mapping[str, Any] | None,
-        constraint: Constraint | None = None,
-        plan: answering.Plan | None = None,
-    ) -> Prepared:
-        model = self._loaded()
-        if params is None:
-            params = SamplingParams()
-        elif not isinstance(params, SamplingParams):
-            raise InvalidRequestError(
-                f"[engine] params is a {type(params).__name__}; give SamplingParams."
-            )
-        options = params.with_defaults(self._generation_config).native_options()
-        stop_strings = StopStrings(params.stop_strings())
-        stop_tokens = self._stop_tokens(params, is_chat=not isinstance(prompt, str))
-        limit = params.max_tokens if params.max_tokens is None else _max_tokens(params.max_tokens)
-        deadline = _timeout(timeout)
-        tokens, template_seconds, tokenize_seconds = self._encode(prompt, tools, template)
-        if plan is not None:
-            constraint = plan.constraint(tokens, stop_tokens, model.vocab_size)
-        room = model.context_window - len(tokens)
-        request = native().Request(
-            tokens,
-            max_tokens=max(room, 1) if limit is None else limit,
-            stop_tokens=stop_tokens,
-            timeout=deadline,
-            prefill_chunk=PREFILL_CHUNK,
-            constraint=_constraint(constraint),
-            **options,
-        )
-        return Prepared(
-            model,
-            request,
-            tokens,
-            self.tokenizer.detokenizer() if plan is None else plan.detokenizer(),
-            stop_strings,
-            template_seconds,
-            tokenize_seconds,
-        )
-
-    def _stop_tokens(self, params: SamplingParams, is_chat: bool) -> list[int]:
-        given = _token_ids(params.stop_token_ids, "stop_token_ids")
-        if outside := [token for token in given if not 0 <= token < self.vocab_size]:
-            raise InvalidRequestError(
-                f"[engine] stop_token_ids has {outside[0]}, which must be from 0 to "
-                f"{self.vocab_size - 1}."
-            )
-        if not isinstance(params.ignore_eos, bool):
-            raise InvalidRequestError(
-                f"[engine] ignore_eos is {params.ignore_eos!r}, which must be True or False."
-            )
-        ends = self.tokenizer.chat_stop_ids if is_chat else self.tokenizer.stop_ids
-        return sorted({*given, *(() if params.ignore_eos else ends)})
-
-    def _encode(
-        self,
-        prompt: Prompt,
-        tools: Sequence[Mapping[str, Any]] | None,
-        template: Mapping[str, Any] | None,
-    ) -> tuple[list[int], float, float]:
-        """Token ids, and the seconds that template and tokenizer took."""
-        is_messages = _is_messages(prompt)
-        if not is_messages and (tools or template):
-            raise InvalidRequestError(
-                "[engine] tools and template variables need messages; give the prompt as a list "
-                "of messages."
-            )
-        start = time.perf_counter()
-        if is_messages:
-            variables = _variables(template)
-            chat = self.tokenizer.chat_template(tools=bool(tools))
-            text = chat.render(prompt, tools, **variables)  # type: ignore[arg-type]
-            rendered = time.perf_counter()
-            ids = self.tokenizer.encode(text, add_special_tokens=False)
-            return ids, rendered - start, time.perf_counter() - rendered
-        if isinstance(prompt, str):
-            ids = self.tokenizer.encode(prompt)
-            return ids, 0.0, time.perf_counter() - start
-        return _token_ids(prompt), 0.0, 0.0
 
 
 @contextmanager
@@ -464,69 +276,6 @@ def _use(folder: Path) -> Use | None:
     return use
 
 
-def _is_messages(prompt: object) -> bool:
-    if isinstance(prompt, Mapping):
-        raise InvalidRequestError(
-            "[engine] the prompt is a single dict; give messages as a list of them."
-        )
-    return isinstance(prompt, list | tuple) and any(isinstance(one, Mapping) for one in prompt)
-
-
-def _variables(template: object) -> dict[str, Any]:
-    if template is None:
-        return {}
-    if not isinstance(template, Mapping):
-        raise InvalidRequestError(
-            f"[engine] template is a {type(template).__name__}; give a dict of the chat template's "
-            "variables."
-        )
-    for name in template:
-        if not isinstance(name, str) or name in ("messages", "tools"):
-            raise InvalidRequestError(
-                f"[engine] template has the variable {name!r}; give names other than 'messages' "
-                "and 'tools'."
-            )
-    return dict(template)
-
-
-def _token_ids(tokens: Any, name: str = "the prompt") -> list[int]:
-    if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
-        raise InvalidRequestError(
-            f"[engine] {name} is a {type(tokens).__name__}; give a list of token ids."
-        )
-    ids: list[int] = []
-    for token in tokens:
-        if isinstance(token, bool) or not hasattr(token, "__index__"):
-            raise InvalidRequestError(
-                f"[engine] {name} has {token!r}, which is not a token id; give whole numbers."
-            )
-        number = token.__index__()
-        if not -1 << 31 <= number < 1 << 31:
-            raise InvalidRequestError(
-                f"[engine] {name} has token {number}, which no vocabulary has; give ids of this "
-                "one."
-            )
-        ids.append(number)
-    return ids
-
-
-def _integer(name: str, given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
-        raise InvalidRequestError(
-            f"[engine] {name} is {given!r}, which must be a whole number of at least 1."
-        )
-    return min(int(given), (1 << 31) - 1)
-
-
-def _constraint(given: object) -> object:
-    if given is not None and not callable(given):
-        raise InvalidRequestError(
-            f"[engine] constraint is a {type(given).__name__}; give a callable, as "
-            "convergio_mlx.constraint.Constraint describes it."
-        )
-    return given
-
-
 def _kept_bytes(given: object) -> int | None:
     if given is None:
         return None
@@ -537,25 +286,3 @@ def _kept_bytes(given: object) -> int | None:
             "to keep nothing, or None."
         )
     return int(given)  # type: ignore[call-overload,no-any-return]
-
-
-def _max_tokens(given: object) -> int:
-    number = _integer("max_tokens", given)
-    if number != given:
-        raise ContextLengthError(
-            f"[engine] max_tokens is {given}, which exceeds every context window; give fewer, or "
-            "None for what the window leaves."
-        )
-    return number
-
-
-def _timeout(given: object) -> float | None:
-    if given is None:
-        return None
-    is_number = isinstance(given, Real) and not isinstance(given, bool)
-    if not is_number or not 0 < given <= _LONGEST:  # type: ignore[operator]
-        raise InvalidRequestError(
-            f"[engine] timeout is {given!r}, which must be a number of seconds above 0 and at most "
-            f"{_LONGEST}; give None for no deadline."
-        )
-    return float(given)  # type: ignore[arg-type]

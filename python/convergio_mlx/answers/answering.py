@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, TypedDict
 
 from convergio_mlx.answers import reasoning, tool_prompt
 from convergio_mlx.answers.event_stream import EventParser
@@ -22,6 +22,23 @@ from convergio_mlx.structured.token_table import matchers_of
 from convergio_mlx.text import messages as conversation
 from convergio_mlx.text.detokenizer import Detokenizer
 from convergio_mlx.text.tokenizer import Tokenizer
+
+
+class Form(TypedDict, total=False):
+    """Of what form an answer is to be."""
+
+    tools: Sequence[Mapping[str, Any]] | None
+    """OpenAI's tool definitions. They go through the chat template where it has a place for them,
+    otherwise into the system message (docs/tools.md)."""
+    tool_choice: str | Mapping[str, Any]
+    """auto, none, required or `{"type": "function", "function": {"name": …}}`. What is called
+    always parses, and fits the tool's parameters."""
+    response_format: Mapping[str, Any] | None
+    """What an answer that is no call must be: `{"type": "json_object"}`, `{"type": "json_schema",
+    "json_schema": {"schema": …}}`, `{"type": "regex", "regex": …}`, `{"type": "choice", "choice":
+    […]}` or `{"type": "grammar", "grammar": …}`."""
+    reasoning_budget: int | None
+    """Tokens of reasoning at most, for a model that reasons."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from convergio_mlx.cli.options import AnswerOptions
 from convergio_mlx.cli.output import DIM, Stream
 from convergio_mlx.cli.timings import Timings, peak_bytes, usage
 from convergio_mlx.cli.waiting import Waiting
-from convergio_mlx.engine import Engine, Prompt
+from convergio_mlx.engine import Engine
 from convergio_mlx.generation import FinishReason
+from convergio_mlx.request import Prompt
 
 
 @dataclass(frozen=True)
