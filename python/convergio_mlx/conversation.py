@@ -24,7 +24,7 @@ from convergio_mlx.text.messages import checked
 if TYPE_CHECKING:
     from convergio_mlx.answers.tool_calls import ToolCall
     from convergio_mlx.providers.interface import Provider
-    from convergio_mlx.providers.stream import StreamEvent
+    from convergio_mlx.providers.transcript import StreamEvent
 
 KEEP = 10
 """Messages that compaction leaves as they are, the newest."""

@@ -1,67 +1,31 @@
 """What the systems' own programs print, in their form: one machine of each kind."""
 
-M1 = """\
-machdep.cpu.brand_string: Apple M1
-kern.osproductversion: 14.7.1
-hw.memsize: 8589934592
-hw.physicalcpu: 8
-hw.nperflevels: 2
-hw.perflevel0.physicalcpu: 4
-hw.perflevel1.physicalcpu: 4
-iogpu.wired_limit_mb: 0
-"""
-M2_ULTRA = """\
-machdep.cpu.brand_string: Apple M2 Ultra
-kern.osproductversion: 15.1
-hw.memsize: 206158430208
-hw.physicalcpu: 24
-hw.nperflevels: 2
-hw.perflevel0.physicalcpu: 16
-hw.perflevel1.physicalcpu: 8
-iogpu.wired_limit_mb: 0
-"""
-M3_PRO_RAISED = """\
-machdep.cpu.brand_string: Apple M3 Pro
-kern.osproductversion: 15.3.2
-hw.memsize: 38654705664
-hw.physicalcpu: 12
-hw.nperflevels: 2
-hw.perflevel0.physicalcpu: 6
-hw.perflevel1.physicalcpu: 6
-iogpu.wired_limit_mb: 30000
-"""
-M4_MAX = """\
-machdep.cpu.brand_string: Apple M4 Max
-kern.osproductversion: 26.1
-hw.memsize: 68719476736
-hw.physicalcpu: 16
-hw.nperflevels: 2
-hw.perflevel0.physicalcpu: 12
-hw.perflevel1.physicalcpu: 4
-iogpu.wired_limit_mb: 0
-"""
-M5 = """\
-machdep.cpu.brand_string: Apple M5
-kern.osproductversion: 26.1
-hw.memsize: 25769803776
-hw.physicalcpu: 10
-hw.nperflevels: 2
-hw.perflevel0.physicalcpu: 4
-hw.perflevel1.physicalcpu: 6
-iogpu.wired_limit_mb: 0
-"""
-M2_VIRTUAL = """\
-machdep.cpu.brand_string: Apple M2 (Virtual)
-kern.osproductversion: 14.4
-hw.memsize: 4294967296
-hw.physicalcpu: 4
-"""
-INTEL_MAC = """\
-machdep.cpu.brand_string: Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz
-kern.osproductversion: 13.6
-hw.memsize: 17179869184
-hw.physicalcpu: 6
-"""
+
+def sysctl(
+    chip: str, system: str, gigabytes: int, cores: int | tuple[int, int], wired: int = 0
+) -> str:
+    """What `sysctl` prints on a Mac; those with one kind of core have no levels of them."""
+    levels = () if isinstance(cores, int) else cores
+    lines = [
+        f"machdep.cpu.brand_string: {chip}",
+        f"kern.osproductversion: {system}",
+        f"hw.memsize: {gigabytes << 30}",
+        f"hw.physicalcpu: {sum(levels) or cores}",
+    ]
+    if levels:
+        lines.append(f"hw.nperflevels: {len(levels)}")
+        lines += [f"hw.perflevel{level}.physicalcpu: {n}" for level, n in enumerate(levels)]
+        lines.append(f"iogpu.wired_limit_mb: {wired}")
+    return "\n".join([*lines, ""])
+
+
+M1 = sysctl("Apple M1", "14.7.1", 8, (4, 4))
+M2_ULTRA = sysctl("Apple M2 Ultra", "15.1", 192, (16, 8))
+M3_PRO_RAISED = sysctl("Apple M3 Pro", "15.3.2", 36, (6, 6), wired=30000)
+M4_MAX = sysctl("Apple M4 Max", "26.1", 64, (12, 4))
+M5 = sysctl("Apple M5", "26.1", 24, (4, 6))
+M2_VIRTUAL = sysctl("Apple M2 (Virtual)", "14.4", 4, 4)
+INTEL_MAC = sysctl("Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz", "13.6", 16, 6)
 
 PROFILER_M4_MAX = """\
 {

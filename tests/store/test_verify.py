@@ -27,8 +27,11 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-def names_asked_for(hub: Hub) -> list[str]:
-    return [one.path.rpartition("/")[2] for one in hub.asked_for("/resolve/")]
+def repaired(hub: Hub) -> tuple[dict[str, str], list[str]]:
+    """What a repair mended, with what was wrong, and the names that it asked the hub for."""
+    hub.requests.clear()
+    mended = {one.name: one.state for one in store.repair(MODEL)}
+    return mended, [one.path.rpartition("/")[2] for one in hub.asked_for("/resolve/")]
 
 
 def test_one_flipped_byte_in_any_file(hub: Hub, folder: Path) -> None:
@@ -42,11 +45,8 @@ def test_one_flipped_byte_in_any_file(hub: Hub, folder: Path) -> None:
             assert [(one.name, one.state) for one in found.faults] == [(path.name, "changed")]
             assert not found.is_sound
             others = {one.name: one.stat().st_mtime_ns for one in folder.iterdir()}
-            hub.requests.clear()
-            mended = store.repair(MODEL)
-            assert [one.name for one in mended] == [path.name]
             is_receipt = path.name == "receipt.json"
-            assert names_asked_for(hub) == ([] if is_receipt else [path.name])
+            assert repaired(hub) == ({path.name: "changed"}, [] if is_receipt else [path.name])
             assert bool(hub.asked_for("/api/models/")) == is_receipt
             assert is_receipt or path.read_bytes() == before
             assert store.verify(MODEL).is_sound
@@ -94,10 +94,9 @@ def test_several_faults_of_every_kind(hub: Hub, folder: Path) -> None:
         "model-00003-of-00003.safetensors": "unexpected",
     }
     assert {one.name: one.state for one in store.verify(MODEL).faults} == faults
-    hub.requests.clear()
-    assert {one.name: one.state for one in store.repair(MODEL)} == faults
-    fetched = set(faults) - {"model-00003-of-00003.safetensors"}
-    assert set(names_asked_for(hub)) == fetched
+    mended, fetched = repaired(hub)
+    assert mended == faults
+    assert set(fetched) == set(faults) - {"model-00003-of-00003.safetensors"}
     assert store.verify(MODEL).is_sound
     assert not (folder / "config.json").is_symlink()
     assert outside.read_bytes() == hub.repositories[REPOSITORY].files["config.json"]
@@ -132,8 +131,7 @@ def test_a_repair_takes_the_commit_that_was_installed(hub: Hub, folder: Path) ->
     store.download(MODEL)
     before = wanted(hub.repositories[REPOSITORY])
     flip(folder / SHARD, 9)
-    hub.requests.clear()
-    store.repair(MODEL)
+    repaired(hub)
     receipt = json.loads((folder / "receipt.json").read_bytes())
     assert all(receipt["revision"] in one.path for one in hub.asked_for("/resolve/"))
     assert contents(folder) == before
@@ -145,9 +143,7 @@ def test_a_receipt_whose_revision_is_damaged(hub: Hub, folder: Path) -> None:
     receipt = folder / "receipt.json"
     revision = hub.repositories[REPOSITORY].revision
     receipt.write_bytes(receipt.read_bytes().replace(revision.encode(), b"0" * 40))
-    hub.requests.clear()
-    store.repair(MODEL)
-    assert names_asked_for(hub) == []
+    assert repaired(hub) == ({"receipt.json": "changed"}, [])
     assert store.verify(MODEL).is_sound
 
 
@@ -164,8 +160,7 @@ def test_a_repair_that_is_interrupted_goes_on(hub: Hub, folder: Path) -> None:
         store.repair(MODEL, on_progress=stop)
     assert [one.name for one in store.verify(MODEL).faults] == [SHARD]
     hub.pace = None
-    hub.requests.clear()
-    store.repair(MODEL)
+    repaired(hub)
     assert [one.range for one in hub.asked_for("/cdn/")] != [None]
     assert store.verify(MODEL).is_sound
 

@@ -12,14 +12,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from convergio_mlx.answers.events import ReasoningEvent, TextEvent, ToolCallEvent
-from convergio_mlx.errors import ConvergioError, ModelNotFoundError, NotInitializedError
+from convergio_mlx.errors import ModelNotFoundError, NotInitializedError
 from convergio_mlx.providers.chat import (
     ChatOptions,
     ChatRequest,
     ChatResponse,
     Prompt,
-    ResponseEvent,
     StreamHandler,
     StreamOptions,
     ToolChoice,
@@ -28,14 +26,15 @@ from convergio_mlx.providers.chat import (
     openai_tools,
     request_messages,
 )
+from convergio_mlx.providers.handler import serve
 from convergio_mlx.providers.interface import ModelConfig, ProviderErrorInfo, ProviderType
 from convergio_mlx.providers.stream import (
     AsyncChatStream,
     AsyncSource,
     ChatStream,
     Source,
-    Transcript,
 )
+from convergio_mlx.providers.transcript import Transcript
 
 if TYPE_CHECKING:
     from convergio_mlx.generation import GenerationStats
@@ -190,25 +189,7 @@ class BaseProvider(ABC):
         **options: Unpack[StreamOptions],
     ) -> None:
         """Gives an answer to the handler as it is made."""
-        try:
-            stream = self.stream(model, system, user, **options)
-        except ConvergioError as error:
-            _report(handler, error)
-            return
-        with stream:
-            while True:
-                try:
-                    event = next(stream)
-                except ConvergioError as error:
-                    _report(handler, error)
-                    return
-                if isinstance(event, ResponseEvent):
-                    break
-                _hand(event, handler)
-        if handler.on_complete is not None:
-            handler.on_complete(event.response.text)
-        if handler.on_response is not None:
-            handler.on_response(event.response)
+        serve(handler, lambda: self.stream(model, system, user, **options))
 
     def stream(
         self, model: str, system: str | None, user: Prompt, **options: Unpack[StreamOptions]
@@ -272,21 +253,3 @@ class BaseProvider(ABC):
             ready = self._ready
         if not ready:
             stream.cancel()
-
-
-def _hand(event: object, handler: StreamHandler) -> None:
-    match event:
-        case TextEvent():
-            if event.text:
-                handler.on_chunk(event.text)
-        case ReasoningEvent() if handler.on_reasoning is not None:
-            handler.on_reasoning(event.text)
-        case ToolCallEvent() if handler.on_tool_call is not None:
-            handler.on_tool_call(event.call)
-
-
-def _report(handler: StreamHandler, error: ConvergioError) -> None:
-    """Tells the handler of an error; one that does not listen gets it raised."""
-    if handler.on_error is None:
-        raise error
-    handler.on_error(ProviderErrorInfo.of(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +23,10 @@ from convergio_mlx.providers.chat import (
 )
 from convergio_mlx.providers.interface import ModelConfig, ProviderType
 from convergio_mlx.providers.memory import FitMemory
-from convergio_mlx.providers.models import Lease, LoadedModel, Models
+from convergio_mlx.providers.mlx_streams import AsyncMlxStream, MlxStream, acquired
+from convergio_mlx.providers.models import LoadedModel, Models
 
 if TYPE_CHECKING:
-    from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
-    from convergio_mlx.answers.events import Event
     from convergio_mlx.engine import Engine
     from convergio_mlx.text.tokenizer import Tokenizer
 
@@ -167,79 +165,28 @@ class MlxProvider(BaseProvider):
         finally:
             lease.release()
 
-    def _open(self, request: ChatRequest) -> _Source:
+    def _open(self, request: ChatRequest) -> MlxStream:
         lease = self._held().acquire(request.model)
         self._last_model = request.model
         try:
-            return _Source(lease, lease.engine.stream(**_arguments(request)))
+            return MlxStream(lease, lease.engine.stream(**_arguments(request)))
         except BaseException:
             lease.release()
             raise
 
-    async def _aopen(self, request: ChatRequest) -> _AsyncSource:
+    async def _aopen(self, request: ChatRequest) -> AsyncMlxStream:
         models = self._held()
         lease = models.acquire_loaded(request.model)
         if lease is None:
-            lease = await _acquired(models, request.model)
+            lease = await acquired(models, request.model)
         self._last_model = request.model
-        return _AsyncSource(lease, lease.engine.astream(**_arguments(request)))
+        return AsyncMlxStream(lease, lease.engine.astream(**_arguments(request)))
 
     def _held(self) -> Models:
         models = self._models
         if models is None:
             raise self._not_initialized()
         return models
-
-
-class _Source:
-    """An answer of an engine, which stays loaded for it."""
-
-    def __init__(self, lease: Lease, events: EventStream) -> None:
-        self._lease = lease
-        self._events = events
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def cancel(self) -> None:
-        self._events.cancel()
-
-    def close(self) -> None:
-        self._events.cancel()
-        self._lease.release()
-
-
-class _AsyncSource:
-    """An answer of an engine, which stays loaded for it; for asyncio."""
-
-    def __init__(self, lease: Lease, events: AsyncEventStream) -> None:
-        self._lease = lease
-        self._events = events
-
-    async def __anext__(self) -> Event:
-        return await anext(self._events)
-
-    def cancel(self) -> None:
-        self._events.cancel()
-
-    def close(self) -> None:
-        self._events.cancel()
-        self._lease.release()
-
-
-async def _acquired(models: Models, model: str) -> Lease:
-    """A lease from a thread; one that comes when nobody waits any more is released."""
-    future = asyncio.get_running_loop().run_in_executor(None, models.acquire, model)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        future.add_done_callback(_release)
-        raise
-
-
-def _release(future: asyncio.Future[Lease]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        future.result().release()
 
 
 def _arguments(request: ChatRequest) -> dict[str, Any]:

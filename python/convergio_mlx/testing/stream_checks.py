@@ -9,7 +9,7 @@ from convergio_mlx.answers.events import TextEvent
 from convergio_mlx.errors import ErrorCode
 from convergio_mlx.providers.chat import ChatResponse, ResponseEvent, StreamHandler
 from convergio_mlx.providers.interface import Provider, ProviderErrorInfo
-from convergio_mlx.providers.stream import StreamEvent
+from convergio_mlx.providers.transcript import StreamEvent
 from convergio_mlx.testing.subject import Subject, expect, expect_error, expect_fine, short
 
 

@@ -16,7 +16,7 @@ from convergio_mlx.providers.chat import (
     ToolDefinition,
 )
 from convergio_mlx.providers.interface import Provider
-from convergio_mlx.providers.stream import StreamEvent
+from convergio_mlx.providers.transcript import StreamEvent
 from convergio_mlx.testing.subject import Subject, arguments_fit, expect, short
 
 
