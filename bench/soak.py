@@ -5,8 +5,7 @@
 Eight threads and a hundred asyncio tasks ask at once, of all kinds: greedy and sampled, with
 log-probabilities, constraints and stop strings, cancelled, dropped, past their deadline, refused.
 After each tenth of the requests, with nothing at work, it prints what the process holds, and for
-how long the asyncio loop did not turn at most, beside how long another process that only sleeps was
-kept waiting by the machine itself.
+how long the asyncio loop was held up at most, not counted what it waited for a processor.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from pathlib import Path
 
 import convergio_mlx as cm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "engine"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from machine_watch import MachineWatch
+from loop_turns import held_up
 
 THREADS, TASKS, SAMPLES = 8, 100, 10
 
@@ -94,23 +93,8 @@ class Asker:
                 await answer.text()
 
 
-class LoopWatch:
-    """The longest time for which an asyncio loop did not turn."""
-
-    def __init__(self) -> None:
-        self.longest = 0.0
-
-    async def watch(self) -> None:
-        """Until it is cancelled."""
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.001)
-            self.longest = max(self.longest, time.perf_counter() - began - 0.001)
-
-
 def burst(asker: Asker, requests: int, seed: int) -> float:
     """Half of the requests by threads, half by tasks; the loop's longest pause in seconds."""
-    watch = LoopWatch()
 
     def work(number: int) -> None:
         dice = random.Random(seed * 1000 + number)
@@ -123,16 +107,14 @@ def burst(asker: Asker, requests: int, seed: int) -> float:
             await asker.aask(dice)
 
     async def all_tasks() -> None:
-        watching = asyncio.create_task(watch.watch())
         await asyncio.gather(*(one(number) for number in range(TASKS)))
-        watching.cancel()
 
     with ThreadPoolExecutor(THREADS) as pool:
         threads = [pool.submit(work, number) for number in range(THREADS)]
-        asyncio.run(all_tasks())
+        pauses = asyncio.run(held_up(all_tasks()))
         for thread in threads:
             thread.result()
-    return watch.longest
+    return max(pauses)
 
 
 def sample(asker: Asker) -> dict[str, float]:
@@ -162,20 +144,13 @@ def main() -> None:
     rows = []
     with cm.Engine.load(args.model, prefix_cache_bytes=int(args.kept_mb * 1e6)) as engine:
         asker = Asker(engine)
-        machine = MachineWatch()
         started = time.perf_counter()
         for step in range(SAMPLES + 1):
-            machine.longest()
             longest = burst(asker, args.requests // SAMPLES, step) if step else 0.0
-            pauses = {
-                "loop_pause_ms": longest * 1e3,
-                "machine_pause_ms": machine.longest() * 1e3,
-            }
-            row = {"requests": step * (args.requests // SAMPLES), **sample(asker), **pauses}
-            row["seconds"] = time.perf_counter() - started
+            row = {"requests": step * (args.requests // SAMPLES), **sample(asker)}
+            row |= {"held_up_ms": longest * 1e3, "seconds": time.perf_counter() - started}
             rows.append(row)
             print("  ".join(f"{name} {value:.6g}" for name, value in row.items()), flush=True)
-        machine.close()
     if args.json:
         args.json.write_text(json.dumps({"argv": sys.argv[1:], "rows": rows}, indent=1))
 

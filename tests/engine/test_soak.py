@@ -35,7 +35,5 @@ def test_memory_is_flat_and_the_loop_turns(folder: Path, tmp_path: Path) -> None
     assert abs(growth("objects")) < 100
     assert growth("active_mb") < 0.3
     assert growth("resident_mb") < 4
-    # a busy machine holds up any process now and then; a loop that the engine blocks, each time
-    assert any(row["loop_pause_ms"] < max(20, 3 * row["machine_pause_ms"]) for row in rows[1:]), (
-        rows
-    )
+    # a virtual machine stands still now and then; a loop that the engine blocks does more often
+    assert median(row["held_up_ms"] for row in rows[1:]) < 20, rows
