@@ -21,6 +21,7 @@ import torch
 
 from guide.batches import Encoder, batches
 from guide.corpus import asked, conversations
+from guide.held_out import HeldOut
 from guide.judge import load_items
 from guide.network import Guide, read_model, write_model
 from guide.optimizer import Optimizer
@@ -37,9 +38,9 @@ WARM_UP = 12_000  # conversations
 FOLDER = Path(__file__).resolve().parents[1] / "python" / "convergio_mlx" / "guide"
 
 
-def held_out_questions() -> frozenset[str]:
-    """Every last question of the held-out items, normalized."""
-    return frozenset(asked(item["messages"])[-1] for item in load_items())
+def held_out_questions() -> HeldOut:
+    """Every last question of the held-out items."""
+    return HeldOut(asked(item["messages"])[-1] for item in load_items())
 
 
 def rate(step: int, steps: int, last_part: float) -> float:
@@ -49,7 +50,7 @@ def rate(step: int, steps: int, last_part: float) -> float:
     return min((step + 1) / warm, 1.0, 0.01 + 0.99 * fall)
 
 
-def train(options: argparse.Namespace, tokenizer: Any, held: frozenset[str]) -> Guide:
+def train(options: argparse.Namespace, tokenizer: Any, held: HeldOut) -> Guide:
     """The model after `options.tokens` tokens, the last part of them with fake quantization."""
     torch.manual_seed(options.seed)
     model = read_model(options.start).train() if options.start else Guide()

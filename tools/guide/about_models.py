@@ -4,24 +4,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
-from .facts import BY_ID, MODELS, Model, advice, fitting
-from .grammar import expand, noise, pick
-
-HOW = "(how (do|can|would|could|should) (i|we|one)|how to|what is the (command|way) to|i (want|need|would like) to|(which|what) command (can i use to|lets me|do i need to)|help me|can i|is it possible to|i'd like to|i want to know how to)"
-GB = "(GB|gb|GB of RAM|gb ram|gigs|gig|GB of memory|gigabytes|GB RAM|gigs of ram|gigabytes of memory|g)"
-MACHINE = "(machine|mac|macbook|laptop|computer|pc|MacBook Air|Mac mini|notebook|box|desktop|system|imac|device)"
-
-
-@dataclass(frozen=True)
-class QA:
-    """A question with its answer; `model` is what a following "it" means."""
-
-    question: str
-    answer: str
-    model: str | None = None
-
+from .facts import BY_ID, LARGEST, MODELS, OTHERS, SMALLEST, Model, advice
+from .grammar import expand, pick
+from .noise import noise
+from .words import CHIP, GB, HOW, MACHINE, QA, glued
 
 PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
     "memory": (
@@ -77,6 +64,11 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "what do you know about {m}",
             "what is {m} (suited|suitable|intended|designed|ideal|recommended) for",
             "who (should|would) (use|want|pick) {m}",
+            "(when|in which case|for what|in what situation|for which jobs) (is {m} (the right|a good|the better) (choice|pick|one)|(would|should|do|does|might) (i|one|you|somebody) (go for|need|want|reach for|choose|favour|decide for|turn to) {m}) (and not another|instead|)",
+            "(why|what reason is there to) (take|pick|prefer|choose|go with|favour) {m} (and not another|rather than another|and not the others|at all|over others|)",
+            "what does {m} do (best|better than others|better|particularly well)",
+            "(purpose|strong points|strength|advantages|speciality|use) of {m}",
+            "what (would|should|could) (i|one) use {m} for",
         ),
         "{id} ({name}): {use}. It is {a_size} download and needs {memory} GB of memory.",
     ),
@@ -91,6 +83,11 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "how many tokens (fit|go|can go) (in|into) {m}",
             "does {m} have a (long|large|big|small|short) context",
             "context (window|length|size|) {m}",
+            "(highest|largest|max|maximal|maximum|upper) (token|tokens|context|prompt|input) (count|limit|size|length|number) (of|for|in|with) {m}",
+            "(how many|what number of|up to how many) tokens (does|can|may|will) {m} (read|see|digest|swallow|cope with|deal with|take in|keep in mind|look at) (at once|at a time|at most|)",
+            "(maximal|maximum|max|biggest|greatest|highest) (number|amount|count|sum) of (tokens|words|text) (that|which|) (goes into|fits|fits in|i can give|i can send to|i can feed) {m}",
+            "(token|context) (limit|budget|maximum|capacity|ceiling) (of|for) {m}",
+            "how (much text|many pages|many words|long a book|many lines) (can|does) {m} (read|take|hold|digest|keep) (at once|at a time|)",
         ),
         "The context window of {id} is {context} tokens.",
     ),
@@ -104,6 +101,10 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "where (is|can i find) {m} on (hugging face|huggingface|the hub)",
             "where on (the hub|huggingface) (is|does) {m} (come from|live|)",
             "who (publishes|hosts|uploaded) {m}",
+            "(which|what) (repository|repo|hugging face page|hub page|account|organization|place) (hosts|has|keeps|offers|stores|provides|contains|serves|publishes) (the|) (files|model files|data|safetensors|original|weights) (of|for) {m}",
+            "(from|at) (which|what) (repo|repository|address|hub page) (do|does|are|can) (the files of {m}|{m}|the weights of {m}) (come|downloaded|found|get fetched|)",
+            "(link|address|url|hub link|hugging face link|repo name|repository name) (of|for|to) {m}",
+            "where do the (weights|files) of {m} come from",
         ),
         "{id} comes from {repository} on Hugging Face.",
     ),
@@ -154,6 +155,12 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "(download|installation|install) (of|command for|instructions for|steps for) {m}",
             "i (decided|chose|want) to (take|use|install|try|download) {m}",
             "how (does one|do people|do you) (download|install|get) {m}",
+            "(fetch|bring|hand|send|order|find) me {m} (now|here|please|to my mac|over|)",
+            "(i'd|i would|we would|we'd|i) (like|need|want|love) (to have|to get|to install|) {m} (here|on this machine|now|please|)",
+            "{m} please",
+            "can (i|we) have {m}",
+            "(let's|let us) (download|get|fetch|install|pull|grab|have) {m}",
+            "(start|begin|do|run) (the download|downloading|the installation|installing) (of|) {m}",
         ),
         "Run `convergio-mlx models download {id}`. It is {a_size} download and needs {memory} GB of memory.",
     ),
@@ -169,6 +176,9 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "how (is|can) {m} (deleted|removed|be removed|be deleted|be uninstalled|uninstalled)",
             "i'm (done|finished) with {m}, (remove it|how do i remove it|what now|delete it)",
             "{m} is (useless|too big|not needed), how (can i|do i) (remove|delete) it",
+            "(no more|away with|bye bye|time to remove|out with) {m}",
+            "(i|we) (no longer|never|don't) (use|need|want|like|touch) {m} (, how (do|can) i (remove|delete|drop) it|, remove it|any more|)",
+            "{m} (can|must|should|has to) (go|be removed|be deleted|leave)",
         ),
         "Run `convergio-mlx models delete {id}`. That frees {size} of disk space.",
     ),
@@ -209,6 +219,8 @@ PER_MODEL: dict[str, tuple[tuple[str, ...], str]] = {
             "where can i find {m} on (my disk|my drive|my computer|my mac)",
             "where on my (disk|drive|computer) (is|are the files of) {m}",
             "{m} (path|folder|location|directory)",
+            "(locate|look up|search|show|find out where) {m} (in the file system|on the drive|on this machine|in my folders|is on disk|lives)",
+            "(where|in which folder) (does|do|did) {m} (live|sit|end up|get stored|lie|land) (on my (disk|drive|mac)|)",
         ),
         "{id} is in ~/.convergio/models/mlx/{id}/. `convergio-mlx models path {id}` prints it.",
     ),
@@ -261,6 +273,11 @@ FITS = (
     "{m} (with|on) (a|my) {n} {gb} {mach}",
     "(would|could|can|will) (a|an|my) {n} {gb} {mach} (run|handle|manage|support|cope with|be able to run|be enough for) {m}",
     "(can|could) (i|you|one) (fit|get|put|run) {m} (in|into|within) {n} {gb}",
+    "my {mach} has {n} {gb}. (will|does|can|would|is) {m} (work|run|fit|go|do|be ok) (on it|there|here|in that|with that|)",
+    "(i have|i've got|there are|we have|i own a {mach} with|it has) {n} {gb} (and want|, i want|and i'd like) to (run|use|try|load) {m}, (ok|possible|does it fit|will it work|enough)",
+    "(with|given|having|on) (only|just|) {n} {gb}, (can i (use|run|load)|is it possible to run|do i get to run|will it run) {m}",
+    "{n} {gb} (for|and) {m} (ok|enough|possible|sufficient)",
+    "(a|my|this) {chip} (with|and) {n} {gb}: (can it run|does it run|enough for|is it ok for) {m}",
 )
 
 MEMORY_ADVICE = (
@@ -277,6 +294,12 @@ MEMORY_ADVICE = (
     "(any|some) (suggestion|advice|recommendation|idea|tip) for {n} {gb}",
     "there (is|are) (only|just|) {n} {gb} (in|inside|available on) my {mach} (, what now|, what fits|)",
     "what (makes sense|is reasonable|is sensible|do you advise) (with|for|on) {n} {gb}",
+    "(i have|i've got|i own|we use|i bought|my wife has|at work i have|at home there is|this is) (a|an) {chip} with {n} {gb}, (which|what) (model|one|should i take|fits|do you advise|can i run|is best|runs well)",
+    "(on|for|with) (a|my|an) {n} {gb} {chip}, (what|which model) (should i (take|run|get|install)|fits|do you recommend|is best|would you choose)",
+    "(a|my) {chip}, {n} {gb} (: what fits|, which model|, what do you recommend|; any advice|: recommendation)",
+    "(there's|i've|i've got|we've got|i have|got) (just|only|a mere|no more than|at most|exactly|) {n} {gb} (here|, what now|, ideas|, what fits|, any model|, what is possible|, help me choose)",
+    "{n} {gb} (is all i have|is what i have|only|is my limit|is all there is)",
+    "(sensible|reasonable|good|nice|fitting) (choice|model|option|pick|download) (with|for|given) {n} {gb}",
 )
 
 PURPOSES: dict[str, str] = {
@@ -301,6 +324,7 @@ PURPOSE_QUESTIONS = (
     "i want (help|support|assistance) with {p} (, which model|. which model|, what should i download|)",
     "{p}: which model (is right|should i use|)",
 )
+LANGUAGE = "(french|german|italian|spanish|portuguese|dutch|polish|swedish|greek|turkish|russian|japanese|chinese|korean|arabic|hindi|danish|czech|finnish|catalan)"
 EXTRA: dict[str, tuple[str, ...]] = {
     "code": (
         "i (want|would like|'d love|like) to (code|program|write code|develop|hack) (in (python|java|c|rust|go|javascript)|) (with an ai|with a model|with help|)",
@@ -309,6 +333,8 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "i('m| am) a (programmer|developer|software engineer|coder) (, which model|. what should i use|. what do you advise|)",
         "(which|what) model (helps|can help) me (program|code|write software|develop|debug)",
         "i want to (write|develop|build|create) (software|programs|code|apps) (with help of a model|), which model",
+        "(i|we|my team) (program|code|develop|write (python|java|rust|javascript|c++|software|scripts)|build apps|hack) (all day|a lot|for a living|every day|) (, which model|, what do you recommend|, what fits|. which one)",
+        "(something|a model|one|anything) (that|which) (codes|programs|writes code|knows python|debugs|helps me program)",
     ),
     "reasoning": (
         "which model (thinks|reasons) (best|hardest|most|longest|well)",
@@ -323,6 +349,10 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "is there a multilingual model",
         "(what|which) (model|one|) (do you offer|do you have|is there|would you take|suits|is best) for (french|german|italian|spanish|portuguese|foreign|non-english) (speakers|users|people|texts|readers)",
         "i (speak|write|work|need answers|need it|chat) in (italian|german|french|spanish|portuguese|several languages|german and italian) (, which model|, what do you recommend|, what should i take|)",
+        f"(i|we|my users|my customers|my team|my students) (write|speak|chat|talk|read|work|ask) (mostly|mainly|only|often|also|) (in|) {LANGUAGE} (and {LANGUAGE}|and sometimes {LANGUAGE}|) (, which model|, what do you recommend|, what should i take|, what fits|)",
+        f"(it|the model|answers|the replies|texts) (should|must|has to|have to|ought to) (be in|speak|understand|know|handle|come in) {LANGUAGE} (and {LANGUAGE}|or {LANGUAGE}|) (, which model|, which one|, what do you suggest|)",
+        f"(something|a model|anything|one|the model) (that|which) (speaks|understands|knows|writes|handles) {LANGUAGE} (and {LANGUAGE}|or {LANGUAGE}|)",
+        f"(which|what) (model|one) (is good|does well|should i use|helps|do you advise|works) (with|for|in) {LANGUAGE} (and {LANGUAGE}|texts|conversations|)",
     ),
     "fast": (
         "(what|which) (model|one|) is (the|) (fastest|quickest|lightest|smallest|tiniest|most lightweight)",
@@ -332,6 +362,11 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "what is the (least demanding|smallest|lightest|littlest) (model|one|thing|option) (i can download|you have|there is|available|)",
         "(speed|being quick|low latency|fast answers) (is|are) (most important|what matters|all i want) (to me|), (which model|what should i use)",
         "the (quickest|fastest|smallest) of (all|them|your models)",
+        "(speed|latency|quickness|response time) (matters|counts|is key|is important|is everything|is my priority|comes first|is what i want|is all that counts) (most|to me|for me|here|)",
+        "(i|we) (value|prefer|favour|look for|am after|prioritize|only want|like) (speed|quickness|low latency|fast replies|quick responses) (only|first|over quality|above everything|)",
+        "(what|which) (is|would be) the (smallest|tiniest|lightest|littlest|most compact|least heavy) (model|llm|download|one|file) (there is|i can get|to fetch|you offer|of all|on the list|available|at all)",
+        "(smallest|tiniest|lightest|littlest|minimal) (possible|) (download|model|footprint|option|one)",
+        "(it|the model|answers) (should|must|has to) (be quick|be fast|come quickly|be snappy|not take long) (, which model|, which one|, what do you recommend|)",
     ),
     "general": (
         "(what|which) (model|one|) is (the|) best",
@@ -342,6 +377,8 @@ EXTRA: dict[str, tuple[str, ...]] = {
         "(which|what) (model|one) (gives|has|produces|writes) the best (answers|quality|texts|replies|results)",
         "what should i (download|install|use|try) (first|)",
         "what is a good (first|) model",
+        "(quality|good answers|the best text) (matters|counts|is key|is everything|is my priority|comes first) (most|to me|for me|here|)",
+        "(which|what) (of them|of these|of those|of your models|one|model) (answers|writes|performs|is) (best|the best|most accurately|at the top|better than all others)",
     ),
 }
 
@@ -352,11 +389,18 @@ BIGGEST = (
     "which is the (largest|biggest) (of all|of them|you offer)",
     "what is the (largest|biggest|heaviest) model (i can get|you have|on offer|of all)",
     "which model needs the most memory",
+    "(what|which) (model|one|) (is|would be) the (biggest|largest|heaviest|most massive|greatest) (of all|you have|there is|on the list|available|one|download)",
+    "(largest|biggest|heaviest|greatest) (model|download|one|option) (of all|you offer|of the list|on offer|there is|)",
 )
 
 
 def _slots(rng: random.Random, **more: str) -> dict[str, str]:
-    return {"gb": expand(rng, GB), "mach": expand(rng, MACHINE), **more}
+    return {
+        "gb": expand(rng, GB),
+        "mach": expand(rng, MACHINE),
+        "chip": expand(rng, CHIP),
+        **more,
+    }
 
 
 def _with_how(template: str) -> str:
@@ -460,7 +504,7 @@ def fits(rng: random.Random) -> QA:
     """Does a model run in so much memory."""
     m = rng.choice(MODELS)
     n = rng.choice(MEMORIES)
-    question = pick(rng, FITS, _slots(rng, m=rng.choice(m.names), n=str(n)))
+    question = pick(rng, glued(rng, FITS), _slots(rng, m=rng.choice(m.names), n=str(n)))
     if m.memory_gb <= n:
         answer = f"Yes: {m.id} needs {m.memory_gb} GB of memory and you have {n} GB."
     else:
@@ -470,15 +514,20 @@ def fits(rng: random.Random) -> QA:
     return QA(noise(rng, question.replace("gb gb", "gb")), answer, m.id)
 
 
+def nothing_fits(memory_gb: int) -> str:
+    """The answer where even the smallest needs more."""
+    return f"With {memory_gb} GB no model of the list fits: even the smallest, such as llama-3.2-1b, need 4 GB."
+
+
 def memory_advice(rng: random.Random) -> QA:
     """What to take for a machine's memory."""
     n = rng.choice(MEMORIES)
-    question = pick(rng, MEMORY_ADVICE, _slots(rng, n=str(n)))
+    question = pick(rng, glued(rng, MEMORY_ADVICE), _slots(rng, n=str(n)))
     best = advice(n, "general")
     if best is None:
         return QA(
             noise(rng, question),
-            f"With {n} GB no model of the list fits: the smallest, llama-3.2-1b and deepseek-r1-1.5b, need 4 GB.",
+            nothing_fits(n),
         )
     others = {"code": "for code", "reasoning": "for reasoning"}
     parts = [f"With {n} GB take {best.id}"]
@@ -493,8 +542,8 @@ def memory_advice(rng: random.Random) -> QA:
 WHY = {
     "code": "For code take {id}",
     "reasoning": "For reasoning take {id}",
-    "languages": "For several languages take {id}, the multilingual one",
-    "fast": "The smallest and fastest is {id}",
+    "languages": "For several languages take {id}, a multilingual one",
+    "fast": "For speed take {id}",
     "general": "For the best quality take {id}",
 }
 
@@ -506,32 +555,34 @@ def purpose_advice(rng: random.Random) -> QA:
     templates = EXTRA[purpose] if rng.random() < 0.45 else PURPOSE_QUESTIONS
     question = pick(rng, [t.replace("{p}", PURPOSES[purpose]) for t in templates])
     if limit is not None:
-        question += expand(
+        question += " " + expand(
             rng,
-            " (with|for|in|on|that fits in|that runs in|, i have|on a machine with|using at most|for a mac with) {n} {gb}",
+            "(with|for|in|on|that fits in|that runs in|, i have|on a machine with|using at most|for a mac with) {n} {gb}",
             _slots(rng, n=str(limit)),
         )
+    question = question.replace(" ,", ",")
     found = advice(limit if limit is not None else 1000, purpose)
     if found is None:
         return QA(
             noise(rng, question),
-            f"With {limit} GB no model of the list fits: the smallest, llama-3.2-1b and deepseek-r1-1.5b, need 4 GB.",
+            nothing_fits(limit or 0),
         )
     answer = WHY[purpose].format(id=found.id)
     if purpose == "reasoning" and limit is None:
         answer += " if you have 16 GB, or deepseek-r1-7b with 8 GB, or deepseek-r1-1.5b with 4 GB."
     else:
         answer += f": {found.a_size} download that needs {found.memory_gb} GB of memory."
+    if purpose == "fast":
+        answer += f" The smallest is {SMALLEST.id} with {SMALLEST.size}."
     return QA(noise(rng, question), answer, found.id)
 
 
 def biggest(rng: random.Random) -> QA:
-    """The largest model."""
+    """The largest model, and the largest of those that the guide knows well."""
     m = max(MODELS, key=lambda x: x.parameters)
     return QA(
         noise(rng, pick(rng, BIGGEST)),
-        f"The largest is {m.id}: {m.a_size} download that needs {m.memory_gb} GB of memory.",
-        m.id,
+        f"The largest is {LARGEST.id}: {LARGEST.a_size} download that needs {LARGEST.memory_gb} GB of memory. With {m.memory_gb} GB take {m.id}.",
     )
 
 
@@ -565,12 +616,26 @@ LISTING = (
     "what (choices|options|selection) (do i|are there|is there) (have|) (for models|of models|)",
     "(all|every) (model|thing) (that|) (i can install|can be installed|you can run|can be downloaded)",
     "which ones (are there|can i choose|do you offer)",
+    "(list|show|name|give|tell|display|print|enumerate|spell out) (me|us|) (all|every one of|each of|everything in|the whole|the full|the complete|the entire) (the|your|) (models|available models|catalogue|list|collection|range|offer|line-up|selection|choice|supported models|downloadable models|registry)",
+    "(what|which) (llms|language models|ais|models) (are|can be|could be) (downloaded|installed|had|on offer|available|supported|obtained|fetched|run) (with this|here|with it|)",
+    "(everything|all|whatever|anything) (that|) (can be|i can|one can|you can|could be) (downloaded|installed|download|fetch|run|had|choose from|obtained|use)",
+    "(show|tell|give|name|list) (me|us|) (everything|all|whatever|what|anything) (that|) (can be|i can|one can|we can|is) (downloaded|on offer|available|fetch|obtained|choose from|pick from)",
+    "what (is|do you have) (in|on) (the|your) (menu|catalogue|shop|list|offer|store|registry)",
+    "let me see (the|your|all) (models|choices|options|offer|catalogue)",
+    "(overview|summary|table|list) of (the|all|your) (models|llms|options)",
+    "which (language models|llms|ais) (do you|does it|does this) (support|offer|know|come with|include)",
+    "what else (is there|can i install|do you have|could i get) (besides you|apart from you|)",
 )
 COUNT = (
     "how many models (are there|do you have|can i choose from|exist|are available|are in the list|do you know|can i download|does it offer)",
     "(number|count) of (available|) models",
     "how many (of them|choices|options|models) (are there|in total|altogether|do i have)",
     "how (large|big|long) is (the model list|the catalogue|the list of models)",
+    "(how many|what number of) (models|language models|llms|options|different ones|alternatives|kinds of models) (are|is|do|does|can) (there|you|it|this tool|the tool|i) (have|supported|offer|know|choose from|pick from|install|listed|in all|to choose|run|)",
+    "(count|number) (the|of all|of|) (models|supported models|your models)",
+    "are there (many|several|more than five|only a few|a lot of) models (to choose from|to pick|)",
+    "how (rich|wide|big) is (the|your) (choice|selection|offer) (of models|)",
+    "(total|overall) number of models",
 )
 FAMILIES: dict[str, tuple[str, ...]] = {
     "llama": ("llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b-q4"),
@@ -594,10 +659,14 @@ def listing(rng: random.Random) -> QA:
     ids = [m.id for m in MODELS]
     if roll < 0.5:
         rows = ", ".join(f"{m.id} ({m.memory_gb} GB)" for m in MODELS)
-        return QA(noise(rng, pick(rng, LISTING)), f"With the memory they need: {rows}.")
+        return QA(
+            noise(rng, pick(rng, LISTING)),
+            f"With the memory they need: {rows}. `convergio-mlx models list` shows more.",
+        )
     if roll < 0.7:
         return QA(
-            noise(rng, pick(rng, COUNT)), f"There are nine models to download: {', '.join(ids)}."
+            noise(rng, pick(rng, COUNT)),
+            f"I know nine models to download: {', '.join(ids)}. `convergio-mlx models list` shows all there are.",
         )
     family = rng.choice(list(FAMILIES))
     name = rng.choice(
@@ -614,15 +683,47 @@ def listing(rng: random.Random) -> QA:
     )
 
 
+ELSEWHERE = (
+    "download",
+    "delete",
+    "verify",
+    "repair",
+    "chat",
+    "path",
+    "info",
+    "memory",
+    "size",
+    "context",
+    "licence",
+)
+
+
+def other_model(rng: random.Random) -> QA:
+    """A question about a model of which the guide knows only the name: the command to ask."""
+    m = rng.choice(OTHERS)
+    kind = rng.choice(ELSEWHERE)
+    templates, answer = PER_MODEL[kind]
+    name = rng.choice((m.id, m.id, m.display_name))
+    question = pick(rng, [_with_how(t) for t in templates], _slots(rng, m=name))
+    if kind in ("verify", "repair", "chat", "path"):
+        reply = _fill(answer, m)
+    elif kind in ("download", "delete"):
+        reply = f"Run `convergio-mlx models {kind} {m.id}`."
+    else:
+        reply = f"`convergio-mlx models info {m.id}` tells that: I know only nine models well."
+    return QA(noise(rng, question), reply)
+
+
 MAKERS = (
     (one_model, 12.0),
     (yes_no, 0.8),
-    (fits, 2.5),
+    (fits, 3.2),
     (memory_advice, 3.0),
-    (purpose_advice, 3.5),
-    (biggest, 0.3),
-    (compare, 1.2),
-    (listing, 1.5),
+    (purpose_advice, 4.5),
+    (biggest, 0.6),
+    (compare, 1.0),
+    (listing, 2.2),
+    (other_model, 0.8),
 )
 
 
@@ -630,6 +731,3 @@ def about_models(rng: random.Random) -> QA:
     """A question about the models."""
     maker = rng.choices([m for m, _ in MAKERS], [w for _, w in MAKERS])[0]
     return maker(rng)
-
-
-__all__ = ["QA", "about_models", "fitting", "one_model"]

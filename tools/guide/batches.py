@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .corpus import Conversation, asked
+from .held_out import HeldOut
 from .text import CONTEXT, TURN_END, TURN_START, renderer
 
 WEIGHTS = {"assistant": 1.0, "user": 0.1}  # of the loss, by who wrote a token; 0 for others
@@ -101,14 +102,14 @@ def blocks(encoded: list[Encoded]) -> list[Block]:
 
 
 def batches(
-    source: Iterator[Conversation], encoder: Encoder, tokens: int, held: frozenset[str]
+    source: Iterator[Conversation], encoder: Encoder, tokens: int, held: HeldOut
 ) -> Iterator[list[Block]]:
     """Batches of `tokens` tokens or a few more, each a mix of all kinds of conversations."""
     while True:
         encoded: list[Encoded] = []
         while sum(len(ids) for ids, _ in encoded) < tokens:
             made = next(source)
-            leaked = held.intersection(asked(made["messages"]))
+            leaked = [q for q in asked(made["messages"]) if held.meets(q)]
             if leaked:
                 raise AssertionError(f"[guide] held-out questions in the corpus: {leaked}")
             encoded.append(encoder.row(made))

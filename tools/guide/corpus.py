@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .about_models import QA, about_models, one_model
+from .about_models import about_models, one_model
 from .about_tool import about_tool, echo, small_talk
 from .facts import BY_ID
+from .held_out import HeldOut
 from .off_topic import off_topic
-from .tool_calls import ARGUMENTS, Message, definition, some_tools, turns
+from .tool_calls import ARGUMENTS, Message, definition, other_names, renamed, some_tools, turns
+from .words import QA
 
 Conversation = dict[str, Any]
 
@@ -34,15 +36,10 @@ SYSTEM_PROMPTS = (
 )
 
 
-def normalized(text: str) -> str:
-    """Text without case, punctuation and spacing: two questions that agree in this are the same."""
-    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
-
-
 def question(rng: random.Random) -> QA:
     """Any question without tools."""
     makers = (about_models, about_tool, small_talk, off_topic)
-    return rng.choices(makers, (30, 34, 9, 25))[0](rng)
+    return rng.choices(makers, (30, 42, 11, 20))[0](rng)
 
 
 def _say(qa: QA) -> list[Message]:
@@ -78,11 +75,17 @@ def _with_tools(rng: random.Random) -> Conversation:
         qa = question(rng)
         while "list_models" in names and (qa.model or "fits" in qa.answer):
             qa = question(rng)
-        clash = re.compile(r"weather|time|rain|snow|temperature|forecast|plus|\+|date")
+        clash = re.compile(
+            r"weather|time|rain|snow|temperature|forecast|plus|\+|date|sum|sunny|storm|clock|hour"
+        )
         if clash.search(qa.question.lower()) and "don't know that" in qa.answer:
             qa = small_talk(rng)
         messages = _say(qa)
-    return {"messages": messages, "tools": [definition(rng, n) for n in names]}
+    tools = [definition(rng, n) for n in names]
+    if rng.random() < 0.15:
+        new = other_names(rng, names)
+        messages, tools = renamed(messages, new), renamed(tools, new)
+    return {"messages": messages, "tools": tools}
 
 
 def conversation(rng: random.Random) -> Conversation:
@@ -101,16 +104,16 @@ def conversation(rng: random.Random) -> Conversation:
 
 
 def asked(messages: list[Message]) -> list[str]:
-    """The user's texts, normalized."""
-    return [normalized(m["content"]) for m in messages if m["role"] == "user"]
+    """The user's texts."""
+    return [m["content"] for m in messages if m["role"] == "user"]
 
 
 COPYING = 0.06  # the share of texts to repeat, after the warm-up
 
 
-def conversations(seed: int, held_out: frozenset[str], warm_up: int = 0) -> Iterator[Conversation]:
-    """Endless conversations, none of which asks a held-out question. Among the first `warm_up`
-    are many texts to repeat, which make the heads that copy; ever fewer later."""
+def conversations(seed: int, held_out: HeldOut, warm_up: int = 0) -> Iterator[Conversation]:
+    """Endless conversations, none of which asks a held-out question or nearly one. Among the first
+    `warm_up` are many texts to repeat, which make the heads that copy; ever fewer later."""
     rng = random.Random(seed)
     for number in itertools.count():
         copying = max(COPYING, 0.8 * (1 - number / warm_up)) if warm_up else COPYING
@@ -118,5 +121,5 @@ def conversations(seed: int, held_out: frozenset[str], warm_up: int = 0) -> Iter
             made: Conversation = {"messages": _say(echo(rng)), "tools": None}
         else:
             made = conversation(rng)
-        if not held_out.intersection(asked(made["messages"])):
+        if not any(map(held_out.meets, asked(made["messages"]))):
             yield made

@@ -149,7 +149,7 @@ class Model:
     @property
     def names(self) -> tuple[str, ...]:
         """What people call this model, the id first."""
-        return (self.id, self.display_name, self.display_name.lower(), *ALIASES[self.id])
+        return (self.id, self.display_name, self.display_name.lower(), *ALIASES.get(self.id, ()))
 
     @property
     def use(self) -> str:
@@ -161,11 +161,16 @@ def load_models(path: Path = REGISTRY) -> tuple[Model, ...]:
     """The models of models.json."""
     fields = Model.__dataclass_fields__
     entries = json.loads(path.read_text(encoding="utf-8"))["models"]
-    return tuple(Model(**{k: e[k] for k in fields}) for e in entries if e["id"] in ALIASES)
+    return tuple(Model(**{k: e[k] for k in fields}) for e in entries)
 
 
-MODELS = load_models()
+REGISTERED = load_models()
+MODELS = tuple(m for m in REGISTERED if m.id in ALIASES)
+"""Those that the guide knows well; of the others it knows the names."""
+OTHERS = tuple(m for m in REGISTERED if m.id not in ALIASES)
 BY_ID = {m.id: m for m in MODELS}
+SMALLEST = min(REGISTERED, key=lambda m: m.download_bytes)
+LARGEST = max(REGISTERED, key=lambda m: m.download_bytes)
 
 
 def fitting(memory_gb: float) -> list[Model]:

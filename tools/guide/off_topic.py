@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import random
 
-from .about_models import QA
-from .grammar import expand, invented_word, noise
+from .grammar import expand, invented_word
+from .noise import noise
+from .words import QA
 
 REFUSAL = (
     "I don't know that: I only know this tool. Download a larger model: "

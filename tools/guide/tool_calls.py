@@ -8,7 +8,9 @@ import random
 from typing import Any
 
 from .facts import fitting
-from .grammar import expand, invented_word, noise, pick
+from .grammar import expand, invented_word, pick
+from .noise import noise
+from .words import glued
 
 Message = dict[str, Any]
 
@@ -61,6 +63,43 @@ HINTS: dict[str, tuple[str, ...]] = {
 }
 
 
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "get_weather": ("weather", "current_weather", "weather_of", "lookup_weather", "fetch_weather"),
+    "get_time": ("time", "current_time", "clock", "time_in", "local_time"),
+    "add": ("sum", "plus", "add_numbers", "sum_two", "addition"),
+    "list_models": ("models", "find_models", "models_for", "fitting_models", "search_models"),
+    "city": ("place", "location", "town", "where", "city_name"),
+    "timezone": ("zone", "tz", "time_zone", "region"),
+    "a": ("x", "first", "left", "n1", "number1"),
+    "b": ("y", "second", "right", "n2", "number2"),
+    "max_memory_gb": ("memory", "limit", "gb", "memory_gb", "ram"),
+}
+Names = dict[str, str]
+
+
+def other_names(rng: random.Random, names: list[str]) -> Names:
+    """New names of tools and parameters, so that these are read and not known by heart."""
+    known = [*names, *(a for n in names for a in ARGUMENTS[n])]
+    return {n: rng.choice(OTHER_NAMES[n]) for n in known if rng.random() < 0.7}
+
+
+def renamed(value: Any, names: Names) -> Any:
+    """Definitions or messages with the names of tools and parameters replaced."""
+    if isinstance(value, list):
+        return [renamed(v, names) for v in value]
+    if not isinstance(value, dict):
+        return value
+    out = {k: renamed(v, names) for k, v in value.items()}
+    if "name" in out:
+        out["name"] = names.get(out["name"], out["name"])
+    if isinstance(out.get("required"), list):
+        out["required"] = [names.get(n, n) for n in out["required"]]
+    for key in ("properties", "arguments"):
+        if key in out:
+            out[key] = {names.get(k, k): v for k, v in out[key].items()}
+    return out
+
+
 def definition(rng: random.Random, name: str) -> dict[str, Any]:
     """The OpenAI definition of a demonstration tool, in one of many wordings."""
     properties: dict[str, Any] = {}
@@ -111,6 +150,16 @@ WEATHER = (
     "what is the (sky|sun|weather) (like|doing) (in|over|above) {c}",
     "{c}'s weather",
     "what is {c}'s weather (like|today|)",
+    "(weather|forecast|weather news|sky|weather update|weather data|weather bulletin|conditions|climate today) (report|) (for|of|in|from|at|around) {c} (please|now|today|tomorrow|right now|thanks|pls|if you can|)",
+    "(report|describe|fetch|bring|read|announce) (me|) (the|) (weather|sky|temperature|conditions) (of|in|for|at|over|around) {c} (please|now|)",
+    "(how|what) (is|are|does) (it|the sky|the air|things|conditions) (outside|out there|look|like|) in {c} (weather wise|, weather please|: sun or rain|, cold or warm)",
+    "(raining|snowing|sunny|stormy|hailing|drizzling|freezing|pouring|foggy|misty|thundering|muggy) in {c} (today|now|or not|at the moment|)",
+    "(is it|does it|are they having) (snowing|hailing|drizzling|pouring|thundering|muggy|humid|icy|mild|clear|bright|overcast|chilly|a storm|a heat wave) (in|at|around|over) {c} (now|today|at the moment|)",
+    "(i live in|i am in|i land in|we stay in|my son is in|tomorrow i'm in) {c} (: what's the weather|, how is the weather|, is it cold|, do i need a coat|. what weather is it)",
+    "(what|how) (weather|temperature|climate) (has|does|is|shows|awaits me in) {c} (have|show|got|now|today|)",
+    "{c}: (weather|rain or sun|how warm|temperature|is it raining|forecast please)",
+    "(degrees|celsius|temperature|wind|rain|humidity) (in|of|for|at) {c} (now|today|please|)",
+    "how is {c} (today|now|this morning), (sunny|cold|rainy|warm) or (wet|dry|windy|hot)",
 )
 TIME = (
     "(what time is it|what's the time|what is the time|tell me the time|what is the current time|current time|the time|time|time now|how late is it|local time|clock time) in {z} (now|right now|)",
@@ -125,6 +174,11 @@ TIME = (
     "my (friend|brother|colleague|sister|team) (lives|is|works) in {z}; what time is it there",
     "what does the clock (say|show) in {z}",
     "can i (still|already) call {z}, or is it (too late|too early|night) there",
+    "(hour|time|clock|time of day|local hour|watch) (in|at|of|for) {z} (please|now|right now|pls|)",
+    "(how late|what hour|what time|which hour) (is|do they have|have they|is it now|does it get) (in|over in|there in|at) {z} (now|please|)",
+    "{z}: (what time|time please|hour|how late|time)",
+    "(i'm|i am|we are) (calling|phoning|meeting|writing to) (someone|a friend|them|my boss|the team) in {z} (: time there|, what time is it there|. how late is it)",
+    "(do they|does one) (sleep|work|have lunch|have breakfast) in {z} (now|already|at this hour), what time is it",
 )
 ADD = (
     "(what is|what's|how much is|calculate|compute|add|work out|tell me|give me|what makes|what gives|) {a} (plus|+|and|added to) {b}",
@@ -142,6 +196,15 @@ ADD = (
     "how much (do|does) {a} and {b} (make|give|come to)",
     "(increase|raise) {a} by {b}",
     "{b2} people and {a} more people: (how many|what total)",
+    "(what|how much) (is it|do you get|comes out|results|is the result|will it be) (when|if) (you|i|one|we) (add|put|sum|join|combine|count|take) {a} (and|to|with|plus) {b} (together|)",
+    "{a} (joined with|together with|combined with|increased by|and another|and then|and also|on top of) {b} (: total|, what total|gives what|, how much|, the sum please|)",
+    "(the sum|total|sum|what's the total|what is the total|add up|the total) (when|if|of|for|:|) {a} {w} {b} (please|)",
+    "{a} {w} {b}: (the sum|total|added up|what is the sum|add them|sum)",
+    "(sum|add|total|plus) (:|) {a} {b}",
+    "(add|sum|please add|now add|count) {a} (to|and|plus|with|on) {b} (.|!|?|please|now|for me|)",
+    "(i need|give me|find|tell me|what's) {a} (plus|added to|and|increased by) {b} (.|?|please|)",
+    "(first|take|start with|i have) {a}, (then|and|now|plus) (add|another|) {b} (: sum|, what is it|, total)",
+    "(a box|a shop|a farm|my sister|the class|our team) (holds|has|sells|gets|counts) {a} (and then|plus|and) {b} (more|others|), (total|how many in all|what is the sum)",
 )
 MODELS_FOR = (
     "(which|what) models (fit|run|work|go|are possible|can i run|can i use|will fit|would run|could i run) (in|on|with|within|into) {n} {gb}",
@@ -154,6 +217,11 @@ MODELS_FOR = (
     "(list|show|print) (everything|all|what is there|the models) (for|up to|that needs at most|under|that fits in) {n} {gb}",
     "(models|list models) {n} {gb}",
     "show (me|) (models|what runs) (on|for) a {n} {gb} (machine|mac|computer|laptop|pc)",
+    "(i have|i've got|there are|we have|with|given|my box has|it has|we've got) {n} {gb} (,|:|.|;) (print|list|show|name|find|tell me|give me) (the|all|all the|) (models|ones|models of that size) (that|which) (are possible|fit|work|run|go|i can use)",
+    "(print|list|show|name|find) (the|all|) (models|ones) (that|which) (are possible|fit|work|run|go|i can use) (with|in|on|within) {n} {gb}",
+    "(what|which models|which ones) (can|could|do) (i|we|one) (run|use|load|start) (with|in|on|given) (at most|only|just|up to|no more than|) {n} {gb}",
+    "(limit|memory limit|memory|budget|max memory|ram) (is|of|) {n} {gb} (: models|, which models|, list the models)",
+    "{n} {gb} (: which models|models|, what fits|list)",
 )
 GB = "(GB|gb|GB of RAM|gigs|gig|GB of memory|gigabytes|gb ram|GB RAM|gigabytes of memory)"
 CONDITIONS = ("sunny", "cloudy", "light rain", "rain", "snow", "clear sky", "fog", "windy", "overcast", "heavy rain", "showers", "thunderstorms", "partly cloudy", "drizzle", "light snow", "hail", "mist", "hazy", "strong wind", "dry and clear")  # fmt: skip
@@ -185,7 +253,21 @@ def place(rng: random.Random) -> str:
             )
         elif rng.random() < 0.12:
             name += " " + invented_word(rng, True)
+    if rng.random() < 0.12:
+        name = _accented(rng, name)
     return name.lower() if rng.random() < 0.08 else name
+
+
+ACCENTS = {"a": "áàâãäå", "e": "éèêëě", "i": "íîï", "o": "óôõöøő", "u": "úûüů", "c": "çćč", "n": "ñń", "s": "šś", "z": "žż", "l": "ł", "y": "ý", "r": "ř", "d": "đ"}  # fmt: skip
+
+
+def _accented(rng: random.Random, name: str) -> str:
+    """`name` with an accent on one or two letters, whose bytes are tokens of their own."""
+    for _ in range(rng.choice((1, 1, 2))):
+        at = rng.randrange(len(name))
+        if marks := ACCENTS.get(name[at]):
+            name = name[:at] + rng.choice(marks) + name[at + 1 :]
+    return name
 
 
 def number(rng: random.Random) -> int | float:
@@ -238,14 +320,15 @@ def call(rng: random.Random, name: str) -> tuple[str, dict[str, Any], str, str]:
         if "{b2}" in template:
             a, b = b, a
             template = template.replace("{b2}", "{a}").replace("and {a} more", "and {b} more")
-        question = expand(rng, template, {"a": str(a), "b": str(b)})
+        slots = {"a": str(a), "b": str(b), "w": invented_word(rng)}
+        question = expand(rng, template, slots)
         total = round(a + b, 4)
         result = rng.choice((total, total, {"result": total}, {"sum": total}))
         return question, {"a": a, "b": b}, _text(result), f"{a} plus {b} is {total}."
     n = rng.choice((1, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 8, 10, 12, 16, 16, 24, 32, 48, 64, 96, 128))
     if rng.random() < 0.2:
         n = rng.randrange(1, 200)
-    question = pick(rng, MODELS_FOR, {"n": str(n), "gb": expand(rng, GB)})
+    question = pick(rng, glued(rng, MODELS_FOR), {"n": str(n), "gb": expand(rng, GB)})
     ids = [m.id for m in fitting(n)]
     answer = f"These fit in {n} GB: {', '.join(ids)}." if ids else f"No model fits in {n} GB."
     return question, {"max_memory_gb": n}, _text(rng.choice((ids, {"models": ids}))), answer
