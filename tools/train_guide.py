@@ -22,7 +22,7 @@ import torch
 from guide.batches import Encoder, batches
 from guide.corpus import asked, conversations
 from guide.held_out import HeldOut
-from guide.judge import load_items
+from guide.judge import SETS, load_items
 from guide.network import Guide, read_model, write_model
 from guide.optimizer import Optimizer
 from guide.report import report, write_golden
@@ -40,7 +40,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "python" / "convergio_mlx" / "gui
 
 def held_out_questions() -> HeldOut:
     """Every last question of the held-out items."""
-    return HeldOut(asked(item["messages"])[-1] for item in load_items())
+    return HeldOut(asked(item["messages"])[-1] for name in SETS for item in load_items(name))
 
 
 def rate(step: int, steps: int, last_part: float) -> float:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from guide.corpus import asked, conversations
-from guide.facts import BY_ID, MODELS, REGISTRY
+from guide.facts import BY_ID, LARGEST, MODELS, REGISTERED, REGISTRY, SMALLEST
 from guide.held_out import NEAR, HeldOut, normalized
-from guide.judge import load_items
+from guide.judge import SETS, load_items
 
 # Id: size, memory in GB, use case, context window, as decided for the project.
 RECORD = {
@@ -30,7 +30,7 @@ RECORD = {
 def test_no_held_out_question_is_in_the_corpus() -> None:
     """Nor one that shares nearly all its words with one; unlike the generator's own check, this one
     compares every pair."""
-    questions = [asked(item["messages"])[-1] for item in load_items()]
+    questions = [asked(item["messages"])[-1] for name in SETS for item in load_items(name)]
     held = [set(normalized(q).split()) for q in questions]
     for made in itertools.islice(conversations(3, HeldOut(questions)), 3000):
         for question in asked(made["messages"]):
@@ -64,3 +64,10 @@ def test_registry_has_these_models_first() -> None:
     entries = json.loads(Path(REGISTRY).read_text("utf-8"))["models"]
     assert [e["id"] for e in entries][: len(RECORD)] == list(RECORD)
     assert [m.id for m in MODELS] == list(RECORD)
+
+
+def test_smallest_and_largest_are_those_that_the_model_tells() -> None:
+    """Where the registry gets another, the shipped model needs new training."""
+    assert (SMALLEST.id, SMALLEST.size) == ("qwen3-0.6b", "350 MB")
+    assert (LARGEST.id, LARGEST.size, LARGEST.memory_gb) == ("mistral-small-24b", "13.3 GB", 24)
+    assert min(m.memory_gb for m in REGISTERED) == 4

@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .about_models import about_models, one_model
+from .about_models import about_models
 from .about_tool import about_tool, echo, small_talk
 from .facts import BY_ID
 from .held_out import HeldOut
 from .off_topic import off_topic
+from .one_model import one_model
 from .tool_calls import ARGUMENTS, Message, definition, other_names, renamed, some_tools, turns
 from .words import QA
 

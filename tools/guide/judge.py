@@ -11,14 +11,17 @@ from typing import Any
 
 Item = dict[str, Any]
 HELD_OUT = Path(__file__).resolve().parents[2] / "tests" / "guide"
+SETS = ("heldout", "fresh")
+"""Held-out questions by hand. Which topics of the first failed decided where the corpus grew; the
+second were written after the corpus and before its training, and decided nothing."""
 
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 
 
-def load_items(folder: Path = HELD_OUT) -> list[Item]:
-    """The held-out items; each gets `messages` and `tools` (definitions or None)."""
-    definitions = json.loads((folder / "tools.json").read_text("utf-8"))
-    lines = (folder / "heldout.jsonl").read_text("utf-8").splitlines()
+def load_items(name: str = "heldout") -> list[Item]:
+    """The items of a set; each gets `messages` and `tools` (definitions or None)."""
+    definitions = json.loads((HELD_OUT / "tools.json").read_text("utf-8"))
+    lines = (HELD_OUT / f"{name}.jsonl").read_text("utf-8").splitlines()
     items: list[Item] = [json.loads(line) for line in lines]
     for item in items:
         if "q" in item:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .judge import HELD_OUT, Item, evaluate, load_items, table
+from .judge import HELD_OUT, SETS, Item, evaluate, load_items, table
 from .network import Guide
 from .text import END_OF_TEXT, TURN_END, renderer
 
@@ -42,13 +42,14 @@ def perplexity(model: Guide, tokenizer: Any) -> tuple[int, float]:
 
 def report(model: Guide, tokenizer: Any, label: str, show_wrong: bool) -> None:
     """Print the held-out results and the perplexity of the fixed text."""
-    model.eval()
-    by_topic, wrong = evaluate(load_items(), Answers(model, tokenizer).text)
-    count, value = perplexity(model, tokenizer)
-    print(f"-- {label}\n{table(by_topic)}\nperplexity of {count} tokens: {value:.4f}", flush=True)
-    if show_wrong:
-        for item, answer in wrong:
+    answers = Answers(model.eval(), tokenizer)
+    for name in SETS:
+        by_topic, wrong = evaluate(load_items(name), answers.text)
+        print(f"-- {label}, {name}\n{table(by_topic)}", flush=True)
+        for item, answer in wrong if show_wrong else ():
             print(f"[{item['topic']}] {item['messages'][-1]['content']} -> {answer}")
+    count, value = perplexity(model, tokenizer)
+    print(f"perplexity of {count} tokens: {value:.4f}", flush=True)
 
 
 def write_golden(model: Guide, tokenizer: Any) -> None:
