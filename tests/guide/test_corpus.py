@@ -32,7 +32,7 @@ def test_no_held_out_question_is_in_the_corpus() -> None:
     compares every pair."""
     questions = [asked(item["messages"])[-1] for name in SETS for item in load_items(name)]
     held = [set(normalized(q).split()) for q in questions]
-    for made in itertools.islice(conversations(3, HeldOut(questions)), 3000):
+    for made in itertools.islice(conversations(3, HeldOut(questions)), 1500):
         for question in asked(made["messages"]):
             words = set(normalized(question).split())
             assert not any(len(words & h) > NEAR * len(words | h) for h in held), question
