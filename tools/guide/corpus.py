@@ -92,7 +92,7 @@ def _with_tools(rng: random.Random) -> Conversation:
 def conversation(rng: random.Random) -> Conversation:
     """One conversation with its tools (or None)."""
     roll = rng.random()
-    if roll < 0.18:
+    if roll < 0.24:
         made = _with_tools(rng)
     elif roll < 0.94:
         made = {"messages": _say(question(rng)), "tools": None}
