@@ -23,15 +23,15 @@ class Shape:
     """The numbers of config.json, by their names there."""
 
     hidden_size: int = 256
-    intermediate_size: int = 576
+    intermediate_size: int = 640
     num_hidden_layers: int = 4
-    num_attention_heads: int = 6
-    num_key_value_heads: int = 2
-    head_dim: int = 64
+    num_attention_heads: int = 8
+    num_key_value_heads: int = 4
+    head_dim: int = 32
     vocab_size: int = VOCABULARY
     max_position_embeddings: int = CONTEXT
     rms_norm_eps: float = 1e-5
-    rope_theta: float = 100000.0
+    rope_theta: float = 10000.0
 
 
 class Linear(nn.Linear):
