@@ -84,6 +84,11 @@ def _map(row: Row) -> float | None:
     return None if seconds is None else seconds * 1e3
 
 
+def _tokenizer(row: Row) -> float | None:
+    size = row.found["detail"].get("tokenizer_bytes")
+    return None if size is None else size / 1e6
+
+
 def _beyond(row: Row) -> float:
     tokens = sum(row.job[part] for part in ("prompt", "answer", "second_turn"))
     kv = kv_numbers(GEOMETRIES[row.geometry], tokens) * KV_BYTES
@@ -111,6 +116,7 @@ MEASURES = (
     Measure("load without tokenizer, ms", _map, None),
     Measure("peak resident, MB", _found("peak_bytes", 1e-6), False, 0),
     Measure("peak beyond file and KV, MB", _beyond, None, 0),
+    Measure("of it the tokenizer, MB", _tokenizer, None, 0),
     Measure("resident when loaded, MB", _found("loaded_resident_bytes", 1e-6), None, 0),
     Measure("primitives a step and layer", _primitives, None, 1),
     Measure("energy of the whole process, J", _found("energy_joules", 1.0), False),

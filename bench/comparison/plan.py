@@ -53,9 +53,9 @@ FULL: dict[str, tuple[Case, ...]] = {
     "qwen2.5-1.5b": (START, SHORT, MIDDLE, LONG),
     "llama-3.2-3b": (START, SHORT, MIDDLE, replace(LONG, rounds=1, wide=False)),
     "llama-3.1-8b": (
-        START,
-        SHORT,
-        MIDDLE,
+        replace(START, wide=False),
+        replace(SHORT, wide=False),
+        replace(MIDDLE, rounds=2, wide=False),
         replace(LONG, rounds=1, wide=False),
     ),
 }

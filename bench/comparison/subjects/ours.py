@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from comparison.subjects.process import Job, run
+from comparison.subjects.process import Job, memory, run
 
 
 class Ours:
@@ -24,7 +24,11 @@ class Ours:
         start = time.perf_counter()
         self._engine = self._engine_class.load(job.model)
         self._map_seconds = time.perf_counter() - start
+        before = memory()["own_bytes"]
         _ = self._engine.tokenizer  # the others' load reads theirs
+        after = memory()["own_bytes"]
+        known = before is not None and after is not None
+        self._tokenizer_bytes = after - before if known else None
         self._cached: list[int] = []
 
     def answer(self, prompt: Sequence[int], count: int) -> Iterator[int]:
@@ -55,6 +59,7 @@ class Ours:
             "device": self._native.backend(),
             "isa": self._native.active_isa(),
             "map_seconds": self._map_seconds,
+            "tokenizer_bytes": self._tokenizer_bytes,
             "cached_tokens": self._cached,
             "step_primitives": model.step_primitives(),
             "read_bytes_per_second": self._native.read_bandwidth(model.step_weight_bytes, 1.0),
