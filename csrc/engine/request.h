@@ -28,7 +28,7 @@ struct RequestOptions {
   SamplingParams sampling;
   int max_tokens = 0;             ///< of the answer, at least 1
   std::vector<int> stop_tokens;   ///< end the answer and are not part of it
-  int prefill_chunk = 512;        ///< tokens a prefill pass; others run between passes
+  int prefill_chunk = 256;        ///< tokens a prefill pass; others run between passes
   std::optional<double> timeout;  ///< seconds from submission, prefill included
 };
 
