@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable
+from importlib.metadata import version
 from string import ascii_lowercase
 
 import pytest
 import tokenizers
 from tokenizers import AddedToken, decoders, models
 
+from convergio_mlx.errors import UnavailableError
+from convergio_mlx.structured import llg
 from convergio_mlx.structured.llg import TokenTable
 from convergio_mlx.structured.token_table import matchers_of
 from convergio_mlx.text.tokenizer import Tokenizer
@@ -68,3 +71,14 @@ def test_a_token_that_may_not_follow_is_an_error() -> None:
     assert "doesn't satisfy the grammar" in str(matcher.error())
     with pytest.raises(ValueError, match="unknown name"):
         table.matcher([{"lark_grammar": "start: nothing"}])
+
+
+def test_a_library_without_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(llg._FUNCTIONS, "llg_none", (None, ()))
+    llg._slow.cache_clear()
+    with pytest.raises(UnavailableError) as caught:
+        TokenTable([b"a", b""], (), letters)
+    assert str(caught.value) == (
+        f"[structured] llguidance {version('llguidance')} has no function 'llg_none' in its "
+        "library; install llguidance 1.9.1."
+    )

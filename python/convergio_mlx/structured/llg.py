@@ -14,7 +14,10 @@ from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from ctypes import POINTER, c_bool, c_char_p, c_int32, c_size_t, c_uint8, c_uint32, c_void_p
 from functools import cache
+from importlib.metadata import version
 from typing import Any
+
+from convergio_mlx.errors import UnavailableError
 
 _SPECIAL = b"\xff"
 """Before the bytes of a token that no text spells."""
@@ -90,7 +93,7 @@ class TokenTable:
         self._handle = _slow().llg_new_tokenizer_v2(ctypes.byref(init), message, _MESSAGE)
         if not self._handle:
             raise RuntimeError(message.value.decode(errors="replace"))
-        _freed_with(self, _quick().llg_free_tokenizer, self._handle)
+        _freed_with(self, _slow().llg_free_tokenizer, self._handle)
 
     def matcher(self, grammars: Sequence[Mapping[str, str]]) -> Matcher:
         """A matcher at the beginning of the first of these grammars.
@@ -201,7 +204,13 @@ def _declared(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
 
     library = kind(_lib.__file__)
     for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(library, name)
+        try:
+            function = getattr(library, name)
+        except AttributeError:
+            raise UnavailableError(
+                f"[structured] llguidance {version('llguidance')} has no function {name!r} in its "
+                "library; install llguidance 1.9.1."
+            ) from None
         function.restype, function.argtypes = result, arguments
     return library
 
