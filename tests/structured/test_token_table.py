@@ -36,8 +36,11 @@ def letters(text: str) -> list[int]:
 def test_the_loop_turns_while_the_table_is_made() -> None:
     TokenTable([b"a", b""], (), letters)  # loads the library
 
+    kept: list[Tokenizer] = []  # to free one holds the GIL for 20 ms
+
     def making() -> Awaitable[object]:
-        return asyncio.to_thread(matchers_of, large(), ())
+        kept.append(large())
+        return asyncio.to_thread(matchers_of, kept[-1], ())
 
     expect_turns(making)
 
