@@ -143,8 +143,8 @@ def test_out_of_memory_while_loading(tmp_path: Path) -> None:
         said = expect(provider, ErrorCode.OUT_OF_MEMORY, True, ask(provider, large))
     assert said.startswith(f"[mlx] {str(large)!r} needs 2")
     assert said.endswith(
-        f" MB of memory and models may take {limit / 1e6:.0f} MB; allow them more, or take a smaller "
-        "model."
+        f" MB of memory and models may take {limit / 1e6:.0f} MB; allow them more, or take a "
+        "smaller model."
     )
 
 
