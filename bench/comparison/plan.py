@@ -44,7 +44,7 @@ QUICK: dict[str, tuple[Case, ...]] = {
         START,
         SHORT,
         MIDDLE,
-        replace(LONG, rounds=2, wide=False),
+        replace(LONG, rounds=1, wide=False),
     ),
 }
 FULL: dict[str, tuple[Case, ...]] = {
