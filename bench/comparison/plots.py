@@ -48,7 +48,7 @@ def plot(rows: Sequence[Row], folder: Path) -> list[Path]:
         found = [one for one in every if one.measure.title == title and one.case in cases]
         if not found:
             continue
-        figure, axes = pyplot.subplots(figsize=(max(6.0, 1.6 * len(found) + 2), 4), dpi=120)
+        figure, axes = pyplot.subplots(figsize=(max(6.0, 1.6 * len(found) + 2), 4.5), dpi=120)
         _bars(axes, found, limits if name == "decode" else {})
         axes.set_ylabel(axis)
         machine = rows[-1].machine
@@ -93,4 +93,5 @@ def _bars(
                 )
     axes.set_xticks(range(len(found)), [f"{one.geometry}\n{one.case}" for one in found], fontsize=8)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7)
+    # below: above the bars stand the limits
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
