@@ -79,7 +79,7 @@ def provenance(row: Row) -> str:
     where = [machine["processor"], f"{machine['cores']} cores", machine["system"]]
     if machine["gpu"]:
         where.append(machine["gpu"])
-    packages = ", ".join(f"{name} {version}" for name, version in row.versions.items())
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(row.versions.items()))
     variables = "".join(f", {name}={value}" for name, value in row.environment.items())
     return (
         f"{', '.join(where)}; {row.job['threads']} threads, on {row.device}; commit {row.commit}, "
