@@ -129,6 +129,15 @@ int main(int argc, char** argv) {
       100.0 * (bytes + kv) / step / bandwidth);
   struct rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("MLX: %.0f MB at most; cache %.0f MB\n", megabytes(mx::get_peak_memory()),
-              megabytes(cache.bytes()));
+#if defined(__APPLE__)
+  constexpr double kUnit = 1;
+#else
+  constexpr double kUnit = 1024;
+#endif
+  const double resident = kUnit * static_cast<double>(usage.ru_maxrss);
+  // the files are mapped twice: by the model, and to measure the bandwidth
+  const double beside = resident - 2 * bytes - static_cast<double>(cache.bytes());
+  std::printf(
+      "MLX: %.0f MB at most; cache %.0f MB; resident beside files and cache: %.0f MB at most\n",
+      megabytes(mx::get_peak_memory()), megabytes(cache.bytes()), beside / 1e6);
 }
