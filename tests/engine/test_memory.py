@@ -32,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def roomy(folder: Path) -> Iterator[Engine]:
     gc.collect()  # engines that the tracebacks of earlier tests hold
     with Engine.load(folder) as engine:
+        forget_all_kept(engine)  # engines of other tests would give it up when memory runs out
         answer(engine, ids(3), 1)  # what is made once is made
         yield engine
 
