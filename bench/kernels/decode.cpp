@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   }
   const int context = number(2, 16);
   const int tokens = number(3, 32);
-  const int chunk = number(4, 512);
+  const int chunk = number(4, 256);  // as the engine does
   mx::set_default_device(mx::Device::cpu);
   const auto model = model::Model::load(argv[1]);
   model::Cache cache = model->make_cache(context + tokens);

@@ -26,7 +26,7 @@ struct Sequence {
   std::size_t bytes() const;
 };
 
-/// A pass of fewer rows may be computed by other kernels, which round otherwise. No part of a
+/// A pass of fewer rows may be computed by other kernels, which sum in another order. No part of a
 /// prompt is run in so few, so that what is kept of it is what running it again would give, to the
 /// bit.
 constexpr int kBulkRows = 9;

@@ -3,8 +3,8 @@
 namespace convergio::kernels {
 
 /// True where activations, keys and values stay float32 everywhere: CONVERGIO_MLX_EXACT=1 (0 or
-/// nothing: where 8-bit activations are faster, a matmul of many rows uses them, and a KV cache is
-/// float16; anything else throws std::invalid_argument). Read once.
+/// nothing: where activations of 16 bits are faster, matmuls use them, and a KV cache is float16;
+/// anything else throws std::invalid_argument). Read once.
 bool exact();
 
 /// For tests: one or the other from now on.

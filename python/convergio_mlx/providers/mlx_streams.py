@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
@@ -11,48 +11,41 @@ if TYPE_CHECKING:
     from convergio_mlx.providers.models import Lease, Models
 
 
-class MlxStream:
+Events = TypeVar("Events", bound="EventStream | AsyncEventStream")
+
+
+class _Leased(Generic[Events]):
     """An answer of an engine, which stays loaded for it."""
 
-    def __init__(self, lease: Lease, events: EventStream) -> None:
+    def __init__(self, lease: Lease, events: Events) -> None:
         """Takes an answer under way, and what its engine stays loaded by."""
         self._lease = lease
         self._events = events
+
+    def cancel(self) -> None:
+        """Ends it soon; from any thread."""
+        self._events.cancel()
+
+    def close(self) -> None:
+        """Ends it, and lets go of the engine."""
+        self._events.cancel()
+        self._lease.release()
+
+
+class MlxStream(_Leased["EventStream"]):
+    """For threads."""
 
     def __next__(self) -> Event:
         """The next event."""
         return next(self._events)
 
-    def cancel(self) -> None:
-        """Ends it soon; from any thread."""
-        self._events.cancel()
 
-    def close(self) -> None:
-        """Ends it, and lets go of the engine."""
-        self._events.cancel()
-        self._lease.release()
-
-
-class AsyncMlxStream:
-    """An answer of an engine, which stays loaded for it; for asyncio."""
-
-    def __init__(self, lease: Lease, events: AsyncEventStream) -> None:
-        """Takes an answer under way, and what its engine stays loaded by."""
-        self._lease = lease
-        self._events = events
+class AsyncMlxStream(_Leased["AsyncEventStream"]):
+    """For asyncio."""
 
     async def __anext__(self) -> Event:
         """The next event."""
         return await anext(self._events)
-
-    def cancel(self) -> None:
-        """Ends it soon; from any thread."""
-        self._events.cancel()
-
-    def close(self) -> None:
-        """Ends it, and lets go of the engine."""
-        self._events.cancel()
-        self._lease.release()
 
 
 async def acquired(models: Models, model: str) -> Lease:

@@ -19,6 +19,13 @@ mx::array random(const mx::Shape& shape, std::uint64_t seed, mx::Dtype dtype) {
   return a;
 }
 
+mx::array by_mlx(const std::function<mx::array()>& op) {
+  const With off(Isa::Off);
+  mx::array y = op();
+  mx::eval(y);
+  return y;
+}
+
 mx::array misaligned(const mx::array& a) {
   mx::array whole = mx::contiguous(a);
   mx::eval(whole);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ class With {
  private:
   Isa before_;
 };
+
+/// What MLX's own ops make of `op`.
+mx::array by_mlx(const std::function<mx::array()>& op);
 
 /// Normal numbers, the same for the same seed.
 mx::array random(const mx::Shape& shape, std::uint64_t seed, mx::Dtype dtype = mx::float32);

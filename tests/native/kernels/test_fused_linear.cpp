@@ -14,18 +14,13 @@ namespace convergio::kernels::testing {
 
 namespace {
 
-constexpr int kCols = 1152;  // past a block of the 8-bit kernel, and a part of one
+constexpr int kCols = 1152;  // past a block of the kernel of many rows, and a part of one
 
 using Op = std::function<mx::array()>;
 
 /// `op` on every instruction set against MLX's ops, with activations in float32 and rounded.
 void against_mlx(const std::string& what, int n, float size, const Op& op) {
-  mx::array wanted(0);
-  {
-    const With off(Isa::Off);
-    wanted = op();
-    mx::eval(wanted);
-  }
+  const mx::array wanted = by_mlx(op);
   for (const Isa isa : available_isas()) {
     const With set(isa);
     for (const bool all_float : {true, false}) {

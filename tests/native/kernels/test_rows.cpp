@@ -14,12 +14,7 @@ namespace {
 
 /// An op on every instruction set against the same op through MLX.
 void against_mlx(const std::string& what, float tolerance, const std::function<mx::array()>& op) {
-  mx::array wanted(0.0F);
-  {
-    const With off(Isa::Off);
-    wanted = op();
-    mx::eval(wanted);
-  }
+  const mx::array wanted = by_mlx(op);
   for (const Isa isa : available_isas()) {
     const With set(isa);
     check_close(op(), wanted, tolerance, std::string(isa_name(isa)) + ": " + what);
