@@ -1,15 +1,16 @@
 // Attention of some query rows over a range of keys, one block of keys at a time, with the softmax
 // carried along (Milakov and Gimelshein 2018; Dao et al. 2022), so that scores are never kept.
 // The query heads of one KV head, and several positions, are taken together: rows of a small
-// matrix. A block of keys is turned so that its keys are lanes.
+// matrix. For many rows a block of keys is turned so that its keys are lanes.
 
 constexpr int kBlockKeys = static_cast<int>(kAttentionKeys);
 constexpr float kNever = -__builtin_inff();
 
-/// c (kRows, kVectors · kLanes) = or += a (kRows, depth) · b (depth, kVectors · kLanes).
-template <int kRows, int kVectors>
-CONVERGIO_INLINE void product_tile(const float* a, std::int64_t a_stride, const float* b,
-                                   std::int64_t b_stride, std::int64_t depth, float* c,
+/// c (kRows, kVectors · kLanes) = or += a (kRows, depth) · b (depth, kVectors · kLanes). kAhead: b
+/// goes on beyond this block, and comes from memory.
+template <Type kType, bool kAhead, int kRows, int kVectors>
+CONVERGIO_INLINE void product_tile(const float* a, std::int64_t a_stride, const std::uint8_t* b,
+                                   std::int64_t b_bytes, std::int64_t depth, float* c,
                                    std::int64_t c_stride, bool add) {
   V acc[kRows][kVectors];
   for (int i = 0; i < kRows; ++i) {
@@ -18,9 +19,12 @@ CONVERGIO_INLINE void product_tile(const float* a, std::int64_t a_stride, const 
     }
   }
   for (std::int64_t k = 0; k < depth; ++k) {
+    if constexpr (kAhead) {
+      ask_ahead(b + k * b_bytes, b_bytes, kVectors * kLanes * type_bytes(kType));
+    }
     V bk[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      bk[v] = load(b + k * b_stride + v * kLanes);
+      bk[v] = load_as<kType>(b + k * b_bytes + v * kLanes * type_bytes(kType));
     }
     for (int i = 0; i < kRows; ++i) {
       const V aik = splat(a[i * a_stride + k]);
@@ -36,45 +40,57 @@ CONVERGIO_INLINE void product_tile(const float* a, std::int64_t a_stride, const 
   }
 }
 
-template <int kRows>
-CONVERGIO_INLINE void product_rows(const float* a, std::int64_t a_stride, const float* b,
-                                   std::int64_t b_stride, std::int64_t depth, float* c,
+template <Type kType, bool kAhead, int kRows>
+CONVERGIO_INLINE void product_rows(const float* a, std::int64_t a_stride, const std::uint8_t* b,
+                                   std::int64_t b_bytes, std::int64_t depth, float* c,
                                    std::int64_t c_stride, int width, bool add) {
   constexpr int kVectors = kLanes == 8 ? 2 : 4;
   int j = 0;
   for (; j + kVectors * kLanes <= width; j += kVectors * kLanes) {
-    product_tile<kRows, kVectors>(a, a_stride, b + j, b_stride, depth, c + j, c_stride, add);
+    product_tile<kType, kAhead, kRows, kVectors>(a, a_stride, b + j * type_bytes(kType), b_bytes,
+                                                 depth, c + j, c_stride, add);
   }
   for (; j < width; j += kLanes) {
-    product_tile<kRows, 1>(a, a_stride, b + j, b_stride, depth, c + j, c_stride, add);
+    product_tile<kType, kAhead, kRows, 1>(a, a_stride, b + j * type_bytes(kType), b_bytes, depth,
+                                          c + j, c_stride, add);
   }
 }
 
+/// Rows kRows at a time, as long as there are so many.
+template <Type kType, bool kAhead, int kRows>
+CONVERGIO_INLINE std::int64_t product_by(std::int64_t from, std::int64_t rows, const float* a,
+                                         std::int64_t a_stride, const std::uint8_t* b,
+                                         std::int64_t b_bytes, std::int64_t depth, float* c,
+                                         std::int64_t c_stride, int width, bool add) {
+  for (; from + kRows <= rows; from += kRows) {
+    product_rows<kType, kAhead, kRows>(a + from * a_stride, a_stride, b, b_bytes, depth,
+                                       c + from * c_stride, c_stride, width, add);
+  }
+  return from;
+}
+
 /// `width` is a multiple of kLanes.
-static void product(std::int64_t rows, const float* a, std::int64_t a_stride, const float* b,
-                    std::int64_t b_stride, std::int64_t depth, float* c, std::int64_t c_stride,
+template <Type kType, bool kAhead>
+static void product(std::int64_t rows, const float* a, std::int64_t a_stride, const std::uint8_t* b,
+                    std::int64_t b_bytes, std::int64_t depth, float* c, std::int64_t c_stride,
                     int width, bool add) {
-  constexpr int kRows = 5;
   std::int64_t i = 0;
-  for (; i + kRows <= rows; i += kRows) {
-    product_rows<kRows>(a + i * a_stride, a_stride, b, b_stride, depth, c + i * c_stride, c_stride,
-                        width, add);
-  }
-  for (; i + 2 <= rows; i += 2) {
-    product_rows<2>(a + i * a_stride, a_stride, b, b_stride, depth, c + i * c_stride, c_stride,
-                    width, add);
-  }
-  if (i < rows) {
-    product_rows<1>(a + i * a_stride, a_stride, b, b_stride, depth, c + i * c_stride, c_stride,
-                    width, add);
-  }
+  i = product_by<kType, kAhead, 5>(i, rows, a, a_stride, b, b_bytes, depth, c, c_stride, width,
+                                   add);
+  i = product_by<kType, kAhead, 4>(i, rows, a, a_stride, b, b_bytes, depth, c, c_stride, width,
+                                   add);
+  i = product_by<kType, kAhead, 2>(i, rows, a, a_stride, b, b_bytes, depth, c, c_stride, width,
+                                   add);
+  i = product_by<kType, kAhead, 3>(i, rows, a, a_stride, b, b_bytes, depth, c, c_stride, width,
+                                   add);
+  product_by<kType, kAhead, 1>(i, rows, a, a_stride, b, b_bytes, depth, c, c_stride, width, add);
 }
 
 /// `count` keys of head_dim numbers to (head_dim, kBlockKeys) floats, zero past `count`.
 template <Type kType>
 CONVERGIO_INLINE void turn_keys(const std::uint8_t* keys, std::int64_t stride_bytes,
                                 std::int64_t count, std::int64_t head_dim, float* out) {
-  constexpr std::int64_t kSize = kType == Type::F32 ? 4 : 2;
+  constexpr std::int64_t kSize = type_bytes(kType);
   for (std::int64_t j = 0; j < kBlockKeys; j += kLanes) {
     for (std::int64_t d = 0; d < head_dim; d += kLanes) {
       const int dims = static_cast<int>(head_dim - d < kLanes ? head_dim - d : kLanes);
@@ -95,31 +111,12 @@ template <Type kType>
 CONVERGIO_INLINE void widen_rows(const std::uint8_t* rows, std::int64_t stride_bytes,
                                  std::int64_t count, std::int64_t width, std::int64_t padded,
                                  float* out) {
-  constexpr std::int64_t kSize = kType == Type::F32 ? 4 : 2;
+  constexpr std::int64_t kSize = type_bytes(kType);
   for (std::int64_t i = 0; i < count; ++i) {
     for (std::int64_t d = 0; d < padded; d += kLanes) {
       const int dims = static_cast<int>(width - d < kLanes ? width - d : kLanes);
       store(out + i * padded + d, load_as<kType>(rows + i * stride_bytes + d * kSize, dims));
     }
-  }
-}
-
-CONVERGIO_INLINE void read_block(const KeysOrValues& keys, const KeysOrValues& values,
-                                 std::int64_t head, std::int64_t from, std::int64_t count,
-                                 std::int64_t head_dim, std::int64_t padded, float* turned,
-                                 float* widened) {
-  const std::uint8_t* k = keys.data + head * keys.head_bytes + from * keys.row_bytes;
-  const std::uint8_t* v = values.data + head * values.head_bytes + from * values.row_bytes;
-  switch (keys.type) {
-    case Type::F16:
-      turn_keys<Type::F16>(k, keys.row_bytes, count, head_dim, turned);
-      return widen_rows<Type::F16>(v, values.row_bytes, count, head_dim, padded, widened);
-    case Type::Bf16:
-      turn_keys<Type::Bf16>(k, keys.row_bytes, count, head_dim, turned);
-      return widen_rows<Type::Bf16>(v, values.row_bytes, count, head_dim, padded, widened);
-    default:
-      turn_keys<Type::F32>(k, keys.row_bytes, count, head_dim, turned);
-      return widen_rows<Type::F32>(v, values.row_bytes, count, head_dim, padded, widened);
   }
 }
 
@@ -168,17 +165,21 @@ CONVERGIO_INLINE void soften(float* scores, std::int64_t first, std::int64_t las
   total += sum(sums);
 }
 
-/// Rows [piece.begin, piece.end) of positions, all query heads of KV head `head`, keys
-/// [piece.from, piece.to). Writes the mix of values of each row, not yet divided by its sum, and
-/// the maximum and the sum: (positions · group, attention_row()) floats at piece.out.
-static void attend(const Attention& a, const AttentionPiece& piece) {
+CONVERGIO_INLINE const std::uint8_t* row_of(const KeysOrValues& cache, std::int64_t head,
+                                            std::int64_t row) {
+  return cache.data + head * cache.head_bytes + row * cache.row_bytes;
+}
+
+template <Type kType>
+static void attend_as(const Attention& a, const AttentionPiece& piece) {
   const std::int64_t group = a.heads / a.kv_heads;
   const std::int64_t rows = (piece.end - piece.begin) * group;
   const std::int64_t padded = attention_width(a.head_dim);
+  const bool direct = rows <= kDirectRows && a.head_dim % kLanes == 0;
   float* q = piece.work;
   float* scores = q + rows * a.head_dim;
-  float* turned = scores + rows * kBlockKeys;
-  float* widened = turned + kBlockKeys * a.head_dim;
+  float* block = scores + rows * kBlockKeys;  // of keys, and then of values
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(block);
   const std::int64_t out_stride = attention_row(a.head_dim);
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t head = piece.head * group + r % group;
@@ -195,9 +196,15 @@ static void attend(const Attention& a, const AttentionPiece& piece) {
   }
   for (std::int64_t from = piece.from; from < piece.to; from += kBlockKeys) {
     const std::int64_t count = piece.to - from < kBlockKeys ? piece.to - from : kBlockKeys;
-    read_block(a.keys, a.values, piece.head, from, count, a.head_dim, padded, turned, widened);
-    product(rows, q, a.head_dim, turned, kBlockKeys, a.head_dim, scores, kBlockKeys, kBlockKeys,
-            false);
+    const std::uint8_t* keys = row_of(a.keys, piece.head, from);
+    const std::uint8_t* values = row_of(a.values, piece.head, from);
+    if (direct) {
+      score<kType>(rows, q, a.head_dim, keys, a.keys.row_bytes, count, scores);
+    } else {
+      turn_keys<kType>(keys, a.keys.row_bytes, count, a.head_dim, block);
+      product<Type::F32, false>(rows, q, a.head_dim, bytes, kBlockKeys * 4, a.head_dim, scores,
+                                kBlockKeys, kBlockKeys, false);
+    }
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t at = a.m - a.n + piece.begin + r / group;  // the query's own key
       const std::int64_t oldest = a.window > 0 && at >= a.window ? at - a.window + 1 : 0;
@@ -207,7 +214,27 @@ static void attend(const Attention& a, const AttentionPiece& piece) {
       soften(scores + r * kBlockKeys, first < kBlockKeys ? first : kBlockKeys, last > 0 ? last : 0,
              a.softcap, out[padded], out[padded + 1], out, padded);
     }
-    product(rows, scores, kBlockKeys, widened, padded, count, piece.out, out_stride,
-            static_cast<int>(padded), true);
+    if (direct) {
+      product<kType, true>(rows, scores, kBlockKeys, values, a.values.row_bytes, count, piece.out,
+                           out_stride, static_cast<int>(a.head_dim), true);
+    } else {
+      widen_rows<kType>(values, a.values.row_bytes, count, a.head_dim, padded, block);
+      product<Type::F32, false>(rows, scores, kBlockKeys, bytes, padded * 4, count, piece.out,
+                                out_stride, static_cast<int>(padded), true);
+    }
+  }
+}
+
+/// Rows [piece.begin, piece.end) of positions, all query heads of KV head `head`, keys
+/// [piece.from, piece.to). Writes the mix of values of each row, not yet divided by its sum, and
+/// the maximum and the sum: (positions · group, attention_row()) floats at piece.out.
+static void attend(const Attention& a, const AttentionPiece& piece) {
+  switch (a.keys.type) {
+    case Type::F16:
+      return attend_as<Type::F16>(a, piece);
+    case Type::Bf16:
+      return attend_as<Type::Bf16>(a, piece);
+    default:
+      return attend_as<Type::F32>(a, piece);
   }
 }

@@ -9,6 +9,7 @@
 #include "kernels/matmul.inl.h"
 #include "kernels/math.inl.h"
 #include "kernels/rows.inl.h"
+#include "kernels/attention_direct.inl.h"
 #include "kernels/attention.inl.h"
 // clang-format on
 

@@ -98,7 +98,7 @@ CONVERGIO_INLINE void dequantize_columns(const Weights& w, const std::uint8_t* p
 
 template <Type kType>
 CONVERGIO_INLINE void widen_columns(const std::uint8_t* p, std::int64_t count, float* out) {
-  constexpr std::int64_t kSize = kType == Type::F32 ? 4 : 2;
+  constexpr std::int64_t kSize = type_bytes(kType);
   std::int64_t k = 0;
   for (; k + kLanes <= count; k += kLanes) {
     store(out + k, load_as<kType>(p + k * kSize));

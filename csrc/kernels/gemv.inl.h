@@ -43,7 +43,7 @@ CONVERGIO_INLINE void gemv_row(const Weights& w, const std::uint8_t* p, std::int
 template <Type kType, int kRows>
 CONVERGIO_INLINE void dense_row(const std::uint8_t* p, std::int64_t cols, const float* x,
                                 std::int64_t x_stride, float* y, std::int64_t y_stride) {
-  constexpr std::int64_t kSize = kType == Type::F32 ? 4 : 2;
+  constexpr std::int64_t kSize = type_bytes(kType);
   constexpr int kSums = kRows > 2 ? 1 : 4;
   V acc[kRows][kSums];
   for (int i = 0; i < kRows; ++i) {

@@ -42,14 +42,14 @@ CONVERGIO_INLINE V scales_of(const Weights& w, std::int64_t first, int n) {
     return w.format == Format::Nvfp4 ? load_e4m3(w.scales + first, n)
                                      : load_e8m0(w.scales + first, n);
   }
-  return load_any(w.type, w.scales + first * (w.type == Type::F32 ? 4 : 2), n);
+  return load_any(w.type, w.scales + first * type_bytes(w.type), n);
 }
 
 CONVERGIO_INLINE V biases_of(const Weights& w, std::int64_t first, int n) {
   if (w.type == Type::U8) {
     return splat(0.0F);
   }
-  return load_any(w.type, w.biases + first * (w.type == Type::F32 ? 4 : 2), n);
+  return load_any(w.type, w.biases + first * type_bytes(w.type), n);
 }
 
 /// Those of `count` <= kGroupsAtOnce groups, zero past them.

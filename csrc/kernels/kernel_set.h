@@ -13,6 +13,11 @@ namespace convergio::kernels {
 /// The type of a number in memory, at any alignment.
 enum class Type : std::uint8_t { F32, F16, Bf16, U8 };
 
+/// The bytes of a number.
+constexpr std::int64_t type_bytes(Type type) {
+  return type == Type::F32 ? 4 : type == Type::U8 ? 1 : 2;
+}
+
 /// A matrix of `rows` outputs by `cols` inputs, rows one after another.
 struct Weights {
   const std::uint8_t* data;
@@ -29,15 +34,13 @@ struct Weights {
 /// The bytes of one row of `w.data`.
 constexpr std::int64_t row_bytes(const Weights& w) {
   if (w.format == Format::Dense) {
-    return w.cols * (w.type == Type::F32 ? 4 : 2);
+    return w.cols * type_bytes(w.type);
   }
   return w.cols * w.bits / 8;
 }
 
 /// The bytes of a group's scale, and of its bias.
-constexpr std::int64_t group_bytes(const Weights& w) {
-  return w.type == Type::U8 ? 1 : w.type == Type::F32 ? 4 : 2;
-}
+constexpr std::int64_t group_bytes(const Weights& w) { return type_bytes(w.type); }
 
 /// y = x · Wᵀ for the outputs [begin, end): x is (n, cols), strides in floats, y[0] the first row's
 /// output `begin`.
@@ -97,7 +100,7 @@ constexpr std::int64_t attention_row(std::int64_t head_dim) {
 }
 constexpr std::int64_t kAttentionKeys = 64;  ///< keys taken at a time
 constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t head_dim) {
-  return rows * (head_dim + kAttentionKeys) + 2 * kAttentionKeys * attention_width(head_dim) + 16;
+  return rows * (head_dim + kAttentionKeys) + kAttentionKeys * attention_width(head_dim) + 16;
 }
 
 /// A few rows of x: each weight is unpacked once for up to four of them.

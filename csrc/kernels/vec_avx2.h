@@ -55,6 +55,12 @@ CONVERGIO_INLINE void transpose(V* r) {
     r[i] = t[i];
   }
 }
+CONVERGIO_INLINE V sums_of(const V* v) {
+  // four rows each: of the low halves, then of the high ones
+  const V a = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+  const V b = _mm256_hadd_ps(_mm256_hadd_ps(v[4], v[5]), _mm256_hadd_ps(v[6], v[7]));
+  return _mm256_permute2f128_ps(a, b, 0x20) + _mm256_permute2f128_ps(a, b, 0x31);
+}
 CONVERGIO_INLINE V round_even(V v) {
   return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

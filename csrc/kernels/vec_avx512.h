@@ -56,6 +56,20 @@ CONVERGIO_INLINE void transpose(V* v) {
     v[12 + j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(b, d, 0xdd));
   }
 }
+CONVERGIO_INLINE V sums_of(const V* v) {
+  V quarters[4];  // of rows 4i … 4i + 3, four times: once for each 128 bits
+  for (int i = 0; i < 4; ++i) {
+    const V* r = v + 4 * i;
+    const V a = _mm512_unpacklo_ps(r[0], r[1]) + _mm512_unpackhi_ps(r[0], r[1]);
+    const V b = _mm512_unpacklo_ps(r[2], r[3]) + _mm512_unpackhi_ps(r[2], r[3]);
+    quarters[i] = _mm512_shuffle_ps(a, b, 0x44) + _mm512_shuffle_ps(a, b, 0xee);
+  }
+  const V a = _mm512_shuffle_f32x4(quarters[0], quarters[1], 0x88) +
+              _mm512_shuffle_f32x4(quarters[0], quarters[1], 0xdd);
+  const V b = _mm512_shuffle_f32x4(quarters[2], quarters[3], 0x88) +
+              _mm512_shuffle_f32x4(quarters[2], quarters[3], 0xdd);
+  return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
+}
 CONVERGIO_INLINE V round_even(V v) {
   return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -45,6 +45,9 @@ CONVERGIO_INLINE void transpose(V* r) {
   r[2] = vzip1q_f32(b, d);
   r[3] = vzip2q_f32(b, d);
 }
+CONVERGIO_INLINE V sums_of(const V* v) {
+  return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
+}
 CONVERGIO_INLINE V round_even(V v) { return vrndnq_f32(v); }
 CONVERGIO_INLINE V exp2i(V n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));

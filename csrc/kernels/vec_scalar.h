@@ -2,7 +2,7 @@
 // Included once, inside a namespace of its own. Each vec_*.h gives the same names:
 //   V, kLanes            a vector of floats and how many it holds
 //   load, store, splat   also for the first n lanes only: load(p, n) (zero in the others)
-//   load_f16 … store_bf16, fma(a, b, c) = a · b + c, sum, vmax, largest, exp2i, round_even
+//   load_f16 … store_bf16, fma(a, b, c) = a · b + c, sum, sums_of, vmax, largest, exp2i, round_even
 //   unpack<bits>(p, out) 32 packed numbers as floats, linear order (may read kOverread past them)
 //   unpack16_e2m1, unpack_e4m3   16 4-bit floats, 32 8-bit floats
 //   Words, field_of, e2m1_field, repeat   packed words, for packed.inl.h
@@ -35,6 +35,8 @@ CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
   return x < limit ? then : otherwise;
 }
 CONVERGIO_INLINE void transpose(V*) {}
+/// The sums of kLanes vectors.
+CONVERGIO_INLINE V sums_of(const V* v) { return *v; }
 CONVERGIO_INLINE V round_even(V v) { return __builtin_rintf(v); }
 
 CONVERGIO_INLINE float float_of(std::uint32_t bits) {

@@ -77,6 +77,20 @@ TEST(attention_reads_half_precision) {
   }
 }
 
+TEST(attention_of_few_rows_takes_the_cache_as_it_is) {
+  for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
+    for (int group = 1; group <= 9; ++group) {
+      for (const int head_dim : {16, 80, 128}) {
+        for (const int m : {1, 15, 64, 79, 130}) {
+          against_mlx({1, m, 2 * group, 2, head_dim}, {.scale = 0.2F}, dtype);
+        }
+      }
+    }
+    against_mlx({3, 200, 4, 2, 64}, {.scale = 0.2F, .window = 70}, dtype);
+    against_mlx({1, 200, 6, 2, 64}, {.scale = 1.0F, .softcap = 5.0F, .window = 70}, dtype);
+  }
+}
+
 TEST(attention_splits_long_contexts_over_keys) {
   against_mlx({1, 4099, 2, 1, 64}, {.scale = 0.2F});
   against_mlx({2, 4099, 2, 1, 64}, {.scale = 0.2F, .window = 3000});
