@@ -8,6 +8,7 @@
 
 #include "engine/device_sampler.h"
 #include "engine/failure.h"
+#include "kernels/primitive.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
 #include "mlx/stream.h"
@@ -194,6 +195,10 @@ void Generation::advance() {
   const auto from = tokens().begin() + cache().length();
   const auto missing = static_cast<int>(tokens().end() - from);
   const int n = next_chunk(missing);
+  std::optional<kernels::Eager> eager;
+  if (n < missing || !request_->constraint()) {  // which works while the last is computed
+    eager.emplace();
+  }
   const mx::array hidden = pass(mx::array(from, {n}, mx::int32), n > 1);
   if (std::ranges::find(marks_, cache().length()) != marks_.end()) {
     sequence_->mark();
@@ -297,7 +302,7 @@ Sample Generation::sample(const mx::array& logits, const TokenMask* allowed) {
     const mx::array left = allowed == nullptr ? logits : masked(logits, *allowed);
     return read(sample_on_device(left, options_.sampling, step));
   }
-  mx::array row = mx::astype(mx::reshape(logits, {-1}), mx::float32);
+  mx::array row = mx::astype(logits, mx::float32);
   mx::eval(row);
   return sampler_.sample({row.data<float>(), row.size()}, allowed);
 }

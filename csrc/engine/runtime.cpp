@@ -15,6 +15,7 @@
 #include "engine/failure.h"
 #include "kernels/bandwidth.h"
 #include "kernels/isa.h"
+#include "kernels/primitive.h"
 #include "mlx/device.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
@@ -176,6 +177,7 @@ std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
   const auto vocab = static_cast<std::size_t>(model.vocab_size());
   return on_worker(
       [&] {
+        const kernels::Eager eager;
         std::vector<float> rows;
         rows.reserve(tokens.size() * vocab);
         const auto count = static_cast<int>(tokens.size());

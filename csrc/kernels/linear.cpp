@@ -11,6 +11,7 @@
 #include "kernels/pool.h"
 #include "kernels/precision.h"
 #include "kernels/primitive.h"
+#include "kernels/view.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -153,11 +154,10 @@ bool alike(const std::vector<Linear>& linears) {
 
 /// One op of matrices that are alike: `width` outputs a row.
 mx::array linear_op(const char* name, const mx::array& x, const std::vector<Linear>& linears,
-                    int width, const std::optional<mx::array>& onto,
-                    std::optional<Activation> gate) {
+                    int width, std::optional<mx::array> onto, std::optional<Activation> gate) {
   std::vector<mx::array> inputs{x};
   if (onto) {
-    inputs.push_back(*onto);
+    inputs.push_back(*std::move(onto));
   }
   struct Place {
     Weights layout;
@@ -215,11 +215,11 @@ mx::array linear(const mx::array& x, const Linear& linear) {
   return linear_op("linear", x, {linear}, linear.weight.rows, std::nullopt, std::nullopt);
 }
 
-mx::array linear_onto(const mx::array& onto, const mx::array& x, const Linear& linear) {
+mx::array linear_onto(mx::array onto, const mx::array& x, const Linear& linear) {
   if (!own_kernels(x) || onto.dtype() != mx::float32 || !known(linear.weight)) {
     return mx::add(onto, mlx_linear(x, linear));
   }
-  return linear_op("linear_onto", x, {linear}, linear.weight.rows, onto, std::nullopt);
+  return linear_op("linear_onto", x, {linear}, linear.weight.rows, std::move(onto), std::nullopt);
 }
 
 std::vector<mx::array> linears(const mx::array& x, const std::vector<Linear>& all) {
@@ -237,7 +237,7 @@ std::vector<mx::array> linears(const mx::array& x, const std::vector<Linear>& al
     ends.push_back(width);
   }
   ends.pop_back();
-  return mx::split(linear_op("linears", x, all, width, std::nullopt, std::nullopt), ends, 1);
+  return split_columns(linear_op("linears", x, all, width, std::nullopt, std::nullopt), ends);
 }
 
 mx::array gated_linear(const mx::array& x, const std::vector<Linear>& gate_up,

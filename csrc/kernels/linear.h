@@ -18,7 +18,7 @@ struct Linear {
 mx::array linear(const mx::array& x, const Linear& linear);
 
 /// onto + x · Wᵀ + bias, `onto` (n, rows): the end of a residual branch.
-mx::array linear_onto(const mx::array& onto, const mx::array& x, const Linear& linear);
+mx::array linear_onto(mx::array onto, const mx::array& x, const Linear& linear);
 
 /// The same x through each.
 std::vector<mx::array> linears(const mx::array& x, const std::vector<Linear>& all);

@@ -1,9 +1,11 @@
 #include "model/attention.h"
 
+#include <utility>
+
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
-#include "mlx/ops.h"
+#include "kernels/view.h"
 
 namespace convergio::model {
 
@@ -32,7 +34,7 @@ Attention::Attention(Weights& weights, const arch::ModelSpec& spec, const arch::
 std::vector<mx::array> Attention::project(const mx::array& x) const {
   if (qkv_.size() == 1) {
     const int q = heads_ * head_dim_;
-    return mx::split(kernels::linear(x, qkv_[0]), mx::Shape{q, q + kv_heads_ * head_dim_}, 1);
+    return kernels::split_columns(kernels::linear(x, qkv_[0]), {q, q + kv_heads_ * head_dim_});
   }
   return kernels::linears(x, qkv_);
 }
@@ -42,7 +44,7 @@ mx::array Attention::shape_heads(const mx::array& x, int heads,
                                  const std::optional<mx::array>& norm, const Cache& cache) const {
   const bool norm_each_head = norm && norm->shape(0) == head_dim_;
   mx::array y = norm && !norm_each_head ? kernels::rms_norm(x, *norm, norm_eps_) : x;
-  y = mx::reshape(y, {x.shape(0), heads, head_dim_});
+  y = kernels::heads_of(y, heads);
   if (norm_each_head) {
     y = kernels::rms_norm(y, *norm, norm_eps_);
   }
@@ -58,7 +60,7 @@ mx::array Attention::mix(const mx::array& x, Cache& cache, int index) const {
   const std::vector<mx::array> qkv = project(x);
   const mx::array q = shape_heads(qkv[0], heads_, q_norm_, cache);
   const mx::array k = shape_heads(qkv[1], kv_heads_, k_norm_, cache);
-  const mx::array v = mx::reshape(qkv[2], {x.shape(0), kv_heads_, head_dim_});
+  const mx::array v = kernels::heads_of(qkv[2], kv_heads_);
   const auto [keys, values] = cache.layer(index).append(k, v);
   return kernels::attention(q, keys, values, options_);
 }
@@ -67,9 +69,8 @@ mx::array Attention::operator()(const mx::array& x, Cache& cache, int index) con
   return kernels::linear(mix(x, cache, index), o_);
 }
 
-mx::array Attention::onto(const mx::array& onto, const mx::array& x, Cache& cache,
-                          int index) const {
-  return kernels::linear_onto(onto, mix(x, cache, index), o_);
+mx::array Attention::onto(mx::array onto, const mx::array& x, Cache& cache, int index) const {
+  return kernels::linear_onto(std::move(onto), mix(x, cache, index), o_);
 }
 
 }  // namespace convergio::model

@@ -18,7 +18,7 @@ class Attention {
   /// x is (n, hidden_size), normed; its keys and values join layer `index` of the cache.
   mx::array operator()(const mx::array& x, Cache& cache, int index) const;
   /// The same, added to `onto`.
-  mx::array onto(const mx::array& onto, const mx::array& x, Cache& cache, int index) const;
+  mx::array onto(mx::array onto, const mx::array& x, Cache& cache, int index) const;
 
  private:
   mx::array mix(const mx::array& x, Cache& cache, int index) const;

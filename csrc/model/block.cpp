@@ -1,5 +1,7 @@
 #include "model/block.h"
 
+#include <utility>
+
 #include "kernels/norm.h"
 #include "mlx/ops.h"
 
@@ -40,13 +42,14 @@ mx::array Block::join(const mx::array& x, const mx::array& branch) const {
   return mx::add(x, mx::multiply(branch, mx::array(residual_multiplier_, branch.dtype())));
 }
 
-mx::array Block::operator()(const mx::array& x, Cache& cache, int index) const {
-  const mx::array attended = normed(x, attention_in_);
-  const mx::array h = plain(attention_out_)
-                          ? attention_.onto(x, attended, cache, index)
-                          : join(x, normed(attention_(attended, cache, index), attention_out_));
-  const mx::array fed = normed(h, ffn_in_);
-  return plain(ffn_out_) ? ffn_.onto(h, fed) : join(h, normed(ffn_(fed), ffn_out_));
+/// Arrays are let go of as soon as may be: each is memory, where ops are computed at once.
+mx::array Block::operator()(mx::array x, Cache& cache, int index) const {
+  mx::array in = normed(x, attention_in_);
+  x = plain(attention_out_) ? attention_.onto(std::move(x), in, cache, index)
+                            : join(x, normed(attention_(in, cache, index), attention_out_));
+  in = normed(x, ffn_in_);
+  return plain(ffn_out_) ? ffn_.onto(std::move(x), std::move(in))
+                         : join(x, normed(ffn_(in), ffn_out_));
 }
 
 }  // namespace convergio::model

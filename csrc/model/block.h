@@ -15,7 +15,7 @@ class Block {
   Block(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
   /// x is (n, hidden_size); `index` is this layer's place in the cache.
-  mx::array operator()(const mx::array& x, Cache& cache, int index) const;
+  mx::array operator()(mx::array x, Cache& cache, int index) const;
 
  private:
   mx::array normed(const mx::array& x, const std::optional<mx::array>& norm) const;

@@ -7,6 +7,7 @@
 #include "io/error.h"
 #include "kernels/attention.h"
 #include "kernels/primitive.h"
+#include "kernels/view.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -31,10 +32,6 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
   return mx::array(kernels::memory(bytes), shape, dtype);
 }
 
-mx::array rows_of(const mx::array& buffer, int from, int to) {
-  return mx::slice(buffer, {0, from, 0}, {buffer.shape(0), to, buffer.shape(2)});
-}
-
 }  // namespace
 
 LayerCache::LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype)
@@ -50,7 +47,7 @@ void LayerCache::move_rows(int from, int capacity) {
     if (rows_ == from) {
       return fresh;
     }
-    const mx::array kept = rows_of(old, from, rows_);
+    const mx::array kept = kernels::rows_of_heads(old, from, rows_);
     return mx::slice_update(fresh, kept, mx::Shape{0, 0, 0},
                             mx::Shape{old.shape(0), rows_ - from, old.shape(2)});
   };
@@ -89,7 +86,8 @@ std::pair<mx::array, mx::array> LayerCache::append(const mx::array& keys, const 
   keys_ = kernels::kv_append(std::move(keys_), keys, rows_);
   values_ = kernels::kv_append(std::move(values_), values, rows_);
   rows_ += n;
-  return {rows_of(keys_, first, rows_), rows_of(values_, first, rows_)};
+  return {kernels::rows_of_heads(keys_, first, rows_),
+          kernels::rows_of_heads(values_, first, rows_)};
 }
 
 bool LayerCache::rewind(int length) {

@@ -1,6 +1,7 @@
 #include "model/ffn.h"
 
 #include <string>
+#include <utility>
 
 #include "io/error.h"
 #include "io/text.h"
@@ -34,8 +35,9 @@ mx::array FeedForward::operator()(const mx::array& x) const {
   return kernels::linear(kernels::gated_linear(x, gate_up_, activation_), down_);
 }
 
-mx::array FeedForward::onto(const mx::array& onto, const mx::array& x) const {
-  return kernels::linear_onto(onto, kernels::gated_linear(x, gate_up_, activation_), down_);
+mx::array FeedForward::onto(mx::array onto, mx::array x) const {
+  x = kernels::gated_linear(x, gate_up_, activation_);
+  return kernels::linear_onto(std::move(onto), x, down_);
 }
 
 }  // namespace convergio::model

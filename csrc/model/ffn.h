@@ -15,7 +15,7 @@ class FeedForward {
 
   mx::array operator()(const mx::array& x) const;  ///< (n, hidden_size) to the same
   /// The same, added to `onto`.
-  mx::array onto(const mx::array& onto, const mx::array& x) const;
+  mx::array onto(mx::array onto, mx::array x) const;
 
  private:
   std::vector<Linear> gate_up_;  ///< {gate, up} or {gate‖up}

@@ -64,7 +64,7 @@ mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& in
     x = mx::multiply(x, embedding_multiplier_);
   }
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i](x, cache, static_cast<int>(i));
+    x = blocks_[i](std::move(x), cache, static_cast<int>(i));
     if (interrupt) {
       mx::eval(x);
       interrupt();
