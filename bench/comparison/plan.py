@@ -33,7 +33,7 @@ COLD = Case("cold start", 16, 2, warm_up=False, cold=True)
 FEW = Case("few", 4, 3, warm_up=False, rounds=1, wide=False, on_slow=True)
 SHORT = Case("short", 16, 64, second_turn=16, constrained=32)
 MIDDLE = Case("512", 512, 16, second_turn=16)
-LONG = Case("4096", 4096, 32, second_turn=16)
+LONG = Case("4096", 4096, 32, second_turn=16, wide=False)
 LONGEST = Case("16384", 16384, 32, rounds=1, wide=False)
 THIN = Case("thin", 16, 64, wide=False, on_slow=True)
 
@@ -44,19 +44,19 @@ QUICK: dict[str, tuple[Case, ...]] = {
         START,
         SHORT,
         MIDDLE,
-        replace(LONG, rounds=1, wide=False),
+        replace(LONG, rounds=1),
     ),
 }
 FULL: dict[str, tuple[Case, ...]] = {
     "thin-16": (THIN,),
     "llama-3.2-1b": (FEW, START, COLD, SHORT, MIDDLE, LONG, LONGEST),
-    "qwen2.5-1.5b": (START, SHORT, MIDDLE, LONG),
-    "llama-3.2-3b": (START, SHORT, MIDDLE, replace(LONG, rounds=1, wide=False)),
+    "qwen2.5-1.5b": (START, SHORT, MIDDLE, replace(LONG, rounds=1)),
+    "llama-3.2-3b": (START, SHORT, replace(MIDDLE, rounds=2), replace(LONG, rounds=1)),
     "llama-3.1-8b": (
         replace(START, wide=False),
         replace(SHORT, wide=False),
         replace(MIDDLE, rounds=2, wide=False),
-        replace(LONG, rounds=1, wide=False),
+        replace(LONG, rounds=1),
     ),
 }
 

@@ -226,9 +226,12 @@ def _prepare(tokenizer: Tokenizer) -> None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Tokenizer:
+    from convergio_mlx.native import native
     from convergio_mlx.text.tokenizer import Tokenizer
 
-    return Tokenizer.from_folder(folder)
+    tokenizer = Tokenizer.from_folder(folder)
+    native().give_back_free_memory()  # as Engine.tokenizer does
+    return tokenizer
 
 
 def _positive(name: str, value: object) -> float | None:
