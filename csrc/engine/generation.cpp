@@ -9,6 +9,7 @@
 #include "engine/device_sampler.h"
 #include "engine/failure.h"
 #include "kernels/primitive.h"
+#include "kernels/view.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
 #include "mlx/stream.h"
@@ -19,6 +20,9 @@ namespace convergio::engine {
 namespace {
 
 constexpr int kReservedAnswer = 512;  ///< tokens of the answer that get room from the start
+/// Weights that a step reads within a millisecond, which is what it takes to hand its ops to
+/// another thread.
+constexpr std::size_t kSmallStep = 16 << 20;
 
 [[noreturn]] void refuse(const std::string& what, ErrorKind kind = ErrorKind::InvalidRequest) {
   throw Error(kind, "[engine] " + what);
@@ -53,11 +57,6 @@ double seconds(Clock::time_point from, Clock::time_point to) {
 }
 
 bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
-
-mx::array last_row(const mx::array& x) {
-  const int n = x.shape(0);
-  return n == 1 ? x : mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
-}
 
 /// What a failed evaluation had begun ends before the memory that it uses is freed.
 void settle(const Error& error) {
@@ -106,6 +105,7 @@ Generation::Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Requ
       options_(request_->options()),
       on_device_(on_gpu() && samples_on_device(options_.sampling)),
       ahead_(on_device_ && !request_->constraint()),
+      beside_(request_->constraint() && model_.step_bytes() > kSmallStep),
       sampler_((validate(model_, *request_), options_.sampling), request_->prompt()),
       so_far_(request_->prompt()),
       told_(so_far_.size()) {
@@ -196,7 +196,7 @@ void Generation::advance() {
   const auto missing = static_cast<int>(tokens().end() - from);
   const int n = next_chunk(missing);
   std::optional<kernels::Eager> eager;
-  if (n < missing || !request_->constraint()) {  // which works while the last is computed
+  if (n < missing || !beside_) {
     eager.emplace();
   }
   const mx::array hidden = pass(mx::array(from, {n}, mx::int32), n > 1);
@@ -210,7 +210,7 @@ void Generation::advance() {
     }
     return;
   }
-  const mx::array logits = model_.logits(last_row(hidden));
+  const mx::array logits = model_.logits(kernels::last_row(hidden));
   if (ahead_) {
     queue(logits);
   } else {

@@ -22,7 +22,7 @@ void check_prompt(const model::Model& model, const std::vector<int>& tokens);
 
 /// Answers one request: prefill in chunks, then a token a step. On a GPU the next step is queued
 /// before the last token is read; where a constraint must see that token first, it works while the
-/// step is computed.
+/// step is computed. On a CPU a step is computed where it is called, but for a constraint's sake.
 class Generation : public Task {
  public:
   /// Throws Error (InvalidRequest, ContextLength) before any work.
@@ -57,6 +57,7 @@ class Generation : public Task {
   const RequestOptions& options_;
   const bool on_device_;  ///< tokens are chosen on the device,
   const bool ahead_;      ///< one step ahead
+  const bool beside_;     ///< the constraint works while a CPU computes
   Sampler sampler_;
   std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last

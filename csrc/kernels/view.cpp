@@ -53,6 +53,17 @@ mx::array heads_of(const mx::array& x, int heads) {
   return view(x, {x.shape(0), heads, width}, {x.strides(0), width * x.strides(1), x.strides(1)}, 0);
 }
 
+mx::array last_row(const mx::array& x) {
+  const int n = x.shape(0);
+  if (n == 1) {
+    return x;
+  }
+  if (!eager_on({&x, 1})) {
+    return mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
+  }
+  return view(x, {1, x.shape(1)}, x.strides(), (n - 1) * x.strides(0));
+}
+
 mx::array rows_of_heads(const mx::array& x, int from, int to) {
   if (!eager_on({&x, 1})) {
     return mx::slice(x, {0, from, 0}, {x.shape(0), to, x.shape(2)});

@@ -12,8 +12,8 @@ word t // 32 is set; tokens beyond the last word may not. Any buffer will do, su
 
 class Constraint(Protocol):
     """Says at each token of one answer which may follow. Called on the engine's thread with the
-    GIL held, while the model computes: what takes shorter than the model's step costs nothing, what
-    takes longer holds up every request.
+    GIL held, while the model computes (on a CPU, one of more than 16 MB): what takes shorter than
+    the model's step costs nothing, what takes longer holds up every request.
 
         def one_of_two(accepted: list[int]) -> bytes | None:
             return None if accepted else (0b110).to_bytes(4, sys.byteorder)  # token 1 or 2

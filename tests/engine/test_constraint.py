@@ -81,6 +81,15 @@ def test_a_mask_of_all_changes_nothing(
     assert tokens_of(engine, ids(20), lambda _: ALL + spare, **options) == expected
 
 
+def test_it_works_beside_a_model_that_takes_a_while(engine: Engine, slow: Engine) -> None:
+    for model, beside in ((engine, False), (slow, True)):
+        params = SamplingParams(max_tokens=10, ignore_eos=True)
+        expected = model.generate(ids(20), params).text()
+        answer = model.generate(ids(20), params, constraint=lambda _: ALL)
+        assert answer.text() == expected
+        assert (answer.stats.mask_wait_seconds < answer.stats.mask_seconds) is beside
+
+
 def test_it_is_told_each_token_once(engine: Engine) -> None:
     recorder = Recorder(ALL, mask(8), [9, 10], ALL, [11], ALL)
     tokens = tokens_of(engine, ids(20), recorder)
