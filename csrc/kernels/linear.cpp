@@ -251,22 +251,24 @@ mx::array gated_linear(const mx::array& x, const std::vector<Linear>& gate_up,
   return gated(ys[0], ys[1], activation);
 }
 
-mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype) {
+mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype, float multiplier) {
   if (dtype != mx::float32 || ids.dtype() != mx::int32 || !own_kernels() || !known(weight)) {
-    return mlx_embedding(ids, weight, dtype);
+    const mx::array rows = mlx_embedding(ids, weight, dtype);
+    return multiplier == 1.0F ? rows : mx::multiply(rows, mx::array(multiplier, dtype));
   }
   std::vector<mx::array> inputs{settled(ids)};
   add_inputs(weight, inputs);
-  auto prepare = [&set = kernel_set(active_isa()), layout = layout_of(weight)](
+  auto prepare = [&set = kernel_set(active_isa()), layout = layout_of(weight), multiplier](
                      const std::vector<mx::array>& in, mx::array& out) -> Work {
     allocate(out);
-    return [&set, w = placed(layout, in, 1), id = in[0].data<std::int32_t>(),
+    return [&set, multiplier, w = placed(layout, in, 1), id = in[0].data<std::int32_t>(),
             count = static_cast<std::int64_t>(in[0].size()), y = out.data<float>()] {
       auto* work = static_cast<float*>(scratch(linear_work(w, 1) * std::int64_t{sizeof(float)}));
       for (std::int64_t i = 0; i < count; ++i) {
         float* row = y + i * w.cols;
         if (id[i] >= 0 && id[i] < w.rows) {
           set.dequantize(w, id[i], row, work);
+          std::for_each_n(row, w.cols, [&](float& x) { x *= multiplier; });
         } else {
           std::fill(row, row + w.cols, 0.0F);  // the engine lets no such id through
         }

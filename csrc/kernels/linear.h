@@ -27,7 +27,9 @@ std::vector<mx::array> linears(const mx::array& x, const std::vector<Linear>& al
 mx::array gated_linear(const mx::array& x, const std::vector<Linear>& gate_up,
                        Activation activation);
 
-/// The rows of an embedding matrix: ids is (n,) int32, the result (n, cols) in `dtype`.
-mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype);
+/// The rows of an embedding matrix times `multiplier`: ids is (n,) int32, the result (n, cols) in
+/// `dtype`.
+mx::array embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype,
+                    float multiplier = 1.0F);
 
 }  // namespace convergio::kernels

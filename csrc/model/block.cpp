@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "kernels/norm.h"
-#include "mlx/ops.h"
+#include "kernels/residual.h"
 
 namespace convergio::model {
 
@@ -35,21 +35,19 @@ bool Block::plain(const std::optional<mx::array>& out) const {
   return !out && residual_multiplier_ == 1.0F;
 }
 
-mx::array Block::join(const mx::array& x, const mx::array& branch) const {
-  if (residual_multiplier_ == 1.0F) {
-    return mx::add(x, branch);
-  }
-  return mx::add(x, mx::multiply(branch, mx::array(residual_multiplier_, branch.dtype())));
+mx::array Block::join(mx::array x, const mx::array& branch,
+                      const std::optional<mx::array>& norm) const {
+  return kernels::residual(std::move(x), normed(branch, norm), residual_multiplier_);
 }
 
 /// Arrays are let go of as soon as may be: each is memory, where ops are computed at once.
 mx::array Block::operator()(mx::array x, Cache& cache, int index) const {
   mx::array in = normed(x, attention_in_);
   x = plain(attention_out_) ? attention_.onto(std::move(x), in, cache, index)
-                            : join(x, normed(attention_(in, cache, index), attention_out_));
+                            : join(std::move(x), attention_(in, cache, index), attention_out_);
   in = normed(x, ffn_in_);
   return plain(ffn_out_) ? ffn_.onto(std::move(x), std::move(in))
-                         : join(x, normed(ffn_(in), ffn_out_));
+                         : join(std::move(x), ffn_(in), ffn_out_);
 }
 
 }  // namespace convergio::model

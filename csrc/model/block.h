@@ -20,7 +20,7 @@ class Block {
  private:
   mx::array normed(const mx::array& x, const std::optional<mx::array>& norm) const;
   bool plain(const std::optional<mx::array>& out) const;
-  mx::array join(const mx::array& x, const mx::array& branch) const;
+  mx::array join(mx::array x, const mx::array& branch, const std::optional<mx::array>& norm) const;
 
   std::optional<mx::array> attention_in_, attention_out_, ffn_in_, ffn_out_;
   Attention attention_;

@@ -46,9 +46,10 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
       weights_(checkpoint_, dtype_),
       embedding_(weights_.matrix(spec_.embedding)),
       // rounded as the model saw it in training: to the dtype of its checkpoint
-      embedding_multiplier_(mx::astype(
-          mx::array(spec_.config.embedding_multiplier, weights_.dtype_of(spec_.embedding)),
-          dtype_)),
+      embedding_multiplier_(mx::astype(mx::array(spec_.config.embedding_multiplier,
+                                                 weights_.dtype_of(spec_.embedding)),
+                                       mx::float32)
+                                .item<float>()),
       final_norm_(weights_.norm(spec_.final_norm, spec_.config.family->norm_adds_one)) {
   if (spec_.head) {
     head_ = weights_.linear(*spec_.head);
@@ -59,10 +60,7 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
 }
 
 mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& interrupt) const {
-  mx::array x = kernels::embedding(ids, embedding_, dtype_);
-  if (spec_.config.embedding_multiplier != 1.0F) {
-    x = mx::multiply(x, embedding_multiplier_);
-  }
+  mx::array x = kernels::embedding(ids, embedding_, dtype_, embedding_multiplier_);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     x = blocks_[i](std::move(x), cache, static_cast<int>(i));
     if (interrupt) {

@@ -56,7 +56,7 @@ class Model {
   mx::Dtype kv_dtype_;  ///< of keys and values
   Weights weights_;
   kernels::Matrix embedding_;
-  mx::array embedding_multiplier_;
+  float embedding_multiplier_;
   std::optional<Linear> head_;  ///< nullopt: the embedding
   mx::array final_norm_;
   std::vector<Block> blocks_;

@@ -11,6 +11,7 @@
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/primitive.h"
+#include "kernels/residual.h"
 #include "kernels/rope.h"
 #include "kernels/view.h"
 #include "mlx/memory.h"
@@ -96,7 +97,8 @@ TEST(eager_ops_give_what_the_graph_gives) {
     against_graph("a block of " + std::to_string(n), [&]() -> Arrays {
       const mx::array normed = rms_norm(x, norm, 1e-5F);
       const mx::array gated = gated_linear(normed, {qkv[0], qkv[0]}, Activation::Silu);
-      return {normed, gated, linear_onto(x, normed, four_bits(kCols, kCols, 6))};
+      return {normed, gated, linear_onto(x, normed, four_bits(kCols, kCols, 6)),
+              residual(x, normed, 0.5F)};
     });
   }
 }

@@ -138,11 +138,14 @@ TEST(embedding_of_every_format_equals_mlx) {
     all.push_back(dense(17, 100, dtype, 12));
   }
   for (const Matrix& m : all) {
-    const mx::array wanted = by_mlx([&] { return embedding(ids, m, mx::float32); });
-    for (const Isa isa : available_isas()) {
-      const With set(isa);
-      check_close(embedding(ids, m, mx::float32), wanted, 1e-6F,
-                  std::string(isa_name(isa)) + ": embedding, " + name_of(m));
+    for (const float multiplier : {1.0F, 45.25F}) {
+      const auto op = [&] { return embedding(ids, m, mx::float32, multiplier); };
+      const mx::array wanted = by_mlx(op);
+      for (const Isa isa : available_isas()) {
+        const With set(isa);
+        check_close(op(), wanted, 1e-6F * multiplier,
+                    std::string(isa_name(isa)) + ": embedding, " + name_of(m));
+      }
     }
   }
 }

@@ -4,6 +4,7 @@
 #include "common.h"
 #include "kernels/activation.h"
 #include "kernels/norm.h"
+#include "kernels/residual.h"
 #include "kernels/rope.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
@@ -46,6 +47,27 @@ TEST(rms_norm_of_each_head_of_strided_rows_equals_mlx) {
   const mx::array turned = mx::transpose(random({2, 9, 24}, 3), {1, 0, 2});
   against_mlx("rms_norm of heads", 2e-6F, [&] { return rms_norm(x, weight, 1e-6F); });
   against_mlx("rms_norm of turned heads", 2e-6F, [&] { return rms_norm(turned, weight, 1e-6F); });
+}
+
+TEST(residual_equals_mlx) {
+  for (const int width : {1, 17, 96, 20000}) {
+    for (const int n : {1, 5}) {
+      const mx::array both = random({n, 2 * width}, 4);
+      for (const float factor : {1.0F, 0.22F}) {
+        against_mlx("residual of width " + std::to_string(width), 1e-7F,
+                    [&] { return residual(half(both, 0), half(both, 1), factor); });
+      }
+    }
+  }
+}
+
+TEST(residual_leaves_alone_what_others_read) {
+  const mx::array x = random({3, 8}, 1);
+  const mx::array branch = random({3, 8}, 2);
+  const std::vector<float> before = values(x);
+  const mx::array held = x;
+  mx::eval(residual(x, branch, 2.0F), residual(x, x, 1.0F));
+  CHECK(values(held) == before);
 }
 
 TEST(gated_activations_equal_mlx) {
