@@ -1,6 +1,6 @@
 #include "kernels/kernel_set.h"
 
-#include "kernels/sets.h"
+#include "kernels/bodies/sets.h"
 
 namespace convergio::kernels {
 

@@ -1,5 +1,5 @@
-#include "kernels/set_begin.h"
-#include "kernels/sets.h"
+#include "kernels/bodies/set_begin.h"
+#include "kernels/bodies/sets.h"
 
 #if defined(__x86_64__)
 
@@ -20,9 +20,9 @@
 namespace convergio::kernels {
 
 namespace avx512 {
-#include "kernels/vec_avx512.h"
+#include "kernels/bodies/vec_avx512.h"
 // the vector comes first
-#include "kernels/bodies.inl.h"
+#include "kernels/bodies/all.inl.h"
 }  // namespace avx512
 
 #if defined(__clang__)

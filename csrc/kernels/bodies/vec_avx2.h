@@ -1,6 +1,6 @@
 // Eight floats at a time: AVX2, FMA and F16C. The names are those of vec_scalar.h.
 
-#include "kernels/gather.inl.h"
+#include "kernels/bodies/gather.inl.h"
 
 using V = __m256;
 constexpr int kLanes = 8;
@@ -236,4 +236,4 @@ CONVERGIO_INLINE V load_e8m0(const std::uint8_t* p, int n) {
 }
 CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) { return e4m3s(load_bytes(p, n)); }
 
-#include "kernels/repeat.inl.h"
+#include "kernels/bodies/repeat.inl.h"

@@ -1,6 +1,6 @@
 // Sixteen floats at a time: AVX-512 F, BW, DQ, VL. The names are those of vec_scalar.h.
 
-#include "kernels/gather.inl.h"
+#include "kernels/bodies/gather.inl.h"
 
 using V = __m512;
 constexpr int kLanes = 16;

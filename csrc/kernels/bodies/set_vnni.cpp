@@ -1,5 +1,5 @@
-#include "kernels/set_begin.h"
-#include "kernels/sets.h"
+#include "kernels/bodies/set_begin.h"
+#include "kernels/bodies/sets.h"
 
 #if defined(__x86_64__)
 
@@ -21,13 +21,13 @@
 namespace convergio::kernels {
 
 namespace vnni {
-#include "kernels/vec_avx512.h"
+#include "kernels/bodies/vec_avx512.h"
 // the vector comes first
-#include "kernels/digits.inl.h"
-#include "kernels/groups.inl.h"
+#include "kernels/bodies/digits.inl.h"
+#include "kernels/bodies/groups.inl.h"
 // what both ways of multiplying them share comes first
-#include "kernels/digits_gemv.inl.h"
-#include "kernels/digits_matmul.inl.h"
+#include "kernels/bodies/digits_gemv.inl.h"
+#include "kernels/bodies/digits_matmul.inl.h"
 constexpr DigitSet kSet = {{digits_floats, digits, digits_gemv}, round_row, digits_matmul};
 }  // namespace vnni
 

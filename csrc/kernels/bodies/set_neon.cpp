@@ -1,5 +1,5 @@
-#include "kernels/set_begin.h"
-#include "kernels/sets.h"
+#include "kernels/bodies/set_begin.h"
+#include "kernels/bodies/sets.h"
 
 #if defined(__aarch64__)
 
@@ -8,9 +8,9 @@
 namespace convergio::kernels {
 
 namespace neon {
-#include "kernels/vec_neon.h"
+#include "kernels/bodies/vec_neon.h"
 // the vector comes first
-#include "kernels/bodies.inl.h"
+#include "kernels/bodies/all.inl.h"
 }  // namespace neon
 
 const KernelSet& neon_set() { return neon::kSet; }

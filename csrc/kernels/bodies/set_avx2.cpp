@@ -1,5 +1,5 @@
-#include "kernels/set_begin.h"
-#include "kernels/sets.h"
+#include "kernels/bodies/set_begin.h"
+#include "kernels/bodies/sets.h"
 
 #if defined(__x86_64__)
 
@@ -15,9 +15,9 @@
 namespace convergio::kernels {
 
 namespace avx2 {
-#include "kernels/vec_avx2.h"
+#include "kernels/bodies/vec_avx2.h"
 // the vector comes first
-#include "kernels/bodies.inl.h"
+#include "kernels/bodies/all.inl.h"
 }  // namespace avx2
 
 #if defined(__clang__)

@@ -189,4 +189,4 @@ CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) {
                       256.0F;
 }
 
-#include "kernels/repeat.inl.h"
+#include "kernels/bodies/repeat.inl.h"

@@ -1,6 +1,6 @@
 // Four floats at a time: NEON of 64-bit Arm. The names are those of vec_scalar.h.
 
-#include "kernels/gather.inl.h"
+#include "kernels/bodies/gather.inl.h"
 
 using V = float32x4_t;
 constexpr int kLanes = 4;
@@ -235,4 +235,4 @@ CONVERGIO_INLINE V load_e4m3(const std::uint8_t* p, int n) {
   return float16s(vorr_u16(sign, rest)) * splat(256.0F);
 }
 
-#include "kernels/repeat.inl.h"
+#include "kernels/bodies/repeat.inl.h"

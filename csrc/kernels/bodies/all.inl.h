@@ -1,0 +1,17 @@
+// Every kernel, over the vector that the including file has chosen; `kSet` lists them. Each after
+// what it calls, so not in alphabetical order.
+
+// clang-format off
+#include "kernels/bodies/groups.inl.h"
+#include "kernels/bodies/codec.inl.h"
+#include "kernels/bodies/packed.inl.h"
+#include "kernels/bodies/gemv.inl.h"
+#include "kernels/bodies/matmul.inl.h"
+#include "kernels/bodies/math.inl.h"
+#include "kernels/bodies/rows.inl.h"
+#include "kernels/bodies/attention_direct.inl.h"
+#include "kernels/bodies/attention.inl.h"
+// clang-format on
+
+constexpr KernelSet kSet = {
+    {arranged_floats, arrange, gemv}, matmul, dequantize, rms_norm, gated, rope, cast_row, attend};
