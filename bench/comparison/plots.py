@@ -36,6 +36,8 @@ PLOTS = {
     "memory": ("peak resident, MB", ("short", "4096"), "peak memory in MB, less is better"),
 }
 """By file name: the measure, the cases and the axis."""
+_FAR_APART = 50
+"""Times the lowest figure, from which on a plot's scale is logarithmic."""
 
 
 def plot(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -92,6 +94,11 @@ def _bars(
                     limit, x - width / 2, x + width / 2, color="black", linestyle="--", label=mark
                 )
     axes.set_xticks(range(len(found)), [f"{one.geometry}\n{one.case}" for one in found], fontsize=8)
-    axes.set_ylim(bottom=0)
+    medians = [figure.median for line in found for figure in line.figures.values()]
+    if max(medians) > _FAR_APART * min(medians):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+    else:
+        axes.set_ylim(bottom=0)
     # below: above the bars stand the limits
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
