@@ -17,6 +17,7 @@
 #include "common.h"
 #include "io/mmap.h"
 #include "kernels/primitive.h"
+#include "kernels/view.h"
 #include "mlx/memory.h"
 #include "mlx/primitives.h"
 #include "model/forward.h"
@@ -87,8 +88,8 @@ int main(int argc, char** argv) {
   const double prefill = seconds([&] {
     for (int done = 0; done < context; done += chunk) {
       const int n = std::min(chunk, context - done);
-      mx::array x = model->forward(ids_of(n), cache, [] {});
-      mx::eval(model->logits(mx::slice(x, {n - 1, 0}, {n, x.shape(1)})));
+      const mx::array x = model->forward(ids_of(n), cache, [] {});
+      mx::eval(model->logits(kernels::last_row(x)));
     }
   });
   std::vector<double> steps;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/miss.h"
+#include "kernels/kernel_set.h"
 #include "model/forward.h"
 
 namespace convergio::engine {
@@ -29,7 +30,7 @@ struct Sequence {
 /// A pass of fewer rows may be computed by other kernels, which sum in another order. No part of a
 /// prompt is run in so few, so that what is kept of it is what running it again would give, to the
 /// bit.
-constexpr int kBulkRows = 9;
+constexpr int kBulkRows = kernels::kFewRows + 1;
 
 /// How much of a prompt was found.
 struct Prefix {

@@ -7,7 +7,7 @@ namespace convergio::kernels {
 std::int64_t linear_work(const Weights& w, std::int64_t n) {
   constexpr std::int64_t kSlack = 16;  // floats: what a vector may read past a packed row
   const std::int64_t packed_row = row_bytes(w) / 4 + kSlack;
-  return n <= kGemvRows ? packed_row : kLinearPanelRows * kLinearPanelCols + packed_row;
+  return n <= kFewRows ? packed_row : kLinearPanelRows * kLinearPanelCols + packed_row;
 }
 
 const DigitSet* digit_set(Isa isa, const Weights& w) {

@@ -163,8 +163,8 @@ constexpr std::int64_t kDigitWork = 34 * 1024;
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const DigitSet* digit_set(Isa isa, const Weights& w);
 
-/// The most rows of x that gemv takes.
-constexpr std::int64_t kGemvRows = 8;
+/// The most rows that the kernels for few rows take: of x, and of queries over one KV head.
+constexpr std::int64_t kFewRows = 8;
 
 /// The floats of `work` that a piece needs.
 std::int64_t linear_work(const Weights& w, std::int64_t n);

@@ -101,7 +101,7 @@ void run_pieces(const KernelSet& set, const LinearCall& call, const Plan& plan, 
 /// A few rows, or many in float32.
 void run_floats(const KernelSet& set, const Gemv& gemv, const LinearCall& call) {
   const Weights& layout = call.matrices.front().weights;
-  const bool few = call.x.n <= kGemvRows;
+  const bool few = call.x.n <= kFewRows;
   Rows x = call.x;
   AlignedFloats arranged;
   if (const std::int64_t floats = few ? gemv.arranged_floats(layout) : 0; floats > 0) {
@@ -150,7 +150,7 @@ void run_digits(const KernelSet& set, const DigitSet& digits, const LinearCall& 
 }  // namespace
 
 void run_linear(const KernelSet& set, const DigitSet* digits, const LinearCall& call) {
-  if (digits != nullptr && call.x.n > kGemvRows) {
+  if (digits != nullptr && call.x.n > kFewRows) {
     run_digits(set, *digits, call);
   } else {
     run_floats(set, digits != nullptr ? digits->gemv : set.gemv, call);

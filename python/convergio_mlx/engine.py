@@ -187,9 +187,7 @@ class Engine:
         Raises:
             TokenizerError: it is missing or damaged.
         """
-        tokenizer = Tokenizer.from_folder(self.folder)
-        native().give_back_free_memory()  # reading a vocabulary frees tens of megabytes
-        return tokenizer
+        return read_tokenizer(self.folder)
 
     @cached_property
     def _generation_config(self) -> dict[str, Any]:
@@ -252,6 +250,17 @@ class Engine:
         if model is None:
             raise NotInitializedError("[engine] this engine is closed; load the model again.")
         return model
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model's folder; what reading it leaves behind goes back to the system.
+
+    Raises:
+        TokenizerError: it is missing or damaged.
+    """
+    tokenizer = Tokenizer.from_folder(folder)
+    native().give_back_free_memory()  # reading a vocabulary frees tens of megabytes
+    return tokenizer
 
 
 @contextmanager

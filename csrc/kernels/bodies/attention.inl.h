@@ -176,7 +176,7 @@ static void attend_as(const Attention& a, const AttentionPiece& piece) {
   const std::int64_t rows = (piece.end - piece.begin) * group;
   const std::int64_t padded = attention_width(a.head_dim);
   // not by the rows of this piece: how a prompt is cut must not change its numbers
-  const bool direct = a.n * group <= kDirectRows && a.head_dim % kLanes == 0;
+  const bool direct = a.n * group <= kFewRows && a.head_dim % kLanes == 0;
   float* q = piece.work;
   float* scores = q + rows * a.head_dim;
   float* block = scores + rows * kBlockKeys;  // of keys, and then of values

@@ -1,8 +1,6 @@
 // Attention of a few query rows takes keys and values as a cache has them: to turn and widen a
 // block, as for many rows, would cost more than its products.
 
-constexpr int kDirectRows = 8;  // the most that pay
-
 /// Asks for `bytes` of the row that stands a block after this one, for the second-level cache: the
 /// processor itself does not look past a page. The address may lie past the end.
 CONVERGIO_INLINE void ask_ahead(const std::uint8_t* row, std::int64_t apart, std::int64_t bytes) {

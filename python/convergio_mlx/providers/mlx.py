@@ -226,12 +226,9 @@ def _prepare(tokenizer: Tokenizer) -> None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Tokenizer:
-    from convergio_mlx.native import native
-    from convergio_mlx.text.tokenizer import Tokenizer
+    from convergio_mlx.engine import read_tokenizer
 
-    tokenizer = Tokenizer.from_folder(folder)
-    native().give_back_free_memory()  # as Engine.tokenizer does
-    return tokenizer
+    return read_tokenizer(folder)
 
 
 def _positive(name: str, value: object) -> float | None:
