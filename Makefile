@@ -12,14 +12,20 @@ install:  ## build and install into .venv (made if there is none)
 requirements:  ## what the tests need beside the package
 	$(PIP) install -r tests/requirements.txt
 
-test:  ## all tests
+test:  ## the everyday tests: all but the slow ones
+	$(PYTHON) -m pytest -m "not slow"
+
+check:  ## all tests, the slow ones too
 	$(PYTHON) -m pytest
+
+native:  ## the C++ tests and fuzz targets, under sanitizers
+	$(PYTHON) -m pytest -m native
 
 builds:  ## the tests that build wheels and cross-build, minutes each
 	CONVERGIO_TEST_BUILDS=1 $(PYTHON) -m pytest tests/distribution
 
 lint:  ## linters, formats and types alone
-	$(PYTHON) -m pytest tests/test_style.py tests/test_include_direction.py
+	$(PYTHON) -m pytest -m lint
 
 format:  ## put Python and C++ into their formats
 	$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
@@ -58,5 +64,5 @@ macos:  ## cross-build the macOS arm64 wheel (Python 3.12 or newer), in build/ma
 aarch64:  ## cross-build the kernel tests for 64-bit Arm and run them under qemu
 	$(PYTHON) tools/cross_aarch64.py build/aarch64
 
-.PHONY: help install requirements test builds lint format stubs docs site coverage sdist check-dist \
+.PHONY: help install requirements test check native builds lint format stubs docs site coverage sdist check-dist \
   sbom macos aarch64

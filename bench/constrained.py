@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from convergio_mlx import Engine, SamplingParams
-from convergio_mlx.answers import answering
-from convergio_mlx.structured.matcher import GrammarConstraint
-from convergio_mlx.structured.token_table import matchers_of
+from convergio_mlx.chat import planning
+from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.structured.constraint import Constraint
+from convergio_mlx.structured.grammars import grammars_of
 from convergio_mlx.text.tokenizer import Tokenizer
 from fabricate import fabricate
 
@@ -57,11 +58,17 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+def request(options: dict[str, Any]) -> ChatRequest:
+    """The prompt with a case's options."""
+    given = {name: value for name, value in options.items() if name != "tools"}
+    return ChatRequest.of("plan", PROMPT, tools=options.get("tools"), options=given)
+
+
 def masks(tokenizer: Tokenizer, vocab_size: int) -> None:
     """Prints what masks cost without a model."""
     start = time.perf_counter()
-    plan = answering.plan(tokenizer, PROMPT, tools=[TOOL])
-    matchers_of(tokenizer, plan.spelled)
+    plan = planning.plan(tokenizer, ChatRequest.of("plan", PROMPT, tools=[TOOL]))
+    grammars_of(tokenizer, plan.spelled).prepare()
     print(
         f"token table of {vocab_size} tokens, once a model: {time.perf_counter() - start:.2f} s\n"
     )
@@ -70,10 +77,10 @@ def masks(tokenizer: Tokenizer, vocab_size: int) -> None:
         row = []
         for _ in range(3):
             start = time.perf_counter()
-            plan = answering.plan(tokenizer, PROMPT, **options)
-            constraint = plan.constraint([0], [], vocab_size)
+            plan = planning.plan(tokenizer, request(options))
+            constraint: Any = plan.constraint([0], [], vocab_size)
+            assert constraint.wait(60)
             compiled = time.perf_counter() - start
-            assert isinstance(constraint, GrammarConstraint)
             row.append((compiled, along(constraint, tokenizer.encode(text, False))))
         compiled = row[0][0]
         times = sorted(min(pair) for pair in zip(*(times for _, times in row), strict=True))
@@ -83,7 +90,7 @@ def masks(tokenizer: Tokenizer, vocab_size: int) -> None:
         print(" {:5.0f} µs {:5.0f} µs {:6.0f} µs {:7.0f}".format(*figures[1:], 1 / mean))
 
 
-def along(constraint: GrammarConstraint, ids: list[int]) -> list[float]:
+def along(constraint: Constraint, ids: list[int]) -> list[float]:
     """Seconds of each step along an answer."""
     times = []
     told: list[int] = []
@@ -104,7 +111,7 @@ def decoding(engine: Engine, tokens: int, rounds: int) -> None:
     found: dict[str, list[Any]] = {name: [] for name in cases}
     for turn in range(rounds + 1):
         for name, options in cases.items():
-            finish = engine.stream(PROMPT, params, **options).answer().finish
+            finish = engine.stream(PROMPT, params, **options).response().finish
             if turn:  # the first makes tables and compiles
                 found[name].append(finish.stats)
     print(f"\n{'decoding':24} {'tokens':>7} {'tok/s':>7} {'mask/token':>11} {'share':>7}  waited")

@@ -24,15 +24,18 @@ BLOCK = np.random.default_rng(0).bytes(1 << 24)
 
 
 def entries(config: dict[str, Any]) -> Iterator[Entry]:
-    """The tensors of a checkpoint with config's quantization, floats in bfloat16."""
-    block = config["quantization"]
+    """The tensors of a checkpoint with config's quantization, if it has one, floats in bfloat16."""
+    block = config.get("quantization")
+    if block is None:
+        yield from ((name, "BF16", shape) for name, shape in checkpoints.shapes(config).items())
+        return
     group, bits = block["group_size"], block["bits"]
     for name, shape in checkpoints.shapes(config).items():
-        if len(shape) == 2:
-            module, (rows, cols) = name.removesuffix(".weight"), shape
-            yield name, "U32", (rows, cols * bits // 32)
-            yield f"{module}.scales", "BF16", (rows, cols // group)
-            yield f"{module}.biases", "BF16", (rows, cols // group)
+        if len(shape) > 1:
+            module, rows, cols = name.removesuffix(".weight"), shape[:-1], shape[-1]
+            yield name, "U32", (*rows, cols * bits // 32)
+            yield f"{module}.scales", "BF16", (*rows, cols // group)
+            yield f"{module}.biases", "BF16", (*rows, cols // group)
         else:
             yield name, "BF16", shape
 
@@ -49,6 +52,11 @@ def content(entry: Entry, config: dict[str, Any]) -> Iterator[bytes]:
     left = size(entry)
     if dtype == "U32":
         piece = BLOCK
+    elif len(shape) > 1 and "quantization" not in config:
+        numbers = np.frombuffer(BLOCK, np.int16) / (2**15 / np.sqrt(3 / shape[-1]))
+        piece = checkpoints.stored(numbers, "BF16").data.tobytes()
+    elif "quantization" not in config:
+        piece = checkpoints.stored(np.ones(left // 2), "BF16").data.tobytes()
     else:
         block = config["quantization"]
         most = 2 ** block["bits"] - 1
@@ -68,7 +76,7 @@ def fabricate(folder: Path, config: dict[str, Any], tokenizer: Path | None = Non
 
     Args:
         folder: where to; made, and must not exist.
-        config: config.json, with a "quantization" block of affine mode.
+        config: config.json; a "quantization" block, if any, is of affine mode.
         tokenizer: a folder whose files go along.
 
     Returns:

@@ -44,7 +44,7 @@ COLUMNS = (
 def measure(folder: Path, tokens: int) -> dict[str, float]:
     """Loads `folder` and makes tokens, in this process."""
     import convergio_mlx as cm
-    from convergio_mlx.native import native
+    from convergio_mlx.platform.native import native
 
     native().backend()
     load = cm.Engine.load  # imports the engine's modules, asyncio among them

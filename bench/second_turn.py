@@ -9,7 +9,7 @@ Each round has a conversation of its own, of so many tokens, and measures in tur
 - alone: the same new tokens run behind the same conversation within one request, where a constraint
   forces them: no request begins, nothing is looked up or copied;
 - fresh: the new tokens as a prompt without a conversation, so also without attention to it;
-- again: the second turn with nothing kept.
+- again: the second turn with an empty prefix cache.
 
 The claim is kept / alone. Weights are random, 4 bits in groups of 64; figures are medians.
 """

@@ -122,12 +122,12 @@ def sample(asker: Asker) -> dict[str, float]:
     gc.collect()
     asker.engine.generate([1], cm.SamplingParams(max_tokens=1)).text()
     use = cm.memory_use()
-    kept = asker.engine.kept_caches
+    stats = asker.engine.prefix_cache_stats
     return {
         "resident_mb": resident_bytes() / 1e6,
         "active_mb": use.active / 1e6,
-        "kept_mb": kept.bytes / 1e6,
-        "kept": kept.count,
+        "prefix_cache_mb": stats.bytes / 1e6,
+        "prefix_cache_sequences": stats.sequences,
         "threads": threading.active_count(),
         "objects": len(gc.get_objects()),
     }
@@ -138,11 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--model", default="convergio-guide")
-    parser.add_argument("--kept-mb", type=float, default=20, help="bound of kept KV caches")
+    parser.add_argument("--prefix-cache-mb", type=float, default=20, help="its bound")
     parser.add_argument("--json", type=Path, help="also writes the rows there")
     args = parser.parse_args()
     rows = []
-    with cm.Engine.load(args.model, prefix_cache_bytes=int(args.kept_mb * 1e6)) as engine:
+    with cm.Engine.load(args.model, prefix_cache_bytes=int(args.prefix_cache_mb * 1e6)) as engine:
         asker = Asker(engine)
         started = time.perf_counter()
         for step in range(SAMPLES + 1):

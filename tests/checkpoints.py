@@ -5,7 +5,8 @@ depend on a tensor's name and shape alone, so that the same config gives the sam
 machine and with every version of NumPy. A "quantization" block in the config quantizes as mlx-lm
 would.
 
-`shapes(config)` is the list of tensors, for who wants to write them in another way.
+`shapes(config)`, of checkpoint_shapes.py, is the list of tensors, for who wants to write them in
+another way.
 """
 
 from __future__ import annotations
@@ -19,35 +20,14 @@ from typing import Any
 
 import numpy as np
 
-Config = dict[str, Any]
+import expert_layouts
+import latent_layouts
+from checkpoint_shapes import Config, shapes
+
 BITS_OF = {"F32": 32, "F16": 16, "BF16": 16, "U32": 32, "U8": 8}
-ADDS_ONE = ("gemma2", "gemma3_text")
+ADDS_ONE = ("gemma", "gemma2", "gemma3_text", "nemotron", "muse_glimmer")
 """Their norms multiply by 1 + weight, so the weights lie around 0."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the tensors of a model type have beyond, or other than, llama's."""
-
-    norms: tuple[str, ...] = ("input_layernorm", "post_attention_layernorm")
-    fused: bool = False
-    qkv_bias: bool = False
-    qk_norm: str = ""
-    """`head`: over each head; `whole`: over the whole projection."""
-
-
-_POST = ("post_attention_layernorm", "post_feedforward_layernorm")
-_SANDWICH = ("input_layernorm", "pre_feedforward_layernorm", *_POST)
-LAYOUTS = {
-    "qwen2": Layout(qkv_bias=True),
-    "qwen3": Layout(qk_norm="head"),
-    "phi3": Layout(fused=True),
-    "gemma2": Layout(norms=_SANDWICH),
-    "gemma3_text": Layout(norms=_SANDWICH, qk_norm="head"),
-    "olmo2": Layout(norms=_POST, qk_norm="whole"),
-    "olmo3": Layout(norms=_POST, qk_norm="whole"),
-    "exaone4": Layout(norms=_POST, qk_norm="head"),
-}
+XIELU = ("alpha_p", "alpha_n", ".beta", ".eps")
 
 
 @dataclass(frozen=True)
@@ -56,48 +36,6 @@ class Tensor:
 
     dtype: str
     data: np.ndarray[Any, Any]
-
-
-def shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """The tensors of an unquantized checkpoint, name to shape, in the order of a forward."""
-    layout = LAYOUTS.get(config["model_type"], Layout())
-    hidden, inner = config["hidden_size"], config["intermediate_size"]
-    heads = config["num_attention_heads"]
-    head = config.get("head_dim") or hidden // heads
-    q, kv = heads * head, config.get("num_key_value_heads", heads) * head
-    out: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config["vocab_size"], hidden)}
-
-    def linear(name: str, rows: int, cols: int, bias: bool) -> None:
-        out[f"{name}.weight"] = (rows, cols)
-        if bias:
-            out[f"{name}.bias"] = (rows,)
-
-    attention_bias, mlp_bias = config.get("attention_bias", False), config.get("mlp_bias", False)
-    qkv_bias = layout.qkv_bias or attention_bias
-    for i in range(config["num_hidden_layers"]):
-        layer = f"model.layers.{i}"
-        if layout.fused:
-            linear(f"{layer}.self_attn.qkv_proj", q + 2 * kv, hidden, qkv_bias)
-        else:
-            linear(f"{layer}.self_attn.q_proj", q, hidden, qkv_bias)
-            linear(f"{layer}.self_attn.k_proj", kv, hidden, qkv_bias)
-            linear(f"{layer}.self_attn.v_proj", kv, hidden, qkv_bias)
-        linear(f"{layer}.self_attn.o_proj", hidden, q, attention_bias)
-        if layout.qk_norm:
-            whole = layout.qk_norm == "whole"
-            out[f"{layer}.self_attn.q_norm.weight"] = (q if whole else head,)
-            out[f"{layer}.self_attn.k_norm.weight"] = (kv if whole else head,)
-        if layout.fused:
-            linear(f"{layer}.mlp.gate_up_proj", 2 * inner, hidden, mlp_bias)
-        else:
-            linear(f"{layer}.mlp.gate_proj", inner, hidden, mlp_bias)
-            linear(f"{layer}.mlp.up_proj", inner, hidden, mlp_bias)
-        linear(f"{layer}.mlp.down_proj", hidden, inner, mlp_bias)
-        out.update({f"{layer}.{norm}.weight": (hidden,) for norm in layout.norms})
-    out["model.norm.weight"] = (hidden,)
-    if not config.get("tie_word_embeddings", False):
-        out["lm_head.weight"] = (config["vocab_size"], hidden)
-    return out
 
 
 def noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -114,15 +52,35 @@ def noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.floa
 
 def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
     """Random float32 weights, scaled so that activations and logits are of order 1."""
-    base = 0.0 if config["model_type"] in ADDS_ONE else 1.0
+    text = config.get("text_config", config)
+    base = 0.0 if text["model_type"] in ADDS_ONE else 1.0
     out = {}
     for name, shape in shapes(config).items():
-        if name.endswith("norm.weight"):
-            value = base + 0.2 * noise(name, shape)
+        if name.endswith(XIELU):
+            value = np.full(shape, {"beta": 0.5, "eps": -1e-6}.get(name.rsplit(".", 1)[1], 0.4))
+        elif name.endswith("layer_scalar"):
+            value = 0.8 + 0.1 * noise(name, shape)
+        elif "norm" in name.split(".")[-2] or ".ln_" in name or ".norms." in name:
+            value = noise(name, shape)
+            plain = text["model_type"] == "muse_glimmer" and name == "model.norm.weight"
+            is_bias = name.endswith(".bias")
+            value = 0.3 * value if is_bias else (1.0 if plain else base) + 0.2 * value
+            if "gemma4" in text["model_type"] and name.endswith(("q_norm.weight", "k_norm.weight")):
+                value *= 0.4  # nothing else keeps its scores small
         elif name.endswith(".bias"):
             value = 0.3 * noise(name, shape)
+        elif name.endswith("correction_bias"):
+            value = 0.1 * noise(name, shape)
+        elif (absorbed := latent_layouts.part(text, name, noise)) is not None:
+            value = absorbed
         else:
-            value = noise(name, shape) / np.sqrt(shape[-1])
+            parts = expert_layouts.alone(config, name, shape)
+            numbers = (
+                np.stack([noise(part, shape[1:]) for part in parts])
+                if parts
+                else noise(name, shape)
+            )
+            value = numbers / np.sqrt(shape[-1])
         out[name] = value.astype(np.float32)
     return out
 
@@ -135,7 +93,7 @@ def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
     for name, value in weights(config).items():
         module = name.removesuffix(".weight")
         spec = block.get(module, bool(block))
-        if spec and value.ndim == 2:
+        if spec and value.ndim >= 2:
             spec = spec if isinstance(spec, dict) else by_default
             out.update(quantized(module, value, spec, dtype))
         else:
@@ -217,7 +175,8 @@ def write(
 
 def tokens(config: Config, count: int) -> list[int]:
     """`count` token ids to run a model on."""
-    scaled = (noise("tokens", (count,)) / np.sqrt(12.0) + 0.5) * config["vocab_size"]
+    vocab_size = config.get("text_config", config)["vocab_size"]
+    scaled = (noise("tokens", (count,)) / np.sqrt(12.0) + 0.5) * vocab_size
     return [int(token) for token in scaled]
 
 

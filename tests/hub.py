@@ -43,9 +43,13 @@ class Repository:
     gated: bool = False
     listing: dict[str, dict[str, Any]] = field(default_factory=dict)
     extra: list[dict[str, Any]] = field(default_factory=list)
+    revision_is: str | None = None
+    """A commit that it claims to be at."""
 
     @property
     def revision(self) -> str:
+        if self.revision_is is not None:
+            return self.revision_is
         names = "".join(f"{name}{git_id(data)}" for name, data in sorted(self.files.items()))
         return hashlib.sha1(names.encode()).hexdigest()
 
@@ -79,6 +83,8 @@ class Fault:
     cut_after: int | None = None
     """Bytes of the body after which the connection breaks."""
     ignores_range: bool = False
+    hides_range: bool = False
+    """A part is sent without saying which."""
     chunked: bool = False
     """Sent without a length."""
     stalls: float = 0.0
@@ -104,6 +110,8 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        self.accepts = f"Bearer {TOKEN}"
+        """The authorization that is taken, beside none."""
         self.pace: float | None = None
         """Bytes a second of each response."""
         self._lock = threading.Lock()
@@ -129,6 +137,7 @@ class Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each body waits 40 ms for its head to be acknowledged
     server: Hub
 
     def do_GET(self) -> None:
@@ -165,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
         """A repository that the asker may see; else None, and the refusal is sent."""
         repository = self.server.repositories.get(name)
         token = self.headers["Authorization"]
-        if token not in (None, f"Bearer {TOKEN}"):
+        if token not in (None, self.server.accepts):
             self._refuse(401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif repository is None:
             self._refuse(401 if token is None else 404, {"X-Error-Code": "RepoNotFound"})
@@ -247,7 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
             if start >= len(data):
                 self._refuse(416, {"Content-Range": f"bytes */{len(data)}"})
                 return
-            headers = {**headers, "Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
+            if not fault.hides_range:
+                headers = {**headers, "Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
         body = data[start:]
         self.send_response(status)
         if fault.chunked:

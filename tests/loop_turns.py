@@ -15,12 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-LONGEST = 0.020
+LONGEST = 0.100
 """Seconds that a loop may be held up for."""
-_ROUNDS = 4
+_ROUNDS = 6
 _BEAT = 0.001
 _BYTES = 100
 
@@ -56,9 +56,10 @@ class Waits:
     def _find(self) -> None:
         self.close()
         for thread in threading.enumerate():
-            path = f"/proc/self/task/{thread.native_id}/schedstat"
-            if thread.native_id is not None and os.path.exists(path):
-                self._files[thread.native_id] = os.open(path, os.O_RDONLY)
+            if thread.native_id is not None:
+                path = f"/proc/self/task/{thread.native_id}/schedstat"
+                with suppress(FileNotFoundError):  # it has ended, or the system does not count
+                    self._files[thread.native_id] = os.open(path, os.O_RDONLY)
 
 
 async def held_up(work: Awaitable[Any]) -> list[float]:

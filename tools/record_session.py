@@ -18,7 +18,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ PACE = 500_000
 _COLOURS = {"brown": "yellow", "default": "default"}
 """What pyte calls otherwise than rich."""
 
-_KEPT = ("PATH", "LANG", "PYTHONPATH")
+_KEPT = ("PATH", "LANG", "PYTHONPATH", "LD_LIBRARY_PATH")
 _FONTS = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 ABOUT = """\
@@ -71,7 +71,7 @@ class Step:
 class Demo:
     """A person's empty home, and a hub."""
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, home: Path, url: str, more: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.screens: dict[str, pyte.Screen] = {}
         self._environment = {
@@ -80,6 +80,7 @@ class Demo:
             "TERM": "xterm",
             "HF_ENDPOINT": url,
             "NO_PROXY": "127.0.0.1,localhost",
+            **(more or {}),
         }
 
     def run(self, arguments: Sequence[str], *steps: Step) -> str:
@@ -140,21 +141,27 @@ def style_of(cell: pyte.screens.Char) -> Style:
 
 
 @contextmanager
-def demo() -> Iterator[Demo]:
+def empty_home() -> Iterator[Path]:
     """A home whose path is the same each time, since lines break by its length."""
     home = Path(tempfile.gettempdir()) / "ada"
     shutil.rmtree(home, ignore_errors=True)  # left by a recording that was killed
     home.mkdir()
     try:
-        with hub_module.running() as hub:
-            hub.repositories[REPOSITORY] = guide()
-            hub.pace = PACE
-            registry = home / ".convergio" / "models.json"
-            registry.parent.mkdir()
-            registry.write_text(json.dumps({"schema": 1, "models": [entry()]}, indent=2) + "\n")
-            yield Demo(home, hub.url)
+        yield home
     finally:
         shutil.rmtree(home)
+
+
+@contextmanager
+def demo() -> Iterator[Demo]:
+    """A home with one model more in its registry, and a hub that has it."""
+    with empty_home() as home, hub_module.running() as hub:
+        hub.repositories[REPOSITORY] = guide()
+        hub.pace = PACE
+        registry = home / ".convergio" / "models.json"
+        registry.parent.mkdir()
+        registry.write_text(json.dumps({"schema": 1, "models": [entry()]}, indent=2) + "\n")
+        yield Demo(home, hub.url)
 
 
 def entry() -> dict[str, object]:
@@ -179,7 +186,7 @@ def with_menus(demo: Demo) -> str:
         Step(PROMPT, f"{ID}\r", "setup"),
         Step(PROMPT, "1\r"),
         Step(" left", snapshot="download"),
-        Step("every byte checked."),
+        Step("every file verified."),
         Step(PROMPT, "2\r"),
         Step(PROMPT, "1\r"),
         Step(PROMPT, f"{QUESTION}\r"),

@@ -3,8 +3,10 @@
 Needs torch and transformers, in the versions that the file's metadata names; the tests that compare
 with the result need neither.
 
-    python tools/transformers_goldens.py           writes tests/golden/transformers.safetensors
-    python tools/transformers_goldens.py --check   computes them again and compares
+    python tools/transformers_goldens.py [ROW …]           writes tests/golden/ROW.safetensors
+    python tools/transformers_goldens.py --check [ROW …]   computes them again and compares
+
+Without a row, of all rows.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
 import checkpoints  # noqa: E402
-from arch.variants import LENGTH, VARIANTS, Variant  # noqa: E402
-from golden.logits import FILE, GOLDEN_ROWS, golden  # noqa: E402
+from arch.variants import LENGTH, VARIANTS, Variant, rows  # noqa: E402
+from golden.logits import GOLDEN_ROWS, file_of, golden  # noqa: E402
 
 REPEATABLE = 2e-5
 """How far two machines' float32 sums may lie apart."""
@@ -48,29 +50,41 @@ def compute(variant: Variant) -> np.ndarray[Any, Any]:
     return np.asarray(logits.numpy(), dtype=np.float32)
 
 
-def main() -> None:
-    """Writes or checks the file."""
+def write(row: str, computed: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Writes the file of a row."""
     import torch
     import transformers
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare with the file; write nothing")
-    check = parser.parse_args().check
-    transformers.logging.set_verbosity_error()
-    computed = {v.name: compute(v) for v in VARIANTS if not v.not_transformers}
-    if check:
-        wanted = {v.name: golden(v) for v in VARIANTS if not v.not_transformers}
-        apart = {name: float(np.abs(computed[name] - wanted[name]).max()) for name in wanted}
-        print(f"{len(apart)} variants, at most {max(apart.values()):.1e} apart")
-        raise SystemExit(int(max(apart.values()) > REPEATABLE))
     checkpoints.save(
-        FILE,
+        file_of(row),
         {name: checkpoints.Tensor("F32", logits) for name, logits in computed.items()},
         torch=torch.__version__,
         transformers=transformers.__version__,
-        **{v.name: checkpoints.fingerprint(v.config) for v in VARIANTS},
+        **{v.name: checkpoints.fingerprint(v.config) for v in VARIANTS if v.name in computed},
     )
-    print(f"{FILE}: {len(computed)} variants, {FILE.stat().st_size} bytes")
+    print(f"{file_of(row)}: {len(computed)} variants, {file_of(row).stat().st_size} bytes")
+
+
+def main() -> None:
+    """Writes or checks the files."""
+    import transformers
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare with the files; write none")
+    parser.add_argument("row", nargs="*", choices=[[], *rows()], help="model types; all if none")
+    args = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    most = 0.0
+    for row in args.row or rows():
+        variants = [v for v in VARIANTS if v.row == row and not v.not_transformers]
+        computed = {v.name: compute(v) for v in variants}
+        if not args.check:
+            write(row, computed)
+            continue
+        apart = max(float(np.abs(computed[v.name] - golden(v)).max()) for v in variants)
+        print(f"{row}: {len(variants)} variants, at most {apart:.1e} apart")
+        most = max(most, apart)
+    raise SystemExit(int(most > REPEATABLE))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,31 @@ GEOMETRIES: dict[str, Config] = {
         "rope_scaling": _llama3_rope(8.0),
         "tie_word_embeddings": False,
     },
+    # Experts, cut in layers: 5 of 48.
+    "qwen3-30b-a3b-5": {
+        "model_type": "qwen3_moe",
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "vocab_size": 151936,
+        "hidden_size": 2048,
+        "num_hidden_layers": 5,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 4,
+        "head_dim": 128,
+        "intermediate_size": 6144,
+        "moe_intermediate_size": 768,
+        "num_experts": 128,
+        "num_experts_per_tok": 8,
+        "norm_topk_prob": True,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+        "experts_as": "stacked",
+        "max_position_embeddings": 40960,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    },
     # As many layers as the first, and next to nothing in them: what a token costs beside the work.
     "thin-16": _LLAMA
     | {
@@ -104,9 +129,12 @@ def head_dim(config: Config) -> int:
 
 
 def weights_read(config: Config) -> int:
-    """Numbers of the matrices that making a token reads: all of them, but one row alone of an
-    embedding that is not the head too."""
+    """Numbers of the matrices that making a token reads: all of them, but of experts those that it
+    goes to, and one row alone of an embedding that is not the head too."""
     counts = {name: math.prod(shape) for name, shape in shapes(config).items()}
+    for name, shape in shapes(config).items():
+        if len(shape) == 3:
+            counts[name] = counts[name] // shape[0] * config["num_experts_per_tok"]
     matrices = sum(n for name, n in counts.items() if not name.endswith(("norm.weight", ".bias")))
     unused = 0 if config["tie_word_embeddings"] else counts["model.embed_tokens.weight"]
     return matrices - unused

@@ -29,6 +29,12 @@ _NAMES = {
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "mlp.gate": "ffn_gate_inp",
+    "mlp.switch_mlp.gate_proj": "ffn_gate_exps",
+    "mlp.switch_mlp.up_proj": "ffn_up_exps",
+    "mlp.switch_mlp.down_proj": "ffn_down_exps",
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }
@@ -39,16 +45,16 @@ _PIECE = 1 << 19
 def write(path: Path, config: dict[str, Any], kind: str) -> None:
     """Writes one file, every matrix of it in `kind` (Q4_0 or Q4_1), the embedding included."""
     block_bytes, number = FORMATS[kind]
-    arch = config["model_type"]
+    arch = config["model_type"].replace("_", "")
     writer = gguf.GGUFWriter(path, arch)
     _describe(writer, config)
     tensors = {_gguf_name(name): shape for name, shape in shapes(config).items()}
     if "rope_scaling" in config:
         tensors["rope_freqs.weight"] = (head_dim(config) // 2,)
     for name, shape in tensors.items():
-        if len(shape) == 2:
-            row_bytes = shape[1] // 32 * block_bytes
-            size = (shape[0], row_bytes)
+        if len(shape) > 1:
+            row_bytes = shape[-1] // 32 * block_bytes
+            size = (*shape[:-1], row_bytes)
             writer.add_tensor_info(name, size, np.dtype(np.uint8), math.prod(size), number)
         else:
             writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[0])
@@ -60,7 +66,7 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
     blocks = np.frombuffer(bytearray(noise), np.uint8).reshape(_PIECE, block_bytes)
     for name, shape in tensors.items():
         writer.write_padding(file, file.tell())
-        if len(shape) == 2:
+        if len(shape) > 1:
             for piece in _matrix(blocks, shape, kind):
                 file.write(piece)
         else:
@@ -72,7 +78,7 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
 
 def _matrix(blocks: np.ndarray[Any, Any], shape: tuple[int, ...], kind: str) -> Iterator[bytes]:
     """Mean 0 and variance 1 / columns, so that activations stay of order 1."""
-    scale = 1 / math.sqrt(21.25 * shape[1])
+    scale = 1 / math.sqrt(21.25 * shape[-1])
     head = [scale] if kind == "Q4_0" else [scale, -7.5 * scale]
     stored = np.array(head, "<f2").view(np.uint8)
     blocks[:, : len(stored)] = stored
@@ -104,6 +110,10 @@ def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
+    if "num_experts" in config:
+        writer.add_expert_count(config["num_experts"])
+        writer.add_expert_used_count(config["num_experts_per_tok"])
+        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
     tokens, merges = vocabulary(config["vocab_size"])
     normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")

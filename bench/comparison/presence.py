@@ -7,7 +7,7 @@ from importlib import metadata
 
 def device() -> str:
     """Where MLX computes on this machine: cpu, metal or cuda."""
-    from convergio_mlx.native import native
+    from convergio_mlx.platform.native import native
 
     return str(native().backend())
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "common.h"
-#include "kernels/attention.h"
+#include "kernels/ops/attention.h"
 #include "mlx/transforms.h"
 
 namespace {

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cores.h"
-#include "kernels/isa.h"
-#include "kernels/matrix.h"
-#include "kernels/pool.h"
-#include "kernels/precision.h"
+#include "kernels/cpu/cores.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/pool.h"
+#include "kernels/cpu/precision.h"
+#include "kernels/ops/matrix.h"
 #include "mlx/ops.h"
 #include "mlx/random.h"
 #include "mlx/transforms.h"

@@ -16,8 +16,8 @@
 
 #include "common.h"
 #include "io/mmap.h"
-#include "kernels/primitive.h"
-#include "kernels/view.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/mlx/view.h"
 #include "mlx/memory.h"
 #include "mlx/primitives.h"
 #include "model/forward.h"

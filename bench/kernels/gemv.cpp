@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common.h"
-#include "kernels/linear.h"
+#include "kernels/ops/linear.h"
 #include "mlx/transforms.h"
 
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common.h"
-#include "kernels/linear.h"
+#include "kernels/ops/linear.h"
 #include "mlx/transforms.h"
 
 int main(int argc, char** argv) {

@@ -1,12 +1,16 @@
 #include "arch/config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
+#include "arch/experts_config.h"
+#include "arch/fields.h"
+#include "arch/geometry_config.h"
+#include "arch/layer_config.h"
 #include "arch/rope_config.h"
 #include "io/error.h"
 #include "io/json.h"
-#include "io/text.h"
 
 namespace convergio::arch {
 
@@ -15,71 +19,23 @@ namespace {
 using io::Json;
 
 constexpr int kMaxDim = 1 << 22;
-constexpr int kMaxLayers = 4096;
-constexpr int kMaxContext = 1 << 28;
-constexpr double kLeastFloat = 1e-30;  // far from where float32 ends, so that sums stay inside
-constexpr double kMostFloat = 1e30;
+constexpr int kMaxHeads = 1 << 14;
 
-[[noreturn]] void corrupt(const std::string& what) {
-  throw Error(ErrorKind::ModelCorrupt,
-              "[config] config.json: " + what + "; download the model again or correct the file.");
-}
-
-[[noreturn]] void corrupt(const Json& value, const std::string& is, const std::string& wanted) {
-  throw Error(ErrorKind::ModelCorrupt, "[config] " + value.where() + " is " + is +
-                                           ", which must be " + wanted +
-                                           "; download the model again or correct the file.");
-}
-
-const Json* present(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-
-int integer_in(const Json& value, int low, int high) {
-  const std::int64_t number = value.as_integer();
-  if (number < low || number > high) {
-    corrupt(value, std::to_string(number),
-            "from " + std::to_string(low) + " to " + std::to_string(high));
+/// "text_config" of a multimodal model's config.json; else all of it.
+const Json& text_part(const Json& root) {
+  const Json* text = present(root, "text_config");
+  if (text == nullptr) {
+    return root;
   }
-  return static_cast<int>(number);
+  static_cast<void>(text->members());  // throws where it is no object
+  return *text;
 }
 
-int need_integer(const Json& json, std::string_view key, int high) {
-  const Json* value = present(json, key);
-  if (value == nullptr) {
-    corrupt("'" + std::string(key) + "' is missing");
+const Family& family_of(const Json& root, const Json& text) {
+  const Json* type = present(text, "model_type");
+  if (type == nullptr) {
+    type = present(root, "model_type");
   }
-  return integer_in(*value, 1, high);
-}
-
-int integer_or(const Json& json, std::string_view key, int low, int high, int fallback) {
-  const Json* value = present(json, key);
-  return value == nullptr ? fallback : integer_in(*value, low, high);
-}
-
-/// A finite number above zero, or zero where that means "none", as the fallback does.
-float positive_or(const Json& json, std::string_view key, double fallback) {
-  const Json* value = present(json, key);
-  if (value == nullptr) {
-    return static_cast<float>(fallback);
-  }
-  const double number = value->as_number();
-  const bool none = number == 0 && fallback == 0;
-  const bool in_range = number >= kLeastFloat && number <= kMostFloat;  // false for NaN
-  if (!in_range && !none) {
-    corrupt(*value, value->describe(), "from 1e-30 to 1e30");
-  }
-  return static_cast<float>(number);
-}
-
-bool flag_or(const Json& json, std::string_view key, bool fallback) {
-  const Json* value = present(json, key);
-  return value == nullptr ? fallback : value->as_bool();
-}
-
-const Family& family_of(const Json& json) {
-  const Json* type = present(json, "model_type");
   if (type == nullptr) {
     corrupt("'model_type' is missing");
   }
@@ -95,181 +51,38 @@ const Family& family_of(const Json& json) {
                                                "; supported model types: " + known + ".");
 }
 
-Quantization parse_quantization(const Json& block) {
-  Quantization quantization;
-  if (const Json* mode = present(block, "mode")) {
-    quantization.mode = mode->as_string();
-  }
-  const bool affine = quantization.mode == "affine";
-  if (!affine && quantization.mode != "mxfp4" && quantization.mode != "mxfp8" &&
-      quantization.mode != "nvfp4") {
-    throw Error(ErrorKind::UnsupportedModel, "[config] config.json: the quantization mode is " +
-                                                 io::in_quotes(quantization.mode) +
-                                                 "; supported modes: affine, mxfp4, mxfp8, nvfp4.");
-  }
-  quantization.group_size = integer_or(block, "group_size", 1, 1024,
-                                       affine ? 64 : (quantization.mode == "nvfp4" ? 16 : 32));
-  quantization.bits = integer_or(block, "bits", 1, 32, quantization.mode == "mxfp8" ? 8 : 4);
-  const auto refuse = [&](const std::string& supported) {
+/// What would compute something else than the forward does.
+void refuse_switches(const Json& json, const Family& family) {
+  if (const Json* value =
+          family.must_be_null.empty() ? nullptr : present(json, family.must_be_null)) {
     throw Error(ErrorKind::UnsupportedModel,
-                "[config] config.json: " + quantization.mode + " quantization with " +
-                    std::to_string(quantization.bits) + " bits and groups of " +
-                    std::to_string(quantization.group_size) + "; supported: " + supported + ".");
-  };
-  if (affine) {
-    const bool bits_ok = quantization.bits >= 2 && quantization.bits <= 8 && quantization.bits != 7;
-    const int group = quantization.group_size;
-    if (!bits_ok || (group != 32 && group != 64 && group != 128)) {
-      refuse("2, 3, 4, 5, 6 or 8 bits with groups of 32, 64 or 128");
-    }
-  } else if (quantization.mode == "mxfp4" &&
-             (quantization.bits != 4 || quantization.group_size != 32)) {
-    refuse("4 bits with groups of 32");
-  } else if (quantization.mode == "mxfp8" &&
-             (quantization.bits != 8 || quantization.group_size != 32)) {
-    refuse("8 bits with groups of 32");
-  } else if (quantization.mode == "nvfp4" &&
-             (quantization.bits != 4 || quantization.group_size != 16)) {
-    refuse("4 bits with groups of 16");
+                "[config] " + value->where() + " is " + value->describe() + "; supported: null.");
   }
-  return quantization;
+  for (const char* key : {"use_bidirectional_attention", "rope_traditional", "enable_moe_block"}) {
+    if (const Json* value = json.find(key);
+        value != nullptr && value->is_bool() && value->as_bool()) {
+      throw Error(ErrorKind::UnsupportedModel,
+                  "[config] " + value->where() + " is true; supported: false.");
+    }
+  }
 }
 
-void read_quantization(const Json& json, Config& config) {
-  const Json* block = present(json, "quantization");
-  if (block == nullptr) {
-    block = present(json, "quantization_config");
-    if (block != nullptr && block->find("quant_method") != nullptr) {
-      throw Error(ErrorKind::UnsupportedModel,
-                  "[config] config.json: 'quantization_config' has quant_method " +
-                      block->at("quant_method").describe() +
-                      ", which is not MLX's format; use a checkpoint from mlx-community or convert "
-                      "it with mlx_lm.convert.");
-    }
-  }
-  if (block == nullptr) {
+/// How many KV heads, and of how many numbers.
+void read_heads(const Json& json, const Family& family, Config& config) {
+  config.latent = read_latent(json, family);
+  if (config.latent.rank > 0) {
+    config.kv_heads = 1;
+    config.head_dim = config.latent.rank + config.latent.rotated;
     return;
   }
-  config.quantization = parse_quantization(*block);
-  for (const auto& [name, value] : block->members()) {
-    if (value.is_object()) {
-      config.overrides.emplace(name, parse_quantization(value));
-    } else if (value.is_bool()) {
-      config.overrides.emplace(
-          name, value.as_bool() ? config.quantization : std::optional<Quantization>());
-    }
-  }
-}
-
-/// Whether each layer sees a sliding window, once there is one.
-std::vector<bool> sliding_layers(const Json& json, const Family& family, int layers,
-                                 const std::vector<bool>& has_rope) {
-  const auto count = static_cast<std::size_t>(layers);
-  std::vector<bool> sliding(count, false);
-  if (const Json* types = present(json, "layer_types")) {
-    if (types->items().size() != count) {
-      corrupt("'layer_types' lists " + std::to_string(types->items().size()) +
-              " layers and "
-              "'num_hidden_layers' is " +
-              std::to_string(layers));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::string& type = types->items()[i].as_string();
-      if (type != "sliding_attention" && type != "full_attention") {
-        throw Error(ErrorKind::UnsupportedModel,
-                    "[config] config.json: 'layer_types' has " + types->items()[i].describe() +
-                        "; supported: full_attention, sliding_attention.");
-      }
-      sliding[i] = type == "sliding_attention";
-    }
-    return sliding;
-  }
-  const bool used = flag_or(json, "use_sliding_window", false);
-  const int from = integer_or(json, "max_window_layers", 0, kMaxLayers, layers);
-  const int pattern =
-      integer_or(json, "sliding_window_pattern", 1, kMaxLayers, family.sliding_pattern);
-  for (int i = 0; i < layers; ++i) {
-    bool slides = false;
-    switch (family.sliding) {
-      case Sliding::Never:
-        break;
-      case Sliding::All:
-        slides = true;
-        break;
-      case Sliding::FromWindowLayer:
-        slides = used && i >= from;
-        break;
-      case Sliding::EveryOther:
-        slides = i % 2 == 0;
-        break;
-      case Sliding::WithoutRope:
-        slides = used && !has_rope[static_cast<std::size_t>(i)];
-        break;
-      case Sliding::Pattern:
-        slides = (i + 1) % pattern != 0;
-        break;
-    }
-    sliding[static_cast<std::size_t>(i)] = slides;
-  }
-  return sliding;
-}
-
-/// Whether each layer has a rotary embedding: "no_rope_layers" holds 1 where it has.
-std::vector<bool> rope_layers(const Json& json, const Family& family, int layers) {
-  const auto count = static_cast<std::size_t>(layers);
-  std::vector<bool> has_rope(count, true);
-  if (const Json* flags = present(json, "no_rope_layers")) {
-    if (flags->items().size() != count) {
-      corrupt("'no_rope_layers' lists " + std::to_string(flags->items().size()) +
-              " layers and 'num_hidden_layers' is " + std::to_string(layers));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      has_rope[i] = flags->items()[i].as_integer() != 0;
-    }
-    return has_rope;
-  }
-  const int interval =
-      family.no_rope_interval == 0
-          ? 0
-          : integer_or(json, "no_rope_layer_interval", 1, kMaxLayers, family.no_rope_interval);
-  for (int i = 0; interval > 0 && i < layers; ++i) {
-    has_rope[static_cast<std::size_t>(i)] = (i + 1) % interval != 0;
-  }
-  return has_rope;
-}
-
-void read_layers(const Json& json, Config& config) {
-  const int layers = need_integer(json, "num_hidden_layers", kMaxLayers);
-  const bool windowless = !flag_or(json, "use_sliding_window", true);
-  const int window = integer_or(json, "sliding_window", 1, kMaxContext, 0);
-  const std::vector<bool> has_rope = rope_layers(json, *config.family, layers);
-  const std::vector<bool> sliding = sliding_layers(json, *config.family, layers, has_rope);
-  const bool local = config.ropes.size() > 1;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(layers); ++i) {
-    LayerConfig layer;
-    layer.window = sliding[i] && !windowless ? window : 0;
-    const bool still = config.family->full_without_rope && window > 0 && !sliding[i];
-    layer.rope = still || !has_rope[i] ? -1 : (sliding[i] && local ? 1 : 0);
-    config.layers.push_back(layer);
-  }
-}
-
-}  // namespace
-
-Config Config::parse(std::string_view text) {
-  const Json json = Json::parse(text, "config.json", {.allow_nan = true});
-  if (!json.is_object()) {
-    corrupt("it holds " + json.describe() + ", which must be an object");
-  }
-  Config config;
-  config.family = &family_of(json);
-  config.hidden_size = need_integer(json, "hidden_size", kMaxDim);
-  config.intermediate_size = need_integer(json, "intermediate_size", kMaxDim);
-  config.heads = need_integer(json, "num_attention_heads", 1 << 14);
-  config.kv_heads = integer_or(json, "num_key_value_heads", 1, 1 << 14, config.heads);
-  config.vocab_size = need_integer(json, "vocab_size", 1 << 26);
-  config.context_window = need_integer(json, "max_position_embeddings", kMaxContext);
-  config.head_dim = integer_or(json, "head_dim", 1, 1 << 14, config.hidden_size / config.heads);
+  // null is what is computed from the others, a missing key the class's own number
+  const auto own_or = [&](const char* key, int computed, int own) {
+    const int fallback = is_none(json, key) || own == 0 ? computed : own;
+    return integer_or(json, key, 1, kMaxHeads, fallback);
+  };
+  const Defaults& defaults = family.defaults;
+  config.kv_heads = own_or("num_key_value_heads", config.heads, defaults.num_key_value_heads);
+  config.head_dim = own_or("head_dim", config.hidden_size / config.heads, defaults.head_dim);
   if (config.heads % config.kv_heads != 0) {
     corrupt("'num_attention_heads' is " + std::to_string(config.heads) +
             ", which must be a multiple of 'num_key_value_heads', " +
@@ -279,31 +92,106 @@ Config Config::parse(std::string_view text) {
     corrupt("a head has " + std::to_string(config.head_dim) +
             " dimensions, which must be even and at least 2");
   }
-  config.norm_eps = positive_or(json, "rms_norm_eps", 1e-6);
-  config.attention_softcap = positive_or(json, "attn_logit_softcapping", 0);
-  config.logits_softcap = positive_or(json, "final_logit_softcapping", 0);
-  config.logits_divisor = positive_or(json, "logits_scaling", 1);
-  config.residual_multiplier = positive_or(json, "residual_multiplier", 1);
-  config.embedding_multiplier = positive_or(
-      json, "embedding_multiplier",
-      config.family->embedding_scaled ? std::sqrt(static_cast<double>(config.hidden_size)) : 1.0);
-  config.attention_scale =
-      positive_or(json, "attention_multiplier",
-                  1 / std::sqrt(positive_or(json, "query_pre_attn_scalar", config.head_dim)));
+}
 
-  const Json* activation = present(json, "hidden_activation");
-  if (activation == nullptr) {
-    activation = present(json, "hidden_act");
+void read_sizes(const Json& json, const Family& family, Config& config) {
+  const Defaults& defaults = family.defaults;
+  config.hidden_size = integer_or(json, "hidden_size", 1, kMaxDim, defaults.hidden_size);
+  config.intermediate_size =
+      integer_or(json, "intermediate_size", 1, kMaxDim, defaults.intermediate_size);
+  config.vocab_size = integer_or(json, "vocab_size", 1, 1 << 26, defaults.vocab_size);
+  config.heads =
+      integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
+  read_heads(json, family, config);
+
+  const Json* positions = present(json, "max_position_embeddings");
+  config.max_positions =
+      positions == nullptr ? defaults.max_position_embeddings : tokens_of(*positions);
+  config.context_window = static_cast<int>(std::min<double>(config.max_positions, kMostTokens));
+}
+
+void read_scalars(const Json& json, const Family& family, Config& config) {
+  const Defaults& defaults = family.defaults;
+  config.norm_eps =
+      static_cast<float>(positive_or(json, family.norm_eps_key, defaults.rms_norm_eps));
+  config.post_norm_eps =
+      defaults.post_norm_eps == 0
+          ? config.norm_eps
+          : static_cast<float>(positive_or(json, "post_norm_eps", defaults.post_norm_eps));
+  const int head_dim =
+      family.latent ? config.latent.plain + config.latent.rotated : config.head_dim;
+  double scale = defaults.attention_scale > 0 ? defaults.attention_scale : 1 / std::sqrt(head_dim);
+  if (family.reads_qk_scale) {
+    scale *= positive_or(json, "qk_scale_factor", defaults.qk_scale_factor);
   }
-  config.activation =
-      activation == nullptr ? std::string(config.family->activation) : activation->as_string();
+  if (family.reads_soft_caps || family.reads_final_soft_cap) {
+    config.logits_softcap = static_cast<float>(
+        optional_or(json, "final_logit_softcapping", defaults.final_logit_softcapping));
+  }
+  if (family.reads_soft_caps) {
+    config.attention_softcap = static_cast<float>(
+        optional_or(json, "attn_logit_softcapping", defaults.attn_logit_softcapping));
+    scale =
+        1 / std::sqrt(positive_or(json, "query_pre_attn_scalar", defaults.query_pre_attn_scalar));
+  }
+  if (family.embedding_scaled) {
+    config.embedding_multiplier = static_cast<float>(std::sqrt(config.hidden_size));
+  }
+  if (family.reads_multipliers) {
+    scale = positive_or(json, "attention_multiplier", 1);
+    config.logits_divisor = static_cast<float>(positive_or(json, "logits_scaling", 1));
+    config.residual_multiplier = static_cast<float>(positive_or(json, "residual_multiplier", 1));
+    config.embedding_multiplier = static_cast<float>(positive_or(json, "embedding_multiplier", 1));
+  }
+  if (!family.logits_multiplier_key.empty()) {
+    config.logits_divisor = static_cast<float>(
+        1 / positive_or(json, family.logits_multiplier_key, defaults.logits_multiplier));
+  }
+  config.attention_scale = static_cast<float>(scale);
+}
 
-  if (const Json* tied = present(json, "tie_word_embeddings")) {
+}  // namespace
+
+Config Config::parse(std::string_view text) {
+  const Json root = Json::parse(text, "config.json", {.allow_nan = true});
+  if (!root.is_object()) {
+    corrupt("it holds " + root.describe() + ", which must be an object");
+  }
+  const Json& json = text_part(root);
+  Config config;
+  config.family = &family_of(root, json);
+  refuse_switches(json, *config.family);
+  read_sizes(json, *config.family, config);
+  read_scalars(json, *config.family, config);
+
+  config.placement = config.family->placement;
+  if (config.family->reads_parallel && flag_or(json, "use_parallel_residual", false)) {
+    config.placement = Placement::Parallel;
+  }
+  const Json* activation = present(json, config.family->activation_key);
+  config.activation = activation == nullptr ? std::string(config.family->defaults.activation)
+                                            : activation->as_string();
+  if (config.family->gelu_is_tanh && config.activation == "gelu") {
+    config.activation = "gelu_pytorch_tanh";
+  }
+  const Json* tied = present(json, "tie_word_embeddings");
+  if (tied == nullptr) {
+    tied = present(root, "tie_word_embeddings");  // Qwen3-VL has it there alone
+  }
+  if (tied != nullptr) {
     config.tied = tied->as_bool();
+  } else if (config.family->defaults.tie_word_embeddings) {
+    config.tied = true;
   }
+  config.rope_interleaved = config.family->reads_rope_interleave
+                                ? flag_or(json, "rope_interleave", config.family->rope_interleaved)
+                                : config.family->rope_interleaved;
+  config.layers = read_layers(json, *config.family);
+  read_geometry(json, config);
   config.ropes = read_ropes(json, config);
-  read_layers(json, config);
-  read_quantization(json, config);
+  config.experts = read_experts(json, config.family->experts);
+  config.draft_layers = integer_or(json, "num_nextn_predict_layers", 0, 1 << 10, 0);
+  config.quantization = QuantizationBlock::read(root);
   return config;
 }
 

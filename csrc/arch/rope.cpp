@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace convergio::arch {
@@ -10,7 +11,7 @@ namespace {
 
 using std::numbers::pi;
 
-/// base^(2i / dims): positions a pair needs for one radian.
+/// base^(2i / dims): positions in which a pair rotates by one radian.
 std::vector<double> plain_periods(double base, int dims) {
   std::vector<double> periods;
   for (int i = 0; i < dims; i += 2) {
@@ -35,15 +36,15 @@ void stretch_llama3(std::vector<double>& periods, const Rope& rope) {
   }
 }
 
-/// Pairs that turn more than beta_fast times over the original context stay, those that turn fewer
-/// than beta_slow times are stretched, with a ramp between.
+/// Pairs that rotate more than beta_fast times over the original context stay, those that rotate
+/// fewer than beta_slow times are stretched, with a ramp between.
 void stretch_yarn(std::vector<double>& periods, const Rope& rope) {
-  const auto pair_that_turns = [&](double times) {
+  const auto pair_that_rotates = [&](double times) {
     return rope.dims * std::log(rope.original_context / (times * 2 * pi)) /
            (2 * std::log(rope.base));
   };
-  double low = pair_that_turns(rope.beta_fast);
-  double high = pair_that_turns(rope.beta_slow);
+  double low = pair_that_rotates(rope.beta_fast);
+  double high = pair_that_rotates(rope.beta_slow);
   if (rope.truncate) {
     low = std::floor(low);
     high = std::ceil(high);
@@ -83,6 +84,12 @@ RopeTable rope_table(const Rope& rope, int length) {
     case RopeKind::Yarn:
       stretch_yarn(periods, rope);
       break;
+    case RopeKind::Proportional:
+      for (std::size_t i = 0; i < periods.size(); ++i) {
+        const bool turns = 2 * i < static_cast<std::size_t>(rope.turning);
+        periods[i] = turns ? periods[i] * rope.factor : std::numeric_limits<double>::infinity();
+      }
+      break;
     case RopeKind::LongRope: {
       const auto& factors = length > rope.original_context ? rope.long_factor : rope.short_factor;
       for (std::size_t i = 0; i < periods.size(); ++i) {
@@ -92,6 +99,22 @@ RopeTable rope_table(const Rope& rope, int length) {
     }
   }
   return {{periods.begin(), periods.end()}, static_cast<float>(rope.attention_factor)};
+}
+
+int table_key(const std::vector<Rope>& ropes, int length) {
+  int key = 0;
+  for (const Rope& rope : ropes) {
+    if (length > rope.original_context) {
+      key = std::max(key, rope.kind == RopeKind::Dynamic    ? length
+                          : rope.kind == RopeKind::LongRope ? 1
+                                                            : 0);
+    }
+  }
+  return key;
+}
+
+bool recomputes_keys(const std::vector<Rope>& ropes) {
+  return std::ranges::find(ropes, RopeKind::LongRope, &Rope::kind) != ropes.end();
 }
 
 }  // namespace convergio::arch

@@ -1,93 +1,174 @@
 #include "arch/spec.h"
 
-#include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
+
+#include "arch/layer_names.h"
 
 namespace convergio::arch {
 
 namespace {
 
-/// The names of a block's norms by placement: attention_in, attention_out, ffn_in, ffn_out.
-std::array<const char*, 4> norm_names(Placement placement) {
-  switch (placement) {
-    case Placement::Pre:
-      return {"input_layernorm", nullptr, "post_attention_layernorm", nullptr};
-    case Placement::Sandwich:
-      return {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm",
-              "post_feedforward_layernorm"};
-    case Placement::Post:
-      return {nullptr, "post_attention_layernorm", nullptr, "post_feedforward_layernorm"};
-  }
-  return {};
-}
-
-/// Which projections a checkpoint holds as one matrix.
-struct Fused {
-  bool qkv = false;
-  bool gate_up = false;
-};
-
-LayerSpec resolve_layer(TensorBook& book, const Config& config, const std::string& prefix,
-                        const LayerConfig& layer, Fused fused) {
-  LayerSpec spec;
-  spec.window = layer.window;
-  spec.rope = layer.rope;
-
-  const auto names = norm_names(config.family->placement);
-  const auto norm = [&](const char* name) -> std::optional<NormSpec> {
-    if (name == nullptr) {
+void resolve_norms(TensorBook& book, const Config& config, const std::string& layer,
+                   const LayerNames& names, LayerSpec& spec) {
+  const auto norm = [&](const std::string& name) -> std::optional<NormSpec> {
+    if (name.empty()) {
       return std::nullopt;
     }
-    return book.norm(prefix + name, config.hidden_size);
+    return book.norm(layer + name, config.hidden_size);
   };
-  spec.attention_in = norm(names[0]);
-  spec.attention_out = norm(names[1]);
-  spec.ffn_in = norm(names[2]);
-  spec.ffn_out = norm(names[3]);
-
-  const std::string attention = prefix + "self_attn.";
-  const int q_width = config.heads * config.head_dim;
-  const int kv_width = config.kv_heads * config.head_dim;
-  if (fused.qkv) {
-    spec.qkv = {book.matrix(attention + "qkv_proj", q_width + 2 * kv_width, config.hidden_size)};
-  } else {
-    spec.qkv = {book.matrix(attention + "q_proj", q_width, config.hidden_size),
-                book.matrix(attention + "k_proj", kv_width, config.hidden_size),
-                book.matrix(attention + "v_proj", kv_width, config.hidden_size)};
-  }
-  spec.attention_o = book.matrix(attention + "o_proj", config.hidden_size, q_width);
-  // over each head, or over the whole projection: the file's shape tells
-  const auto head_norm = [&](const std::string& name, int whole) -> std::optional<NormSpec> {
-    if (!book.has_optional(name + ".weight")) {
-      return std::nullopt;
-    }
-    return book.norm(name, book.width_of(name, whole) == whole ? whole : config.head_dim);
-  };
-  spec.q_norm = head_norm(attention + "q_norm", q_width);
-  spec.k_norm = head_norm(attention + "k_norm", kv_width);
-
-  const std::string ffn = prefix + "mlp.";
-  const int width = config.intermediate_size;
-  if (fused.gate_up) {
-    spec.gate_up = {book.matrix(ffn + "gate_up_proj", 2 * width, config.hidden_size)};
-  } else {
-    spec.gate_up = {book.matrix(ffn + "gate_proj", width, config.hidden_size),
-                    book.matrix(ffn + "up_proj", width, config.hidden_size)};
-  }
-  spec.ffn_down = book.matrix(ffn + "down_proj", config.hidden_size, width);
-  return spec;
+  spec.attention_in = norm(names.attention_in);
+  spec.attention_out = norm(names.attention_out);
+  spec.ffn_in = norm(names.ffn_in);
+  spec.ffn_out = norm(names.ffn_out);
 }
 
-/// Text models cut out of larger ones keep a prefix.
-std::string find_prefix(const TensorBook& book) {
-  for (const char* prefix : {"model.", "language_model.model.", ""}) {
-    if (book.has(std::string(prefix) + "embed_tokens")) {
-      return prefix;
+/// The keys and values of a layer that has its own.
+void resolve_keys(TensorBook& book, const Config& config, const std::string& layer,
+                  const LayerNames& names, LayerSpec& spec) {
+  const LayerConfig& sizes = spec.config;
+  const int kv_width = sizes.kv_heads * sizes.head_dim;
+  spec.qkv.push_back(book.matrix(layer + names.k, kv_width, config.hidden_size));
+  if (!sizes.keys_are_values) {
+    spec.qkv.push_back(book.matrix(layer + names.v, kv_width, config.hidden_size));
+  }
+}
+
+void resolve_attention(TensorBook& book, const Config& config, const std::string& layer,
+                       const LayerNames& names, LayerSpec& spec) {
+  const LayerConfig& sizes = spec.config;
+  const int q_width = sizes.heads * sizes.head_dim;
+  const int kv_width = sizes.kv_heads * sizes.head_dim;
+  if (names.fused_qkv) {
+    spec.qkv = {book.matrix(layer + names.qkv, q_width + 2 * kv_width, config.hidden_size)};
+  } else {
+    spec.qkv = {book.matrix(layer + names.q, q_width, config.hidden_size)};
+    if (!sizes.shares_keys()) {
+      resolve_keys(book, config, layer, names, spec);
+    } else {
+      book.ignore(layer + names.k);  // raw checkpoints have them, and do not use them
+      book.ignore(layer + names.v);
+      book.ignore(layer + names.k_norm);
     }
   }
-  return "model.";
+  spec.attention_o = book.matrix(layer + names.o, config.hidden_size, q_width);
+  if (book.has_optional(layer + names.gate_out + ".weight")) {
+    spec.attention_gate = book.matrix(layer + names.gate_out, q_width, config.hidden_size);
+  }
+  if (const std::string sinks = layer + "self_attn.sinks"; book.has_optional(sinks)) {
+    spec.sinks = sinks;
+    book.vector(sinks, sizes.heads);
+  }
+  if (config.family->bare_qk_norm) {
+    spec.q_norm = spec.k_norm = NormSpec{.name = {}, .width = sizes.head_dim};
+  } else {
+    spec.q_norm = book.head_norm(layer + names.q_norm, sizes.heads, sizes.head_dim);
+    if (!sizes.shares_keys()) {
+      spec.k_norm = book.head_norm(layer + names.k_norm, sizes.kv_heads, sizes.head_dim);
+    }
+  }
+  if (config.family->bare_v_norm) {
+    spec.v_norm = NormSpec{.name = {}, .width = sizes.head_dim};
+  }
+}
+
+void resolve_latent(TensorBook& book, const Config& config, const std::string& layer,
+                    const LayerNames& names, LayerSpec& spec) {
+  const LatentSizes& sizes = spec.config.latent;
+  const int heads = spec.config.heads;
+  const int hidden = config.hidden_size;
+  const int queries = heads * (sizes.plain + sizes.rotated);
+  const std::string attention = layer + "self_attn.";
+  LatentSpec& latent = spec.latent.emplace();
+  if (sizes.q_rank > 0) {
+    latent.q_down = book.matrix(attention + "q_a_proj", sizes.q_rank, hidden);
+    latent.q_norm = book.norm(attention + "q_a_layernorm", sizes.q_rank);
+    latent.q = book.matrix(attention + "q_b_proj", queries, sizes.q_rank);
+  } else {
+    latent.q = book.matrix(layer + names.q, queries, hidden);
+  }
+  latent.kv_down =
+      book.matrix(attention + "kv_a_proj_with_mqa", sizes.rank + sizes.rotated, hidden);
+  latent.kv_norm = book.norm(attention + "kv_a_layernorm", sizes.rank);
+  if (book.has(attention + "embed_q") || book.has(attention + "unembed_out")) {
+    latent.heads = {book.matrix(attention + "embed_q", sizes.rank, sizes.plain, heads),
+                    book.matrix(attention + "unembed_out", sizes.value, sizes.rank, heads)};
+  } else {
+    const int outputs = heads * (sizes.plain + sizes.value);
+    latent.heads = {book.matrix(attention + "kv_b_proj", outputs, sizes.rank)};
+  }
+  for (const MatrixSpec& matrix : latent.heads) {
+    book.expect_no_bias(matrix);
+  }
+  spec.attention_o = book.matrix(layer + names.o, hidden, heads * sizes.value);
+}
+
+/// Experts, and what every token goes through beside them, where there is that.
+void resolve_mixture(TensorBook& book, const Config& config, const std::string& layer,
+                     LayerSpec& spec) {
+  const int hidden = config.hidden_size;
+  spec.experts = resolve_experts(book, *config.experts, hidden, layer);
+  const int width = config.experts->shared_width;
+  if (width == 0) {
+    return;
+  }
+  const std::string ffn = shared_experts(book, layer);
+  if (config.family->experts.shared_gated) {
+    spec.shared_gate = book.matrix(ffn.substr(0, ffn.size() - 1) + "_gate", 1, hidden);
+  }
+  spec.gate_up = {book.matrix(ffn + "gate_proj", width, hidden),
+                  book.matrix(ffn + "up_proj", width, hidden)};
+  spec.ffn_down = book.matrix(ffn + "down_proj", hidden, width);
+}
+
+void resolve_ffn(TensorBook& book, const Config& config, const std::string& layer,
+                 const LayerNames& names, LayerSpec& spec) {
+  if (spec.config.sparse) {
+    resolve_mixture(book, config, layer, spec);
+    return;
+  }
+  const int width = spec.config.intermediate_size;
+  if (names.fused_gate_up) {
+    spec.gate_up = {book.matrix(layer + names.gate_up, 2 * width, config.hidden_size)};
+  } else {
+    if (config.family->gated) {
+      spec.gate_up.push_back(book.matrix(layer + names.gate, width, config.hidden_size));
+    }
+    spec.gate_up.push_back(book.matrix(layer + names.up, width, config.hidden_size));
+  }
+  spec.ffn_down = book.matrix(layer + names.down, config.hidden_size, width);
+  if (config.activation == "xielu") {
+    spec.xielu = layer + "mlp.act_fn";
+    for (const char* parameter : {".alpha_p", ".alpha_n", ".beta", ".eps"}) {
+      book.scalar(spec.xielu + parameter);
+    }
+  }
+}
+
+/// What a layer gets beside the hidden state, and the scalar at its end.
+void resolve_extras(TensorBook& book, const Config& config, const std::string& layer,
+                    LayerSpec& spec) {
+  if (const int size = config.per_layer_size; size > 0) {
+    spec.per_layer = PerLayerSpec{
+        .gate = book.matrix(layer + "per_layer_input_gate", size, config.hidden_size),
+        .projection = book.matrix(layer + "per_layer_projection", config.hidden_size, size),
+        .norm = book.norm(layer + "post_per_layer_input_norm", config.hidden_size)};
+  }
+  if (book.has_optional(layer + "layer_scalar")) {
+    spec.scalar = layer + "layer_scalar";
+    book.scalar(spec.scalar);
+  }
+}
+
+PerLayerInputSpec resolve_per_layer(TensorBook& book, const Config& config,
+                                    const std::string& embedding) {
+  const std::string prefix =
+      embedding.substr(0, embedding.size() - std::string("embed_tokens").size());
+  const int width = config.per_layer_size * static_cast<int>(config.layers.size());
+  return {
+      .embedding = book.matrix(prefix + "embed_tokens_per_layer", config.per_layer_vocab, width),
+      .projection = book.matrix(prefix + "per_layer_model_projection", width, config.hidden_size),
+      .norm = book.norm(prefix + "per_layer_projection_norm", config.per_layer_size)};
 }
 
 }  // namespace
@@ -95,30 +176,40 @@ std::string find_prefix(const TensorBook& book) {
 ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
   TensorBook book(checkpoint, config);
   ModelSpec spec;
-  const std::string prefix = find_prefix(book);
-  spec.embedding = book.matrix(prefix + "embed_tokens", config.vocab_size, config.hidden_size);
-  spec.final_norm = book.norm(prefix + "norm", config.hidden_size);
-  std::vector<std::string> layers;
+  const LayerNames names = LayerNames::find(book, config.placement, config.layers.size());
+  spec.embedding = book.matrix(names.embedding, config.vocab_size, config.hidden_size);
+  spec.final_norm = book.norm(names.final_norm, config.hidden_size);
+  if (config.per_layer_size > 0) {
+    spec.per_layer = resolve_per_layer(book, config, names.embedding);
+  }
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
-    layers.push_back(prefix + "layers." + std::to_string(i) + ".");
+    const std::string& name = names.layers[i];
+    LayerSpec& layer = spec.layers.emplace_back();
+    layer.config = config.layers[i];
+    resolve_norms(book, config, name, names, layer);
+    (layer.config.latent.rank > 0 ? resolve_latent : resolve_attention)(book, config, name, names,
+                                                                        layer);
+    resolve_ffn(book, config, name, names, layer);
+    resolve_extras(book, config, name, layer);
+    if (layer.experts) {
+      spec.expert_bytes += bytes_of_experts(book, *layer.experts);
+    }
   }
-  const auto in_some_layer = [&](const char* module) {
-    return std::ranges::any_of(layers, [&](const auto& layer) { return book.has(layer + module); });
-  };
-  const Fused fused{.qkv = in_some_layer("self_attn.qkv_proj"),
-                    .gate_up = in_some_layer("mlp.gate_up_proj")};
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    spec.layers.push_back(resolve_layer(book, config, layers[i], config.layers[i], fused));
+  for (int i = 0; i < config.draft_layers; ++i) {
+    book.ignore_below(names.layer(config.layers.size() + static_cast<std::size_t>(i)));
   }
-
-  const std::string head =
-      prefix.starts_with("language_model.") ? "language_model.lm_head" : "lm_head";
-  if (config.tied.value_or(!book.has(head))) {
-    book.ignore(head);
+  if (config.tied.value_or(!book.has(names.head))) {
+    book.ignore(names.head);
   } else {
-    spec.head = book.matrix(head, config.vocab_size, config.hidden_size);
+    spec.head = book.matrix(names.head, config.vocab_size, config.hidden_size);
+    if (config.family->head_bias) {
+      book.vector(names.head + ".bias", config.vocab_size);
+    }
   }
   book.close();
+  spec.unused_bytes = book.unused_bytes();
+  spec.matrices = book.matrices();
+  spec.tensors = book.tensors();
   spec.config = std::move(config);
   return spec;
 }

@@ -1,12 +1,25 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "arch/config.h"
+#include "arch/quantization.h"
+#include "arch/rope.h"
 #include "bindings/bindings.h"
+#include "bindings/objects.h"
+#include "bindings/read.h"
+#include "io/json.h"
+#include "model/forward.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -15,12 +28,20 @@ namespace convergio::bindings {
 
 namespace {
 
-std::vector<int> windows(const arch::Config& config) {
+/// One number of each layer.
+template <typename Member>
+std::vector<int> of_layers(const arch::Config& config, Member member) {
   std::vector<int> found;
   for (const arch::LayerConfig& layer : config.layers) {
-    found.push_back(layer.window);
+    found.push_back(layer.*member);
   }
   return found;
+}
+
+std::pair<std::vector<float>, float> rotary(const arch::Config& config, std::size_t index,
+                                            int length) {
+  const arch::RopeTable table = arch::rope_table(config.ropes.at(index), length);
+  return {table.periods, table.magnitude};
 }
 
 }  // namespace
@@ -38,14 +59,110 @@ void bind_geometry(nb::module_& m) {
       .def_ro("kv_heads", &Config::kv_heads)
       .def_ro("head_dim", &Config::head_dim)
       .def_ro("vocab_size", &Config::vocab_size)
-      .def_prop_ro("windows", &windows,
-                   "For each layer the tokens that a query sees; 0 where that is all.");
+      .def_ro("norm_eps", &Config::norm_eps)
+      .def_ro("post_norm_eps", &Config::post_norm_eps)
+      .def_ro("attention_scale", &Config::attention_scale, "What q · k is multiplied with.")
+      .def_ro("attention_softcap", &Config::attention_softcap, "0: none.")
+      .def_ro("logits_softcap", &Config::logits_softcap, "0: none.")
+      .def_ro("logits_divisor", &Config::logits_divisor)
+      .def_ro("embedding_multiplier", &Config::embedding_multiplier)
+      .def_ro("residual_multiplier", &Config::residual_multiplier)
+      .def_ro("activation", &Config::activation)
+      .def_ro("tied", &Config::tied,
+              "Whether the embedding is the head; None where the file of weights tells.")
+      .def_prop_ro(
+          "experts",
+          [](const Config& self) { return self.experts ? self.experts->router.experts : 0; },
+          "Of a sparse layer, without what every token goes through; 0: no layer is sparse.")
+      .def_prop_ro(
+          "experts_per_token",
+          [](const Config& self) { return self.experts ? self.experts->router.chosen : 0; })
+      .def_prop_ro(
+          "expert_width", [](const Config& self) { return self.experts ? self.experts->width : 0; },
+          "The intermediate size of each expert.")
+      .def_prop_ro(
+          "shared_expert_width",
+          [](const Config& self) { return self.experts ? self.experts->shared_width : 0; },
+          "The intermediate size of what every token goes through in a sparse layer.")
+      .def_prop_ro(
+          "sparse_layers",
+          [](const Config& self) {
+            return std::ranges::count_if(self.layers, &arch::LayerConfig::sparse);
+          },
+          "How many layers have experts.")
+      .def_prop_ro(
+          "windows", [](const Config& self) { return of_layers(self, &arch::LayerConfig::window); },
+          "For each layer the tokens that a query sees; 0 where that is all.")
+      .def_prop_ro(
+          "rotary_of_layers",
+          [](const Config& self) { return of_layers(self, &arch::LayerConfig::rope); },
+          "For each layer the index of its rotary table; -1 where it has none.")
+      .def_prop_ro(
+          "kv_numbers_of_layers",
+          [](const Config& self) {
+            std::vector<int> numbers;
+            for (const arch::LayerConfig& layer : self.layers) {
+              numbers.push_back(layer.kv_numbers());
+            }
+            return numbers;
+          },
+          "For each layer the numbers that its KV cache has of a token; 0 where it shares another "
+          "layer's.")
+      .def_prop_ro(
+          "attention_parameters",
+          [](const Config& self) {
+            std::int64_t all = 0;
+            for (const arch::LayerConfig& layer : self.layers) {
+              all += layer.attention_parameters(self.hidden_size);
+            }
+            return all;
+          },
+          "Of the matrices of all layers' attention.")
+      .def_prop_ro(
+          "widths_of_layers",
+          [](const Config& self) {
+            std::vector<std::tuple<int, int, int>> widths;
+            for (const arch::LayerConfig& layer : self.layers) {
+              const arch::LatentSizes& latent = layer.latent;
+              const int query =
+                  std::max({layer.head_dim, latent.plain + latent.rotated, latent.value});
+              widths.emplace_back(layer.heads * query, layer.kv_heads * layer.head_dim,
+                                  layer.intermediate_size);
+            }
+            return widths;
+          },
+          "For each layer the numbers of a token's queries, of its keys and of its feed-forward.")
+      .def_ro("per_layer_size", &Config::per_layer_size,
+              "Numbers that each layer gets of a token beside the hidden state; 0: none.")
+      .def("rotary", &rotary, "index"_a, "length"_a,
+           "A rotary table as it is for a sequence of `length` positions: (positions in which "
+           "each pair rotates by one radian, what cosines and sines are multiplied with).");
   m.def(
       "geometry",
       [](const nb::bytes& config) {
-        return Config::parse(std::string_view(config.c_str(), config.size()));
+        return make_object<Config>(Config::parse(std::string_view(config.c_str(), config.size())));
       },
       "config"_a, "Reads a config.json's bytes.");
+  m.def(
+      "check_config",
+      [](const nb::bytes& config) {
+        const std::string_view text(config.c_str(), config.size());
+        (void)Config::parse(text);
+        const io::Json root = io::Json::parse(text, "config.json", {.allow_nan = true});
+        const auto block = arch::QuantizationBlock::read(root);
+        if (block.foreign) {
+          (void)block.general.value();
+        }
+      },
+      "config"_a,
+      "Raises where a model with these bytes as its config.json, its format of weights included, "
+      "cannot run.");
+  m.def(
+      "folder_geometry",
+      [](const nb::bytes& folder) {
+        return make_object<Config>(model::read_config(read_bytes(folder)));
+      },
+      "folder"_a, "Reads the config.json of a folder (its path by os.fsencode).");
 }
 
 }  // namespace convergio::bindings

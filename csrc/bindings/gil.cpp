@@ -6,6 +6,8 @@
 #include <chrono>
 #include <thread>
 
+#include "io/error.h"
+
 namespace convergio::bindings {
 
 namespace {
@@ -36,6 +38,30 @@ WithoutGil::~WithoutGil() {
   hold_others();
   PyEval_RestoreThread(state_);
   --returning;
+}
+
+WithGil::WithGil() {
+  ++returning;
+  if (ending && last_thread.load() != std::this_thread::get_id()) {
+    --returning;
+    throw Error(ErrorKind::Cancelled, "[engine] the program ends.");
+  }
+  state_ = PyGILState_Ensure();
+}
+
+WithGil::~WithGil() {
+  PyGILState_Release(state_);
+  --returning;
+}
+
+void drop_later(PyObject* object) noexcept {
+  const auto drop = [](void* dropped) {
+    Py_DECREF(static_cast<PyObject*>(dropped));
+    return 0;
+  };
+  if (!ending) {
+    static_cast<void>(Py_AddPendingCall(drop, object));  // too many at once: the object stays
+  }
 }
 
 void end_program(void (*last)()) {

@@ -20,6 +20,23 @@ class WithoutGil {
   PyThreadState* state_;
 };
 
+/// Holds the GIL on a thread of our own for as long as it lives, which must be short: the end of
+/// the program waits for it. Throws Error (Cancelled) once the program ends.
+class WithGil {
+ public:
+  WithGil();
+  ~WithGil();
+  WithGil(const WithGil&) = delete;
+  WithGil& operator=(const WithGil&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
+/// Lets go of an object on a thread that does not hold the GIL, and does not wait for it: the main
+/// thread does that some time later, or nobody where the program ends.
+void drop_later(PyObject* object) noexcept;
+
 /// Runs `last` without the GIL, and lets no other thread come back through WithoutGil from now on.
 /// The calling thread may; it is the one that ends the interpreter.
 void end_program(void (*last)());

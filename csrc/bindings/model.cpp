@@ -1,7 +1,6 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -14,6 +13,9 @@
 
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
+#include "bindings/handles.h"
+#include "bindings/objects.h"
+#include "bindings/read.h"
 #include "engine/runtime.h"
 
 namespace nb = nanobind;
@@ -32,7 +34,8 @@ struct ModelHandle {
 
 using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
 
-Matrix logits(const ModelHandle& self, const std::vector<int>& tokens, int chunk) {
+Matrix logits(const ModelHandle& self, const Ints& given, int chunk) {
+  const std::vector<int> tokens = read_ints(given);
   auto rows = std::make_unique<std::vector<float>>();
   {
     const WithoutGil without_gil;
@@ -65,7 +68,7 @@ void bind_model(nb::module_& m) {
       .def_prop_ro(
           "resident_weight_bytes",
           [](const ModelHandle& self) { return self.model().resident_weight_bytes(); },
-          "Bytes of the mapped files that are in memory now, whoever read them.")
+          "Bytes of the mapped files that are in memory now, whichever process read them.")
       .def_prop_ro(
           "kv_bytes_per_token",
           [](const ModelHandle& self) { return self.model().kv_bytes_per_token(); },
@@ -79,19 +82,29 @@ void bind_model(nb::module_& m) {
           [](const ModelHandle& self) { return engine::step_primitives(self.loaded); },
           nb::call_guard<WithoutGil>(), "MLX primitives in the graph of one decode step.")
       .def_prop_ro(
-          "kept",
+          "prefix_cache_stats",
           [](const ModelHandle& self) {
-            const auto kept = self.loaded->prefixes.kept();
-            return std::pair(kept.sequences, kept.bytes);
+            const auto stats = self.loaded->prefix_cache.stats();
+            return std::pair(stats.sequences, stats.bytes);
           },
-          "Of finished requests, for those that go on from them: (KV caches, their bytes).")
+          "What the prefix cache holds of finished requests: (sequences, bytes).")
       .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
            "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
            "tokens each.")
       .def(
+          "token_logprobs",
+          [](const ModelHandle& self, const Ints& given, int chunk) {
+            const std::vector<int> tokens = read_ints(given);
+            const WithoutGil without_gil;
+            return engine::token_logprobs(self.loaded, tokens, chunk);
+          },
+          "tokens"_a, "chunk"_a = 64,
+          "For each token after the first the log of its probability after those before it, by "
+          "forwards of `chunk` tokens each.")
+      .def(
           "submit",
-          [](const ModelHandle& self, const std::shared_ptr<engine::Request>& request) {
-            engine::submit(self.loaded, request);
+          [](const ModelHandle& self, const RequestHandle& handle) {
+            engine::submit(self.loaded, handle.request);
           },
           "request"_a,  // with the GIL: it is quick, and an asyncio loop calls it
           "Queues a request; what is wrong with it raises here, before any work.");
@@ -99,16 +112,19 @@ void bind_model(nb::module_& m) {
         "Whether keys and values are float16 whatever the model's dtype.");
   m.def(
       "load",
-      [](const nb::bytes& folder, std::optional<std::size_t> kept_bytes) {
-        const std::filesystem::path path(std::string(folder.c_str(), folder.size()));
-        const WithoutGil without_gil;
-        return ModelHandle{engine::load(path, kept_bytes)};
+      [](const nb::bytes& folder, std::optional<std::size_t> prefix_cache_bytes,
+         const arch::Config* config) {
+        const std::filesystem::path path(read_bytes(folder));
+        return make_object<ModelHandle>([&] {
+          const WithoutGil without_gil;
+          return engine::load(path, prefix_cache_bytes,
+                              config == nullptr ? std::nullopt : std::optional(*config));
+        }());
       },
-      "folder"_a, "kept_bytes"_a.none() = nb::none(),
-      "Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors "
-      "files. Reads no matrix. Of finished requests' KV caches `kept_bytes` at most are kept; "
-      "None: "
-      "an eighth of MLX's memory limit.");
+      "folder"_a, "prefix_cache_bytes"_a.none() = nb::none(), "geometry"_a.none() = nb::none(),
+      "Maps the model in `folder` (its path by os.fsencode): its safetensors files, and "
+      "config.json where `geometry` does not give what it says. Reads no matrix. The prefix cache "
+      "holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit.");
 }
 
 }  // namespace convergio::bindings

@@ -2,7 +2,6 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -13,8 +12,10 @@
 #include <vector>
 
 #include "bindings/bindings.h"
-#include "bindings/constraint.h"
 #include "bindings/gil.h"
+#include "bindings/handles.h"
+#include "bindings/objects.h"
+#include "bindings/read.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,27 +28,39 @@ using engine::News;
 using engine::Request;
 using engine::RequestStats;
 
-void make_request(Request* self, std::vector<int> prompt, int max_tokens,
-                  std::vector<int> stop_tokens, std::optional<double> timeout, int prefill_chunk,
-                  double temperature, int top_k, double top_p, double min_p,
-                  double repetition_penalty, double presence_penalty, double frequency_penalty,
-                  std::vector<std::pair<int, double>> logit_bias, std::uint64_t seed,
-                  std::optional<int> logprobs, nb::object constraint) {
-  engine::RequestOptions options{.sampling = {.repetition_penalty = repetition_penalty,
-                                              .presence_penalty = presence_penalty,
-                                              .frequency_penalty = frequency_penalty,
-                                              .logit_bias = std::move(logit_bias),
-                                              .temperature = temperature,
-                                              .top_k = top_k,
-                                              .top_p = top_p,
-                                              .min_p = min_p,
-                                              .seed = seed,
-                                              .logprobs = logprobs},
-                                 .max_tokens = max_tokens,
-                                 .stop_tokens = std::move(stop_tokens),
-                                 .prefill_chunk = prefill_chunk,
-                                 .timeout = timeout};
-  new (self) Request(std::move(prompt), std::move(options), wrap_constraint(std::move(constraint)));
+using Biases = nb::typed<nb::sequence, nb::typed<nb::tuple, int, double>>;
+
+std::pair<int, double> read_bias(nb::handle pair) {
+  return {nb::cast<int>(pair[0]), nb::cast<double>(pair[1])};
+}
+
+Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints& stop_tokens,
+                                 std::optional<double> timeout, int prefill_chunk,
+                                 double temperature, int top_k, double top_p, double min_p,
+                                 double repetition_penalty, double presence_penalty,
+                                 double frequency_penalty, const Biases& logit_bias,
+                                 std::uint64_t seed, std::optional<int> logprobs,
+                                 const ConstraintHandle* constraint,
+                                 std::optional<int> known_tokens) {
+  engine::RequestOptions options{
+      .sampling = {.repetition_penalty = repetition_penalty,
+                   .presence_penalty = presence_penalty,
+                   .frequency_penalty = frequency_penalty,
+                   .logit_bias = read_all<std::pair<int, double>>(logit_bias, read_bias),
+                   .temperature = temperature,
+                   .top_k = top_k,
+                   .top_p = top_p,
+                   .min_p = min_p,
+                   .seed = seed,
+                   .logprobs = logprobs},
+      .max_tokens = max_tokens,
+      .stop_tokens = read_ints(stop_tokens),
+      .prefill_chunk = prefill_chunk,
+      .timeout = timeout,
+      .known_tokens = known_tokens};
+  return make_object<RequestHandle>(
+      std::make_shared<Request>(read_ints(prompt), std::move(options),
+                                constraint == nullptr ? nullptr : constraint->constraint));
 }
 
 std::vector<int> tokens(const News& news) {
@@ -76,14 +89,16 @@ std::vector<std::optional<std::pair<float, std::vector<std::pair<int, float>>>>>
   return all;
 }
 
-/// A look without a wait keeps the GIL: an asyncio loop that gave it away among busy threads would
-/// wait for its turn, 5 ms for each of them.
-News next(Request& self, std::optional<double> timeout) {
+/// A poll keeps the GIL: an asyncio loop that released it among busy threads would wait 5 ms for
+/// each of them to get it back.
+Made<News> next(RequestHandle& self, std::optional<double> timeout) {
   if (timeout && *timeout <= 0) {
-    return self.next(timeout);
+    return make_object<News>(self.request->next(timeout));
   }
-  const WithoutGil without_gil;
-  return self.next(timeout);
+  return make_object<News>([&] {
+    const WithoutGil without_gil;
+    return self.request->next(timeout);
+  }());
 }
 
 void raise_error(const News& news) {
@@ -104,7 +119,8 @@ void bind_request(nb::module_& m) {
       .def_prop_ro(
           "prefix_miss",
           [](const RequestStats& stats) { return std::string(miss_name(stats.prefix_miss)); },
-          "Why no more tokens were cached; empty where all that were kept are.")
+          "Why no more tokens were cached; empty where all of the prompt, or all that is cached of "
+          "it, was.")
       .def_ro("prefix_missed_at", &RequestStats::prefix_missed_at)
       .def_ro("output_tokens", &RequestStats::output_tokens)
       .def_ro("forced_tokens", &RequestStats::forced_tokens)
@@ -120,17 +136,27 @@ void bind_request(nb::module_& m) {
                                         : std::nullopt;
                    })
       .def("raise_error", &raise_error, "Raises what ended the request, where it failed.")
-      .def_ro("stats", &News::stats);
-  nb::class_<Request>(m, "Request", "A prompt and how to answer it; used from any thread.")
-      .def("__init__", &make_request, "prompt"_a, nb::kw_only(), "max_tokens"_a, "stop_tokens"_a,
+      .def_prop_ro("stats", [](const News& news) { return make_object<RequestStats>(news.stats); });
+  nb::class_<RequestHandle>(m, "Request", "A prompt and how to answer it; used from any thread.")
+      .def(nb::new_(&make_request), "prompt"_a, nb::kw_only(), "max_tokens"_a, "stop_tokens"_a,
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
-           "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none())
+           "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none(),
+           "known_tokens"_a.none() = nb::none())
+      .def(
+          "check", [](const RequestHandle& self) { self.request->check(); },
+          "Raises where the request is over: cancelled, or too late.")
       .def("next", &next, "timeout"_a.none() = nb::none(),
            "Waits for news, at most `timeout` seconds.")
-      .def("cancel", &Request::cancel, "Ends the request soon, inside prefill too.")
-      .def("notify", &Request::notify, "notifier"_a, "id"_a,
-           "Posts `id` at each piece of news from now on.");
+      .def(
+          "cancel", [](const RequestHandle& self) { self.request->cancel(); },
+          "Ends the request soon, inside prefill too.")
+      .def(
+          "notify",
+          [](const RequestHandle& self, const NotifierHandle& notifier, std::int64_t id) {
+            self.request->notify(notifier.notifier, id);
+          },
+          "notifier"_a, "id"_a, "Posts `id` at each piece of news from now on.");
 }
 
 }  // namespace convergio::bindings

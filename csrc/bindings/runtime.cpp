@@ -12,8 +12,8 @@
 #include "arch/family.h"
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
-#include "kernels/cores.h"
-#include "kernels/isa.h"
+#include "kernels/cpu/cores.h"
+#include "kernels/cpu/isa.h"
 #include "mlx/version.h"
 
 namespace nb = nanobind;

@@ -18,13 +18,13 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
   throw Error(ErrorKind::Constraint, "[constraint] " + what);
 }
 
+std::size_t words_of(std::size_t bits) { return (bits + kBits - 1) / kBits; }
+
 void check_mask(const TokenMask& mask, std::size_t vocab_size) {
-  const std::size_t words = (vocab_size + kBits - 1) / kBits;
+  const std::size_t words = words_of(vocab_size);
   const auto beyond = mask.begin() + static_cast<std::ptrdiff_t>(std::min(words, mask.size()));
   if (std::any_of(beyond, mask.end(), [](std::uint32_t word) { return word != 0; })) {
-    refuse("gave a mask of " + std::to_string(4 * mask.size()) + " bytes, but the model's " +
-           std::to_string(vocab_size) + " tokens take " + std::to_string(4 * words) +
-           " at most; make it with this model's tokenizer.");
+    throw mask_too_long(mask.size() * sizeof(std::uint32_t), static_cast<int>(vocab_size));
   }
   const std::size_t spare = words * kBits - vocab_size;  // bits of the last word past the end
   const auto allows = [&](std::size_t word) {
@@ -51,6 +51,18 @@ void check_forced(const std::vector<int>& tokens, int vocab_size) {
 }
 
 }  // namespace
+
+std::size_t most_mask_bytes(int vocab_size) {
+  return 2 * words_of(static_cast<std::size_t>(vocab_size)) * sizeof(std::uint32_t) + 1024;
+}
+
+Error mask_too_long(std::size_t bytes, int vocab_size) {
+  const std::size_t most = words_of(static_cast<std::size_t>(vocab_size)) * sizeof(std::uint32_t);
+  return Error(ErrorKind::Constraint, "[constraint] gave a mask of " + std::to_string(bytes) +
+                                          " bytes, but the model's " + std::to_string(vocab_size) +
+                                          " tokens take " + std::to_string(most) +
+                                          " at most; make it with this model's tokenizer.");
+}
 
 void check_next(const Constraint::Next& next, int vocab_size) {
   if (const auto* mask = std::get_if<TokenMask>(&next)) {

@@ -1,18 +1,23 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <variant>
 #include <vector>
 
+#include "io/error.h"
+
 namespace convergio::engine {
 
-/// One bit a token: token t is allowed where bit t % 32 of word t / 32 is set. Tokens beyond the
+/// One bit per token: token t is allowed where bit t % 32 of word t / 32 is set. Tokens beyond the
 /// last word are not. Words beyond the vocabulary are zero (llguidance gives one where 32 divides
 /// it).
 using TokenMask = std::vector<std::uint32_t>;
 
-/// What an answer may be, token by token. Serves one answer, on the worker's thread.
+/// What an answer may be, token by token. Serves one answer: asked for what may follow, it is ready
+/// some time later, and gives it once.
 class Constraint {
  public:
   struct Stop {};  ///< the answer is complete and ends here
@@ -26,14 +31,32 @@ class Constraint {
   Constraint(const Constraint&) = delete;
   Constraint& operator=(const Constraint&) = delete;
 
-  /// What may follow, given the tokens of the answer since the last call: none at the first, then
-  /// one, or those it forced. May throw Error.
-  virtual Next next(std::span<const int> accepted) = 0;
+  /// Asks what may follow, given the tokens of the answer since the last time: none at first, then
+  /// one, or those it forced.
+  virtual void ask(std::span<const int> accepted) = 0;
+
+  /// Whether next() will not wait. From any thread; costs next to nothing.
+  virtual bool ready() const = 0;
+
+  /// What may follow. May throw Error.
+  virtual Next next() = 0;
+
+  /// `wake` is run, on any thread, when it becomes ready from now on.
+  virtual void when_ready(std::function<void()> wake) = 0;
+
+  /// The answer has ended: nothing more is asked.
+  virtual void close() {}
 };
 
 /// Throws Error (Constraint) where nothing is allowed, or what is has no place in a vocabulary of
 /// `vocab_size` tokens.
 void check_next(const Constraint::Next& next, int vocab_size);
+
+/// Bytes of the longest mask that is read: some libraries give more words than a vocabulary takes.
+std::size_t most_mask_bytes(int vocab_size);
+
+/// What is thrown for a mask that allows tokens beyond the vocabulary, or is longer than that.
+Error mask_too_long(std::size_t bytes, int vocab_size);
 
 /// The mask that allows one token alone.
 TokenMask only(int token);

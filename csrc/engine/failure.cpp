@@ -17,9 +17,9 @@ Error out_of_memory(std::string_view said) {
 }
 
 bool tells_of_memory(std::string_view message) {
-  // Metal's and CUDA's words for it
-  constexpr std::array<std::string_view, 5> kWords{"[malloc]", "::malloc]", "out of memory",
-                                                   "OutOfMemory", "Insufficient Memory"};
+  // Metal's and CUDA's words for it; MLX's CPU threads pass on no more than what() says
+  constexpr std::array<std::string_view, 6> kWords{
+      "[malloc]", "::malloc]", "out of memory", "OutOfMemory", "Insufficient Memory", "bad_alloc"};
   for (const std::string_view word : kWords) {
     if (message.find(word) != std::string_view::npos) {
       return true;
@@ -28,9 +28,10 @@ bool tells_of_memory(std::string_view message) {
   return false;
 }
 
-}  // namespace
+/// Made before there is no memory to make it with; to copy an Error takes none.
+const Error kNoMemoryToSay = out_of_memory("std::bad_alloc");
 
-Error classify(const std::exception_ptr& failure, ErrorKind fallback) {
+Error classified(const std::exception_ptr& failure, ErrorKind fallback) {
   try {
     std::rethrow_exception(failure);
   } catch (const Error& error) {
@@ -45,6 +46,16 @@ Error classify(const std::exception_ptr& failure, ErrorKind fallback) {
     return Error(fallback, "[engine] MLX failed: " + message + "; the next request starts afresh.");
   } catch (...) {
     return Error(fallback, "[engine] failed for a reason without a name.");
+  }
+}
+
+}  // namespace
+
+Error classify(const std::exception_ptr& failure, ErrorKind fallback) noexcept {
+  try {
+    return classified(failure, fallback);
+  } catch (...) {
+    return kNoMemoryToSay;
   }
 }
 

@@ -10,14 +10,16 @@
 
 namespace convergio::engine {
 
-/// A model with what is kept of the sequences that ran through it.
+/// A model with the prefix cache of the sequences that ran through it.
 struct LoadedModel {
-  LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t kept_bytes)
-      : room(loaded->weight_bytes()), model(std::move(loaded)), prefixes(model, kept_bytes) {}
+  LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t prefix_cache_bytes)
+      : room(loaded->weight_bytes()),
+        model(std::move(loaded)),
+        prefix_cache(model, prefix_cache_bytes) {}
 
   const WeightsRoom room;
   const std::shared_ptr<const model::Model> model;
-  PrefixCache prefixes;
+  PrefixCache prefix_cache;
 };
 
 }  // namespace convergio::engine

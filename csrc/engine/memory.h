@@ -19,8 +19,8 @@ Memory memory();
 /// fails as if memory had run out. nullopt: MLX's own limit for this machine, on arrays alone.
 void set_memory_limit(std::optional<std::size_t> bytes);
 
-/// Gives pages of freed memory that malloc holds back to the system, where it holds any.
-void give_back_free_memory();
+/// Gives what MLX and malloc hold of freed memory back to the system, where they hold any.
+void give_back_free_memory() noexcept;
 
 /// The room that a loaded model's weights take within the limit.
 class WeightsRoom {

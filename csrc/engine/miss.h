@@ -5,15 +5,15 @@
 
 namespace convergio::engine {
 
-/// Why more of a prompt was not served from what is kept.
+/// Why no more of a prompt was served from the prefix cache.
 enum class Miss : std::uint8_t {
-  None,      ///< all of it was, or all of what was kept
-  Off,       ///< nothing is ever kept
-  Nothing,   ///< nothing is kept yet
-  Diverged,  ///< every kept sequence differs from the prompt here or before
-  Evicted,   ///< one that goes on from here had to make room
-  Trimmed,   ///< sliding layers have dropped the rows before here
-  Rotary,    ///< one that goes on from here was made with other rotary tables
+  None,      ///< all of it was, or all that is cached of it
+  Off,       ///< the cache is switched off
+  Empty,     ///< it holds nothing yet
+  Diverged,  ///< every cached sequence differs from the prompt here or before
+  Evicted,   ///< one that continues from here was evicted
+  Trimmed,   ///< sliding-window layers have dropped the rows before here
+  Rotary,    ///< one that continues from here has other rotary tables
 };
 
 constexpr std::string_view miss_name(Miss miss) {
@@ -22,8 +22,8 @@ constexpr std::string_view miss_name(Miss miss) {
       return "";
     case Miss::Off:
       return "off";
-    case Miss::Nothing:
-      return "nothing kept";
+    case Miss::Empty:
+      return "empty";
     case Miss::Diverged:
       return "diverged";
     case Miss::Evicted:

@@ -17,11 +17,11 @@ namespace mx = mlx::core;
 /// A layer has two buffers, and the number of buffers in a process is limited on Metal.
 constexpr std::size_t kMostSequences = 128;
 constexpr std::size_t kEvictedRemembered = 16;
-/// A kept sequence is cut back in place, rather than copied, where that loses one token in so many:
+/// A sequence is trimmed in place, rather than copied, where that loses one token in so many:
 /// to copy a row costs a few hundredths of what it costs to compute it.
 constexpr int kWorthCopying = 16;
 
-constexpr std::size_t kMostWindows = 4;  ///< of a sequence
+constexpr std::size_t kMostCheckpoints = 4;  ///< of a sequence
 
 std::mutex all_mutex;
 std::set<PrefixCache*>& all_caches() {
@@ -33,23 +33,23 @@ int common_length(const std::vector<int>& a, const std::vector<int>& b) {
   return static_cast<int>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-/// The last token's logits are wanted, so it is run, with some before it.
+/// All but the last token, whose logits are needed.
 int longest_useful(const std::vector<int>& tokens) {
-  return std::max(0, static_cast<int>(tokens.size()) - kBulkRows);
+  return std::max(0, static_cast<int>(tokens.size()) - 1);
 }
 
 }  // namespace
 
-void Sequence::mark() {
-  windows.push_back(cache.windows());
-  if (windows.size() > kMostWindows) {
-    windows.erase(windows.begin() + 1);  // the first is what many share, the last what goes on
+void Sequence::checkpoint() {
+  checkpoints.push_back(cache.window_snapshot());
+  if (checkpoints.size() > kMostCheckpoints) {
+    checkpoints.erase(checkpoints.begin() + 1);  // many share the first; the last is the newest
   }
 }
 
 std::size_t Sequence::bytes() const {
   std::size_t total = cache.bytes();
-  for (const model::Windows& one : windows) {
+  for (const model::WindowSnapshot& one : checkpoints) {
     total += one.bytes();
   }
   return total;
@@ -66,33 +66,26 @@ PrefixCache::~PrefixCache() {
   all_caches().erase(this);
 }
 
-bool PrefixCache::rotates_alike(int length, int other) const {
-  const auto& ropes = model_->spec().config.ropes;
-  return length == other || std::ranges::all_of(ropes, [&](const arch::Rope& rope) {
-           return arch::rope_table(rope, length) == arch::rope_table(rope, other);
-         });
-}
-
-/// The most of `common` tokens that a sequence can be cut back to.
+/// The most of `common` tokens that a sequence can be trimmed to.
 PrefixCache::Match PrefixCache::usable(const std::shared_ptr<Sequence>& sequence, int common) {
-  const auto can = [&](int length, const model::Windows* windows) {
-    return model::Cache(sequence->cache).trim(length, windows);
+  const auto can = [&](int length, const model::WindowSnapshot* snapshot) {
+    return model::Cache(sequence->cache).trim(length, snapshot);
   };
   if (can(common, nullptr)) {
-    return {.sequence = sequence, .windows = nullptr, .length = common};
+    return {.sequence = sequence, .snapshot = nullptr, .length = common};
   }
-  for (auto at = sequence->windows.rbegin(); at != sequence->windows.rend(); ++at) {
+  for (auto at = sequence->checkpoints.rbegin(); at != sequence->checkpoints.rend(); ++at) {
     const int length = std::min(common, at->length);
     if (can(length, &*at)) {
-      return {.sequence = sequence, .windows = &*at, .length = length};
+      return {.sequence = sequence, .snapshot = &*at, .length = length};
     }
   }
   return {};
 }
 
 /// The longest usable match; what is longer but unusable is noted in `prefix`.
-PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, int planned,
-                                        Prefix& prefix) const {
+PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, Prefix& prefix) const {
+  const int key = arch::table_key(model_->spec().config.ropes, static_cast<int>(tokens.size()));
   const int most = longest_useful(tokens);
   Match best;
   const auto note = [&](Miss miss, int length) {
@@ -104,12 +97,13 @@ PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, int plan
   // the most recent of equals
   for (auto at = sequences_.rbegin(); at != sequences_.rend(); ++at) {
     const Sequence& one = **at;
-    const int common = std::min({common_length(one.tokens, tokens), one.cache.length(), most});
-    if (common <= best.length) {
-      continue;
+    const int found = std::min({common_length(one.tokens, tokens), one.cache.length(), most});
+    const int common =
+        one.cache.table_key() == key ? std::min(found, one.cache.rotated_alike()) : 0;
+    if (common < found && found > best.length) {
+      note(Miss::Rotary, found);
     }
-    if (!rotates_alike(one.planned, planned)) {
-      note(Miss::Rotary, common);
+    if (common <= best.length) {
       continue;
     }
     const Match match = usable(*at, common);
@@ -141,7 +135,7 @@ void PrefixCache::explain(const std::vector<int>& tokens, const Match& match,
   if (limit_ == 0) {
     prefix.miss = Miss::Off;
   } else if (sequences_.empty()) {
-    prefix.miss = Miss::Nothing;
+    prefix.miss = Miss::Empty;
   } else if (match.length == most ||
              (match.sequence && match.length == match.sequence->cache.length())) {
     prefix.miss = Miss::None;
@@ -156,11 +150,11 @@ std::shared_ptr<Sequence> PrefixCache::take(const Match& match, int room) {
   const bool in_place = !found.active && lost <= match.length / kWorthCopying;
   std::shared_ptr<Sequence> taken = match.sequence;
   if (in_place) {
-    taken->cache.trim(match.length, match.windows);
+    taken->cache.trim(match.length, match.snapshot);
     std::erase(sequences_, taken);
   } else {
     taken = std::make_shared<Sequence>(found);
-    taken->cache.trim(match.length, match.windows);
+    taken->cache.trim(match.length, match.snapshot);
     taken->cache.own(room);
     // at once: the other appends in place where nobody is still to read
     mx::eval(taken->cache.arrays());
@@ -169,27 +163,26 @@ std::shared_ptr<Sequence> PrefixCache::take(const Match& match, int room) {
       sequences_.push_back(match.sequence);
     }
   }
-  std::erase_if(taken->windows, [&](const auto& one) { return one.length > match.length; });
+  std::erase_if(taken->checkpoints, [&](const auto& one) { return one.length > match.length; });
   return taken;
 }
 
-Prefix PrefixCache::begin(const std::vector<int>& tokens, int planned, int answer) {
+Prefix PrefixCache::acquire(const std::vector<int>& tokens, int answer) {
   Prefix prefix;
-  const Match match = limit_ > 0 ? longest(tokens, planned, prefix) : Match{};
+  const Match match = limit_ > 0 ? longest(tokens, prefix) : Match{};
   explain(tokens, match, prefix);
   const auto count_of = static_cast<int>(tokens.size());
-  // and for a next turn, where it is kept
+  // and for the conversation's next turn, where it is cached
   const int room = count_of - match.length + answer + (limit_ > 0 ? count_of / 4 : 0);
   if (match.length > 0) {
     prefix.sequence = take(match, room);
     prefix.length = match.length;
   } else {
     prefix.sequence = std::make_shared<Sequence>(
-        Sequence{.tokens = {}, .cache = model_->make_cache(planned), .windows = {}});
+        Sequence{.tokens = {}, .cache = model_->make_cache(count_of), .checkpoints = {}});
     prefix.sequence->cache.reserve(room);
   }
   prefix.sequence->tokens = tokens;
-  prefix.sequence->planned = planned;
   prefix.sequence->active = true;
   sequences_.push_back(prefix.sequence);
   count();
@@ -197,33 +190,34 @@ Prefix PrefixCache::begin(const std::vector<int>& tokens, int planned, int answe
 }
 
 /// Those that begin `whole` have nothing that it lacks.
-void PrefixCache::forget_prefixes_of(const Sequence& whole) {
+void PrefixCache::erase_prefixes_of(const Sequence& whole) {
   std::erase_if(sequences_, [&](const auto& one) {
     return !one->active && common_length(one->tokens, whole.tokens) == one->cache.length() &&
-           rotates_alike(one->planned, whole.planned);
+           one->cache.table_key() == whole.cache.table_key() &&
+           one->cache.rotated_alike() <= whole.cache.rotated_alike();
   });
 }
 
-void PrefixCache::keep(const std::shared_ptr<Sequence>& sequence) {
+void PrefixCache::release(const std::shared_ptr<Sequence>& sequence) {
   std::erase(sequences_, sequence);
   const int length = sequence->cache.length();
   if (limit_ > 0 && length > 0) {
     sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<std::size_t>(length)));
     sequence->active = false;
-    forget_prefixes_of(*sequence);
+    erase_prefixes_of(*sequence);
     sequences_.push_back(sequence);
   }
   count();
   evict();
 }
 
-void PrefixCache::drop(const std::shared_ptr<Sequence>& sequence) {
+void PrefixCache::discard(const std::shared_ptr<Sequence>& sequence) {
   std::erase(sequences_, sequence);
   count();
 }
 
 void PrefixCache::evict() {
-  while (kept_bytes_ > limit_ || kept_sequences_ > kMostSequences) {
+  while (idle_bytes_ > limit_ || idle_sequences_ > kMostSequences) {
     const auto oldest =
         std::ranges::find_if(sequences_, [](const auto& one) { return !one->active; });
     evicted_.push_back((*oldest)->tokens);
@@ -258,8 +252,8 @@ void PrefixCache::count() {
     sequences += one->active ? 0 : 1;
     bytes += one->active ? 0 : one->bytes();
   }
-  kept_sequences_ = sequences;
-  kept_bytes_ = bytes;
+  idle_sequences_ = sequences;
+  idle_bytes_ = bytes;
 }
 
 }  // namespace convergio::engine

@@ -20,9 +20,16 @@ std::string_view finish_name(Finish finish) {
   return "";
 }
 
-void Notifier::post(std::int64_t id) {
+void Notifier::expect() {
+  const std::scoped_lock lock(mutex_);
+  ids_.reserve(ids_.size() + expected_ + 1);
+  ++expected_;
+}
+
+void Notifier::post(std::int64_t id, bool last) noexcept {
   {
     const std::scoped_lock lock(mutex_);
+    expected_ -= last ? 1 : 0;
     if (std::ranges::find(ids_, id) != ids_.end()) {
       return;
     }
@@ -31,10 +38,17 @@ void Notifier::post(std::int64_t id) {
   changed_.notify_one();
 }
 
+void Notifier::forget() noexcept {
+  const std::scoped_lock lock(mutex_);
+  --expected_;
+}
+
 std::vector<std::int64_t> Notifier::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return closed_ || !ids_.empty(); });
-  return std::exchange(ids_, {});
+  std::vector<std::int64_t> ids = ids_;
+  ids_.clear();  // and keeps its room
+  return ids;
 }
 
 void Notifier::close() {
@@ -50,6 +64,20 @@ Request::Request(std::vector<int> prompt, RequestOptions options,
     : prompt_(std::move(prompt)),
       options_(std::move(options)),
       constraint_(std::move(constraint)) {}
+
+Request::~Request() {
+  let_go();
+  if (notifier_) {
+    notifier_->forget();
+  }
+}
+
+void Request::let_go() {
+  if (constraint_) {
+    constraint_->close();
+    constraint_.reset();
+  }
+}
 
 bool Request::late() const {
   return options_.timeout &&
@@ -86,53 +114,54 @@ News Request::next(std::optional<double> timeout) {
 }
 
 void Request::notify(std::shared_ptr<Notifier> notifier, std::int64_t id) {
-  {
-    const std::scoped_lock lock(mutex_);
-    notifier_ = notifier;
-    id_ = id;
-    if (!has_news()) {
-      return;
+  notifier->expect();
+  const std::scoped_lock lock(mutex_);
+  id_ = id;
+  if (has_news()) {
+    notifier->post(id, finish_.has_value());
+  }
+  if (!finish_) {
+    notifier_.swap(notifier);
+    if (notifier) {
+      notifier->forget();
     }
-  }
-  notifier->post(id);
-}
-
-/// Makes a change and tells whoever waits of it.
-template <typename Change>
-void Request::announce(Change change) {
-  std::shared_ptr<Notifier> notifier;
-  std::int64_t id = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    change();
-    notifier = notifier_;
-    id = id_;
-  }
-  changed_.notify_all();
-  if (notifier) {
-    notifier->post(id);
   }
 }
 
 void Request::emit(Sample sample, const RequestStats& stats) {
-  announce([&] {
+  {
+    const std::scoped_lock lock(mutex_);
     samples_.push_back(std::move(sample));
     stats_ = stats;
-  });
+    if (notifier_) {
+      notifier_->post(id_, /*last=*/false);
+    }
+  }
+  changed_.notify_all();
 }
 
-void Request::conclude(Finish finish, std::optional<Error> error, const RequestStats& stats) {
-  constraint_.reset();
-  announce([&] {
+void Request::conclude(Finish finish, std::optional<Error> error,
+                       const RequestStats& stats) noexcept {
+  let_go();
+  std::shared_ptr<Notifier> notifier;  // let go of outside the lock
+  {
+    const std::scoped_lock lock(mutex_);
     finish_ = finish;
     error_ = std::move(error);
     stats_ = stats;
-  });
+    notifier.swap(notifier_);
+    if (notifier) {
+      notifier->post(id_, /*last=*/true);
+    }
+  }
+  changed_.notify_all();
 }
 
-void Request::finish(Finish finish, const RequestStats& stats) { conclude(finish, {}, stats); }
+void Request::finish(Finish finish, const RequestStats& stats) noexcept {
+  conclude(finish, {}, stats);
+}
 
-void Request::fail(const Error& error, const RequestStats& stats) {
+void Request::fail(const Error& error, const RequestStats& stats) noexcept {
   conclude(Finish::Failed, error, stats);
 }
 

@@ -26,10 +26,11 @@ std::string_view finish_name(Finish finish);
 
 struct RequestOptions {
   SamplingParams sampling;
-  int max_tokens = 0;             ///< of the answer, at least 1
-  std::vector<int> stop_tokens;   ///< end the answer and are not part of it
-  int prefill_chunk = 256;        ///< tokens a prefill pass; others run between passes
-  std::optional<double> timeout;  ///< seconds from submission, prefill included
+  int max_tokens = 0;               ///< of the answer, at least 1
+  std::vector<int> stop_tokens;     ///< end the answer and are not part of it
+  int prefill_chunk = 256;          ///< tokens a prefill pass; others run between passes
+  std::optional<double> timeout;    ///< seconds from submission, prefill included
+  std::optional<int> known_tokens;  ///< ids that the tokenizer has; those beyond are never chosen
 };
 
 /// Seconds spent and what was handled, so far.
@@ -38,13 +39,13 @@ struct RequestStats {
   double prefill = 0;  ///< the prompt's passes, until the first token is chosen
   double decode = 0;   ///< after it
   int prompt_tokens = 0;
-  int cached_tokens = 0;          ///< of the prompt, served from a kept KV cache
-  Miss prefix_miss = Miss::None;  ///< why no more
+  int cached_tokens = 0;          ///< of the prompt, served from the prefix cache
+  Miss prefix_miss = Miss::None;  ///< why no more were
   int prefix_missed_at = 0;       ///< tokens up to where that speaks of
   int output_tokens = 0;
   int forced_tokens = 0;  ///< of the output, by the constraint, without a forward each
-  double mask = 0;        ///< in the constraint, beside the forwards
-  double mask_wait = 0;   ///< of that, at most: calls that took longer than their forward
+  double mask = 0;        ///< in the constraint, while forward passes run
+  double mask_wait = 0;   ///< of that, at most: calls that took longer than their forward pass
   std::size_t kv_bytes = 0;
 };
 
@@ -52,7 +53,14 @@ struct RequestStats {
 /// asyncio program wait for all of its requests.
 class Notifier {
  public:
-  void post(std::int64_t id);
+  /// Makes room for the news of one more request, so that post() allocates nothing.
+  void expect();
+
+  /// Of a request that was expected; of its last news `last` is true.
+  void post(std::int64_t id, bool last) noexcept;
+
+  /// A request that was expected has no more news.
+  void forget() noexcept;
 
   /// The ids posted since the last call, each once; waits for the first. Empty once closed.
   std::vector<std::int64_t> wait();
@@ -62,7 +70,8 @@ class Notifier {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::int64_t> ids_;
+  std::vector<std::int64_t> ids_;  ///< with room for those of all expected
+  std::size_t expected_ = 0;
   bool closed_ = false;
 };
 
@@ -80,6 +89,9 @@ class Request {
  public:
   Request(std::vector<int> prompt, RequestOptions options,
           std::shared_ptr<Constraint> constraint = nullptr);
+  ~Request();
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
 
   const std::vector<int>& prompt() const { return prompt_; }
   const RequestOptions& options() const { return options_; }
@@ -104,15 +116,14 @@ class Request {
   // for the worker
   const std::shared_ptr<Constraint>& constraint() const { return constraint_; }
   void emit(Sample sample, const RequestStats& stats);
-  void finish(Finish finish, const RequestStats& stats);
-  void fail(const Error& error, const RequestStats& stats);
+  void finish(Finish finish, const RequestStats& stats) noexcept;
+  void fail(const Error& error, const RequestStats& stats) noexcept;
 
  private:
   bool late() const;
+  void let_go();
   bool has_news() const { return !samples_.empty() || finish_; }
-  template <typename Change>
-  void announce(Change change);
-  void conclude(Finish finish, std::optional<Error> error, const RequestStats& stats);
+  void conclude(Finish finish, std::optional<Error> error, const RequestStats& stats) noexcept;
 
   const std::vector<int> prompt_;
   const RequestOptions options_;
@@ -126,7 +137,7 @@ class Request {
   std::optional<Finish> finish_;
   std::optional<Error> error_;
   RequestStats stats_;
-  std::shared_ptr<Notifier> notifier_;
+  std::shared_ptr<Notifier> notifier_;  ///< until the finish
   std::int64_t id_ = 0;
 };
 

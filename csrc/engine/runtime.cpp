@@ -13,9 +13,12 @@
 #include <utility>
 
 #include "engine/failure.h"
-#include "kernels/bandwidth.h"
-#include "kernels/isa.h"
-#include "kernels/primitive.h"
+#include "engine/host_constraint.h"
+#include "engine/request_check.h"
+#include "engine/reserve.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/ops/bandwidth.h"
 #include "mlx/device.h"
 #include "mlx/memory.h"
 #include "mlx/ops.h"
@@ -25,7 +28,7 @@ namespace convergio::engine {
 
 namespace {
 
-constexpr std::size_t kMostActive = 8;  ///< requests that take turns; each holds a KV cache
+constexpr std::size_t kMostActive = 8;  ///< requests that alternate; each holds a KV cache
 /// Freed GPU buffers that MLX may keep: enough for a step's. Metal's are a page of 16 KiB at least,
 /// so these are 65 536 at most, far from its limit of 499 000.
 constexpr std::size_t kBufferCacheBytes = std::size_t{1} << 30;
@@ -34,8 +37,8 @@ std::mutex start_mutex;
 // never destroyed: threads of the host may still call while the process ends
 std::atomic<Worker*> started = nullptr;
 
-/// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU, and
-/// CONVERGIO_MLX_ISA names a kernel set.
+/// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
+/// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
 void read_environment() {
   const char* value = std::getenv("CONVERGIO_MLX_DEVICE");
   const std::string_view device = value == nullptr ? "" : value;
@@ -47,8 +50,8 @@ void read_environment() {
                     "', but this machine has: cpu" +
                     (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
   }
-  if (const char* given = std::getenv("CONVERGIO_MLX_MEMORY_LIMIT")) {
-    const std::string_view text = given;
+  if (const char* limit = std::getenv("CONVERGIO_MLX_MEMORY_LIMIT")) {
+    const std::string_view text = limit;
     std::size_t bytes = 0;
     const auto [end, error] = std::from_chars(text.begin(), text.end(), bytes);
     if (error != std::errc() || end != text.end() || bytes == 0) {
@@ -57,6 +60,11 @@ void read_environment() {
                       "', which must be a whole number of bytes above 0.");
     }
     set_memory_limit(bytes);
+  }
+  const char* given = std::getenv("CONVERGIO_MLX_MAPPING_GUARD");
+  if (const std::string_view guard = given == nullptr ? "1" : given; guard != "0" && guard != "1") {
+    throw Error(ErrorKind::InvalidRequest, "[engine] CONVERGIO_MLX_MAPPING_GUARD is '" +
+                                               std::string(guard) + "', which must be 0 or 1.");
   }
   try {
     kernels::active_isa();
@@ -77,7 +85,16 @@ void prepare() {
   });
 }
 
-/// Runs a job on the worker; again without what is kept for later, where memory ran out.
+/// A constraint's code may not call the engine, whose answer waits for it.
+void refuse_reentry() {
+  if (HostConstraint::answering()) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] a constraint called the engine while an answer waits for what it "
+                "returns; do this before the answer begins, or on another thread.");
+  }
+}
+
+/// Runs a job on the worker; again with empty prefix caches, where memory ran out.
 template <typename Job>
 std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
   const auto attempt = [&job, fallback]() -> std::invoke_result_t<Job> {
@@ -87,7 +104,9 @@ std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
       throw classify(std::current_exception(), fallback);
     }
   };
+  refuse_reentry();
   return worker().run([&attempt]() -> std::invoke_result_t<Job> {
+    reserve_for_graphs();
     try {
       return attempt();
     } catch (const Error& error) {
@@ -98,6 +117,32 @@ std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
     mx::clear_cache();
     return attempt();
   });
+}
+
+/// Runs `tokens` on the worker, `chunk` at a time, and hands on the logits (n, vocab_size) float32
+/// of each chunk, with the index of its first token.
+template <typename Take>
+void each_chunk(const model::Model& model, const std::vector<int>& tokens, int chunk, Take take) {
+  check_prompt(model, tokens);
+  if (chunk < 1) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
+  }
+  on_worker(
+      [&] {
+        model.check_files();
+        const kernels::Eager eager;
+        const auto count = static_cast<int>(tokens.size());
+        model::Cache cache = model.make_cache(count);
+        cache.reserve(count);
+        for (int from = 0; from < count; from += chunk) {
+          const int n = std::min(chunk, count - from);
+          const mx::array ids(tokens.begin() + from, {n}, mx::int32);
+          take(mx::astype(model.logits(model.forward(ids, cache)), mx::float32), from);
+        }
+        model.check_undamaged();
+      },
+      ErrorKind::InferenceFailed);
 }
 
 }  // namespace
@@ -148,52 +193,66 @@ std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
 }
 
 std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
-                                  std::optional<std::size_t> kept_bytes) {
+                                  std::optional<std::size_t> prefix_cache_bytes,
+                                  std::optional<arch::Config> config) {
   auto loaded = on_worker(
       [&] {
-        return std::make_shared<LoadedModel>(model::Model::load(folder),
-                                             kept_bytes.value_or(mx::get_memory_limit() / 8));
+        return std::make_shared<LoadedModel>(
+            model::Model::load(folder, config),
+            prefix_cache_bytes.value_or(mx::get_memory_limit() / 8));
       },
       ErrorKind::LoadFailed);
   LoadedModel* raw = loaded.get();
-  // whoever lets go last, the arrays are freed where they were made
-  return {raw, [held = std::move(loaded)](LoadedModel*) mutable {
-            worker().run_later([last = std::move(held)]() mutable { last.reset(); });
+  // the arrays are freed on the thread that made them, whichever thread drops the last reference
+  Worker::Later free_it([last = std::move(loaded)]() mutable {
+    last.reset();
+    give_back_free_memory();
+  });
+  return {raw, [&on = worker(), later = std::move(free_it)](LoadedModel*) mutable {
+            on.run_later(std::move(later));
           }};
 }
 
 void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request) {
+  refuse_reentry();
+  if (const auto& constraint = request->constraint()) {
+    constraint->when_ready([] { worker().wake(); });
+  }
   worker().submit(std::make_shared<Generation>(loaded, request));
 }
 
 std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
                           const std::vector<int>& tokens, int chunk) {
-  const model::Model& model = *loaded->model;
-  check_prompt(model, tokens);
-  if (chunk < 1) {
-    throw Error(ErrorKind::InvalidRequest,
-                "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
-  }
-  const auto vocab = static_cast<std::size_t>(model.vocab_size());
-  return on_worker(
-      [&] {
-        const kernels::Eager eager;
-        std::vector<float> rows;
-        rows.reserve(tokens.size() * vocab);
-        const auto count = static_cast<int>(tokens.size());
-        model::Cache cache = model.make_cache(count);
-        cache.reserve(count);
-        for (int from = 0; from < count; from += chunk) {
-          const int n = std::min(chunk, count - from);
-          const mx::array ids(tokens.begin() + from, {n}, mx::int32);
-          mx::array y = mx::astype(model.logits(model.forward(ids, cache)), mx::float32);
-          y = mx::contiguous(y);
-          mx::eval(y);
-          rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
-        }
-        return rows;
-      },
-      ErrorKind::InferenceFailed);
+  const auto vocab = static_cast<std::size_t>(loaded->model->vocab_size());
+  std::vector<float> rows;
+  rows.reserve(tokens.size() * vocab);
+  each_chunk(*loaded->model, tokens, chunk, [&](const mx::array& logits, int from) {
+    const mx::array y = mx::contiguous(logits);
+    mx::eval(y);
+    rows.resize(static_cast<std::size_t>(from) * vocab);  // the worker may have begun again
+    rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
+  });
+  return rows;
+}
+
+std::vector<float> token_logprobs(const std::shared_ptr<LoadedModel>& loaded,
+                                  const std::vector<int>& tokens, int chunk) {
+  std::vector<float> found;
+  found.reserve(tokens.size());
+  each_chunk(*loaded->model, tokens, chunk, [&](const mx::array& logits, int from) {
+    const int n = std::min(logits.shape(0), static_cast<int>(tokens.size()) - 1 - from);
+    if (n < 1) {
+      return;
+    }
+    const mx::array rows = mx::slice(logits, {0, 0}, {n, logits.shape(1)});
+    const mx::array next(tokens.begin() + from + 1, {n, 1}, mx::int32);
+    const mx::array chosen = mx::squeeze(mx::take_along_axis(rows, next, 1), 1);
+    const mx::array y = mx::contiguous(mx::subtract(chosen, mx::logsumexp(rows, 1)));
+    mx::eval(y);
+    found.resize(static_cast<std::size_t>(from));
+    found.insert(found.end(), y.data<float>(), y.data<float>() + y.size());
+  });
+  return found;
 }
 
 double read_bandwidth(std::int64_t bytes, double seconds) {

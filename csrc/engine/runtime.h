@@ -31,10 +31,11 @@ std::string backend();
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 
-/// Loads on the worker, where it is freed too; of finished requests' KV caches `kept_bytes` at most
-/// are kept (nullopt: an eighth of MLX's memory limit). Throws Error.
+/// Loads on the worker, where it is freed too; the prefix cache holds `prefix_cache_bytes` at most
+/// (nullopt: an eighth of MLX's memory limit). `config`: see Model::load. Throws Error.
 std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
-                                  std::optional<std::size_t> kept_bytes);
+                                  std::optional<std::size_t> prefix_cache_bytes,
+                                  std::optional<arch::Config> config);
 
 /// Submits a request; what is wrong with it is thrown here, before any work.
 void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request);
@@ -42,6 +43,11 @@ void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Re
 /// Logits at every token, row-major (tokens, vocab_size), by forwards of `chunk` tokens each.
 std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
                           const std::vector<int>& tokens, int chunk);
+
+/// For each token after the first the log of its probability after those before it, by forwards of
+/// `chunk` tokens each.
+std::vector<float> token_logprobs(const std::shared_ptr<LoadedModel>& loaded,
+                                  const std::vector<int>& tokens, int chunk);
 
 /// Bytes a second at which this process reads `bytes` bytes of memory, on the device that computes.
 double read_bandwidth(std::int64_t bytes, double seconds);

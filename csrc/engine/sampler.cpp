@@ -106,7 +106,7 @@ Sampler::Candidates Sampler::likeliest(std::span<const float> logits, std::size_
 }
 
 /// How many of the likeliest it takes to weigh `target`; moves those to the front. Halves what is
-/// left to look at each time, so the cost is linear.
+/// remaining each time, so the cost is linear.
 std::size_t Sampler::nucleus(Candidates& candidates, double target) {
   std::size_t low = 0;  // so many weigh `sum`, which is too little
   std::size_t high = candidates.size();

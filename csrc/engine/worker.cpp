@@ -4,7 +4,17 @@
 
 #include <algorithm>
 
+#include <chrono>
+#include "engine/reserve.h"
+
 namespace convergio::engine {
+
+namespace {
+
+/// How often tasks that are not ready are polled: they may be over.
+constexpr std::chrono::milliseconds kLook{10};
+
+}  // namespace
 
 Worker::Worker(std::size_t most_active)
     : most_active_(most_active),
@@ -37,29 +47,40 @@ std::unique_lock<std::mutex> Worker::enter() {
 }
 
 void Worker::submit(std::shared_ptr<Task> task) {
+  Tasks one;
+  one.push_back(std::move(task));
   {
     const auto lock = enter();
-    waiting_.push_back(std::move(task));
+    waiting_.splice(waiting_.end(), one);
   }
   changed_.notify_one();
 }
 
-void Worker::post(std::unique_ptr<Job>&& job) {
+void Worker::post(Jobs& one) {
   {
     const auto lock = enter();
-    jobs_.push_back(std::move(job));
+    jobs_.splice(jobs_.end(), one);
   }
   changed_.notify_one();
 }
 
-void Worker::run_later(std::function<void()> job) noexcept {
-  // moved, never copied: a copy here could outlive the thread's, and what it holds be freed here
-  std::unique_ptr<Job> later = std::make_unique<Packaged<std::function<void()>>>(std::move(job));
+void Worker::run_later(Later later) noexcept {
   try {
-    post(std::move(later));
-  } catch (const Error&) {
-    (*later)();
+    post(later.one_);
+  } catch (...) {
+    (*later.one_.front())();
   }
+}
+
+void Worker::wake() {
+  if (forked()) {
+    return;
+  }
+  // the lock: this cannot come between the thread's check of a task and its wait
+  {
+    const std::scoped_lock lock(mutex_);
+  }
+  changed_.notify_one();
 }
 
 void Worker::stop() {
@@ -72,8 +93,8 @@ void Worker::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
-    if (running_) {
-      running_->cancel();
+    if (!running_.empty()) {
+      running_.front()->cancel();
     }
   }
   changed_.notify_one();
@@ -82,38 +103,42 @@ void Worker::stop() {
   }
 }
 
-std::unique_ptr<Worker::Job> Worker::next_job() {
-  if (jobs_.empty()) {
-    return nullptr;
+Worker::Jobs Worker::next_job() {
+  Jobs one;
+  if (!jobs_.empty()) {
+    one.splice(one.begin(), jobs_, jobs_.begin());
   }
-  std::unique_ptr<Job> job = std::move(jobs_.front());
-  jobs_.pop_front();
-  return job;
+  return one;
 }
 
-/// One that is over, else the one whose turn it is.
-std::shared_ptr<Task> Worker::next_task() {
-  while (active_.size() < most_active_ && !waiting_.empty()) {
-    active_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+void Worker::admit() {
+  auto busy = static_cast<std::size_t>(
+      std::ranges::count_if(active_, [](const auto& task) { return task->ready(); }));
+  for (; busy < most_active_ && !waiting_.empty(); ++busy) {
+    active_.splice(active_.end(), waiting_, waiting_.begin());
   }
-  for (std::deque<std::shared_ptr<Task>>* queue : {&active_, &waiting_}) {
+}
+
+/// One that is over, else the first that is ready; none where there is neither.
+Worker::Tasks Worker::next_task() {
+  admit();
+  Tasks one;
+  for (Tasks* queue : {&active_, &waiting_}) {
     const auto over = std::ranges::find_if(*queue, [](const auto& task) { return task->over(); });
     if (over != queue->end()) {
-      std::shared_ptr<Task> task = std::move(*over);
-      queue->erase(over);
-      return task;
+      one.splice(one.begin(), *queue, over);
+      return one;
     }
   }
-  if (active_.empty()) {
-    return nullptr;
+  const auto ready = std::ranges::find_if(active_, [](const auto& task) { return task->ready(); });
+  if (ready != active_.end()) {
+    one.splice(one.begin(), active_, ready);
   }
-  std::shared_ptr<Task> task = std::move(active_.front());
-  active_.pop_front();
-  return task;
+  return one;
 }
 
 void Worker::loop() {
+  Reserve reserve;
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] {
@@ -122,31 +147,37 @@ void Worker::loop() {
     if (stopping_) {
       break;
     }
-    if (std::unique_ptr<Job> job = next_job()) {
+    reserve.refill();
+    if (Jobs job = next_job(); !job.empty()) {
       lock.unlock();
-      (*job)();
-      job.reset();
+      (*job.front())();
+      job.clear();
       lock.lock();
     }
-    running_ = stopping_ ? nullptr : next_task();
-    if (running_) {
+    if (!stopping_) {
+      running_ = next_task();
+    }
+    if (!running_.empty()) {
       lock.unlock();
-      const bool more = running_->step();
+      const bool more = running_.front()->step();
       lock.lock();
-      std::shared_ptr<Task> task = std::move(running_);
+      Tasks task;
+      task.swap(running_);
       if (more) {
-        active_.push_back(std::move(task));
+        active_.splice(active_.end(), task);
         continue;
       }
       lock.unlock();
-      task.reset();
+      task.clear();
       lock.lock();
+    } else if (!stopping_ && jobs_.empty() && !active_.empty()) {
+      changed_.wait_for(lock, kLook);
     }
   }
-  // what is left ends here, on the thread that owns it
-  const std::deque<std::unique_ptr<Job>> jobs = std::move(jobs_);
-  const std::deque<std::shared_ptr<Task>> waiting = std::move(waiting_);
-  const std::deque<std::shared_ptr<Task>> active = std::move(active_);
+  // the remaining tasks are destroyed here, on the thread that owns them
+  const Jobs jobs = std::move(jobs_);
+  const Tasks waiting = std::move(waiting_);
+  const Tasks active = std::move(active_);
   lock.unlock();
 }
 

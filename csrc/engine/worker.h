@@ -3,9 +3,9 @@
 #include <sys/types.h>
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <future>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -16,7 +16,7 @@
 
 namespace convergio::engine {
 
-/// Work that is done in slices, so that others get their turn.
+/// Work that is done in slices, between which other tasks run.
 class Task {
  public:
   virtual ~Task() = default;
@@ -25,17 +25,43 @@ class Task {
   virtual bool step() = 0;
 
   /// True where the next step() only ends it; such a task is stepped before all others, even while
-  /// it waits for its first turn. Does not throw, and costs next to nothing.
+  /// it waits for its first slice. Does not throw; cheap.
   virtual bool over() const = 0;
 
-  /// Makes it over, amid a slice too; from any thread.
+  /// False while it waits for another thread, which then calls Worker::wake(). Does not throw;
+  /// cheap.
+  virtual bool ready() const { return true; }
+
+  /// Ends it soon, during a slice too; from any thread.
   virtual void cancel() = 0;
 };
 
-/// One thread that owns what belongs to threads (MLX's streams) and does all the work. Tasks take
-/// turns, a slice each; at most `most_active` at once, the others wait in the order they came.
+/// One thread that owns what is bound to a thread (MLX's streams) and does all the work. Tasks
+/// alternate, a slice each; at most `most_active` that are ready at once, the others wait in the
+/// order they came. Only the calls that queue something allocate, before they change anything: once
+/// queued, a task or job moves from list to list, so that running out of memory never affects the
+/// thread between two slices.
 class Worker {
+  struct Job {
+    virtual ~Job() = default;
+    virtual void operator()() = 0;
+  };
+  using Jobs = std::list<std::unique_ptr<Job>>;
+  using Tasks = std::list<std::shared_ptr<Task>>;
+
  public:
+  /// A job that run_later() queues without asking for memory.
+  class Later {
+   public:
+    explicit Later(std::function<void()> job) {
+      one_.push_back(std::make_unique<Packaged<std::function<void()>>>(std::move(job)));
+    }
+
+   private:
+    friend Worker;
+    Jobs one_;
+  };
+
   explicit Worker(std::size_t most_active);
   ~Worker();  ///< as stop()
   Worker(const Worker&) = delete;
@@ -50,7 +76,9 @@ class Worker {
   std::invoke_result_t<Job> run(Job job) {
     std::packaged_task<std::invoke_result_t<Job>()> packaged(std::move(job));
     auto result = packaged.get_future();
-    post(std::make_unique<Packaged<decltype(packaged)>>(std::move(packaged)));
+    Jobs one;
+    one.push_back(std::make_unique<Packaged<decltype(packaged)>>(std::move(packaged)));
+    post(one);
     try {
       return result.get();
     } catch (const std::future_error&) {  // dropped by stop()
@@ -58,18 +86,18 @@ class Worker {
     }
   }
 
-  /// Runs `job` some time on the thread; at once, on the caller's, where there is no thread.
-  void run_later(std::function<void()> job) noexcept;
+  /// Runs a job, which must not throw, some time on the thread; at once, on the caller's, where
+  /// there is no thread.
+  void run_later(Later later) noexcept;
+
+  /// A task has become ready. From any thread.
+  void wake();
 
   /// Cancels the task at hand and ends the thread; the other tasks are dropped, on the thread. Any
   /// thread but the worker's may call it, any number of times.
   void stop();
 
  private:
-  struct Job {
-    virtual ~Job() = default;
-    virtual void operator()() = 0;
-  };
   template <typename Callable>
   struct Packaged : Job {
     explicit Packaged(Callable callable) : call(std::move(callable)) {}
@@ -79,21 +107,22 @@ class Worker {
 
   bool forked() const;
   std::unique_lock<std::mutex> enter();
-  void post(std::unique_ptr<Job>&& job);  ///< moved from only where it does not throw
+  void post(Jobs& one);  ///< takes it, unless it throws
   static Error stopped();
   void loop();
-  std::unique_ptr<Job> next_job();
-  std::shared_ptr<Task> next_task();
+  Jobs next_job();
+  void admit();
+  Tasks next_task();
 
   const std::size_t most_active_;
   const pid_t process_;
   std::mutex ending_;  ///< of those who call stop()
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::unique_ptr<Job>> jobs_;
-  std::deque<std::shared_ptr<Task>> waiting_;
-  std::deque<std::shared_ptr<Task>> active_;  ///< touched by the thread alone
-  std::shared_ptr<Task> running_;             ///< set by the thread alone
+  Jobs jobs_;
+  Tasks waiting_;
+  Tasks active_;   ///< touched by the thread alone
+  Tasks running_;  ///< one at most; set by the thread alone
   bool stopping_ = false;
   std::unique_ptr<std::thread> thread_;
 };

@@ -19,6 +19,7 @@ enum class ErrorKind {
   Timeout,
   LoadFailed,
   InferenceFailed,
+  Unavailable,
   Internal,
 };
 

@@ -41,6 +41,7 @@ class HeaderReader {
   std::optional<Dtype> read_dtype(const std::string& tensor, const Json& entry);
   std::optional<std::vector<std::int64_t>> read_shape(const std::string& tensor, const Json& entry);
   std::optional<Range> read_range(const std::string& tensor, const Json& entry);
+  void check_end();
   void check_cover(std::vector<Range> ranges);
 
   std::uint64_t data_bytes() const { return file_.size() - data_begin_; }
@@ -75,6 +76,7 @@ Header HeaderReader::read() {
         read_tensor(key, value);
       }
     }
+    check_end();
     check_cover(std::move(ranges_));  // names in ranges_ live in root
   } catch (const JsonError& error) {
     faults_.add(error.fault());
@@ -217,11 +219,19 @@ std::optional<Range> HeaderReader::read_range(const std::string& tensor, const J
     return std::nullopt;
   }
   ranges_.push_back(range);
-  if (range.end > data_bytes()) {
-    tensor_fault(tensor, "ends at byte " + number(data_begin_ + range.end) + " but the file has " +
-                             number(file_.size()));
-  }
   return range;
+}
+
+// One fault however many tensors a file that was cut off lacks.
+void HeaderReader::check_end() {
+  const auto is_beyond = [this](const Range& range) { return range.end > data_bytes(); };
+  const std::ptrdiff_t beyond = std::ranges::count_if(ranges_, is_beyond);
+  if (beyond == 0) return;
+  const Range& last = *std::ranges::max_element(ranges_, {}, &Range::end);
+  const std::string others =
+      beyond == 1 ? "" : " (" + std::to_string(beyond - 1) + " more end beyond it)";
+  tensor_fault(last.tensor, "ends at byte " + number(data_begin_ + last.end) +
+                                " but the file has " + number(file_.size()) + others);
 }
 
 void HeaderReader::check_cover(std::vector<Range> ranges) {

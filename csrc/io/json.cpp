@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "io/error.h"
+#include "io/file.h"
 #include "io/json_node.h"
-#include "io/mmap.h"
 #include "io/text.h"
 
 namespace convergio::io {
@@ -42,9 +42,7 @@ Json& Json::operator=(Json&&) noexcept = default;
 Json::~Json() = default;
 
 Json Json::read(const std::filesystem::path& path, const JsonLimits& limits) {
-  const MappedFile file(path);
-  return parse({reinterpret_cast<const char*>(file.data()), file.size()},
-               printable(path.filename().string()), limits);
+  return parse(read_file(path, limits.max_bytes), printable(path.filename().string()), limits);
 }
 
 Json::Type Json::type() const noexcept {

@@ -45,7 +45,7 @@ class Json {
   // line and column (both from 1; columns count bytes) of the first fault. Duplicate keys, lone
   // surrogates, invalid UTF-8 and a byte-order mark are faults.
   static Json parse(std::string_view text, std::string_view who, const JsonLimits& limits = {});
-  // The same for a file, called by its file name. Also throws what MappedFile throws.
+  // The same for a file, called by its file name. Also throws what read_file throws.
   static Json read(const std::filesystem::path& path, const JsonLimits& limits = {});
 
   Json(Json&&) noexcept;

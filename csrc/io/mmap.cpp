@@ -1,76 +1,51 @@
 #include "io/mmap.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
-#include <limits>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "io/error.h"
+#include "io/file.h"
 #include "io/text.h"
 
 namespace convergio::io {
-namespace {
-
-[[noreturn]] void fail(const std::filesystem::path& path, int code) {
-  const bool missing = code == ENOENT || code == ENOTDIR;
-  std::string_view remedy = "check the disk and the limits of this process";
-  if (missing) remedy = "give the path of an existing file";
-  if (code == EACCES || code == EPERM) remedy = "make it readable for this user";
-  throw Error(missing ? ErrorKind::ModelNotFound : ErrorKind::LoadFailed,
-              "[mmap] " + printable(path.string(), 4096) + " can't be opened (" +
-                  std::generic_category().message(code) + "); " + std::string(remedy) + ".");
-}
-
-// Closes on every way out; a mapping outlives its descriptor.
-struct Descriptor {
-  int fd;
-  ~Descriptor() { ::close(fd); }
-};
-
-}  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  // O_NONBLOCK: opening a pipe without a writer would wait for one.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) fail(path, errno);
-  const Descriptor descriptor{fd};
-  struct stat status{};
-  if (::fstat(fd, &status) != 0) fail(path, errno);
-  if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorKind::LoadFailed, "[mmap] " + printable(path.string(), 4096) +
-                                           " is not a regular file; give the path of a file.");
-  }
-  if (std::cmp_greater(status.st_size, std::numeric_limits<std::size_t>::max())) fail(path, EFBIG);
-  size_ = static_cast<std::size_t>(status.st_size);
+  const File file(path);  // closed at the end: a mapping outlives its descriptor
+  identity_ = file.identity();
+  size_ = file.size();
   if (size_ == 0) return;  // mmap refuses length 0
-  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (mapping == MAP_FAILED) fail(path, errno);
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  if (mapping == MAP_FAILED) file.fail(errno);
   data_ = static_cast<const std::byte*>(mapping);
+  guard_ = MappingGuard(data_, size_);
 }
 
 MappedFile::~MappedFile() {
+  guard_ = {};  // before another mapping may lie there
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      identity_(other.identity_),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      guard_(std::move(other.guard_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(identity_, other.identity_);
+  guard_ = std::move(other.guard_);
   return *this;
 }
 
@@ -83,9 +58,41 @@ std::size_t MappedFile::resident_bytes() const {
 #else
   auto* out = pages.data();
 #endif
-  if (::mincore(const_cast<std::byte*>(data_), size_, out) != 0) fail(path_, errno);
+  if (::mincore(const_cast<std::byte*>(data_), size_, out) != 0) {
+    throw Error(ErrorKind::Internal,
+                "[mmap] mincore failed (" + std::generic_category().message(errno) + ").");
+  }
   return page * static_cast<std::size_t>(std::count_if(pages.begin(), pages.end(),
                                                        [](unsigned char p) { return p & 1; }));
+}
+
+void MappedFile::release(const std::byte* begin, std::size_t bytes) const noexcept {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto from = static_cast<std::size_t>(begin - data_);
+  const std::size_t first = (from + page - 1) / page * page;
+  const std::size_t end = (from + bytes) / page * page;
+  if (end > first) ::madvise(const_cast<std::byte*>(data_) + first, end - first, MADV_DONTNEED);
+}
+
+void MappedFile::check_undamaged() const {
+  if (guard_.damaged()) fault("was cut off, or its disk failed,");
+}
+
+void MappedFile::check_size() const {
+  check_undamaged();
+  struct stat status{};
+  if (::stat(path_.c_str(), &status) != 0) return;  // its name is gone, its bytes are not
+  const FileIdentity found{.device = status.st_dev, .inode = status.st_ino};
+  if (found == identity_ && std::cmp_less(status.st_size, size_)) {
+    fault("was cut off to " + std::to_string(status.st_size) + " of its " + std::to_string(size_) +
+          " bytes");
+  }
+}
+
+void MappedFile::fault(const std::string& what) const {
+  throw Error(ErrorKind::ModelCorrupt, "[mmap] " + printable(path_.string(), 4096) + " " + what +
+                                           " while it was in use; repair the model and load it "
+                                           "again.");
 }
 
 }  // namespace convergio::io

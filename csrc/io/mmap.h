@@ -3,15 +3,20 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
+
+#include "io/file.h"
+#include "io/mapping_guard.h"
 
 namespace convergio::io {
 
 // Movable, not copyable; share it as std::shared_ptr<const MappedFile>.
 //
-// The size is taken once, when the file is opened, and every offset is checked against it. A file
-// that another process truncates afterwards raises SIGBUS where the lost bytes are touched: that
-// is the kernel's answer to every mapping and no check of ours can prevent it. Install a new
-// version of a file by renaming over the old one, which keeps the old bytes mapped.
+// The size is taken once, when the file is opened, and every offset is checked against it. What
+// another process cuts off afterwards reads as zeros (mapping_guard.h), so that a thread which
+// computes with the bytes calls check_undamaged() before the result is used. Bytes that are
+// overwritten in place can't be noticed. Install a new version of a file by renaming over the old
+// one, which keeps the old bytes mapped.
 class MappedFile {
  public:
   // Throws Error: ModelNotFound when nothing is there, LoadFailed when it can't be opened, is not
@@ -27,14 +32,27 @@ class MappedFile {
   std::size_t size() const noexcept { return size_; }       // bytes
   const std::filesystem::path& path() const noexcept { return path_; }
 
-  // Bytes of the mapping that are in memory now (mincore), whole pages, whoever read them: after
-  // the page cache was emptied it shows what loading has read.
+  // Bytes of the mapping that are in memory now (mincore), whole pages, whichever process read
+  // them: after the page cache was emptied it shows what loading has read.
   std::size_t resident_bytes() const;
 
+  // These bytes of the mapping are not needed soon: whole pages among them leave this process's
+  // memory, and are read again from the file where they are.
+  void release(const std::byte* begin, std::size_t bytes) const noexcept;
+
+  // Throws Error (ModelCorrupt) once bytes were read that the file no longer had. Costs nothing.
+  void check_undamaged() const;
+  // The same where the file at path() is still this one and has become shorter. A call of stat.
+  void check_size() const;
+
  private:
+  [[noreturn]] void fault(const std::string& what) const;
+
   std::filesystem::path path_;
+  FileIdentity identity_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  MappingGuard guard_;
 };
 
 }  // namespace convergio::io

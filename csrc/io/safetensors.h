@@ -29,9 +29,9 @@ struct TensorView {
 // All tensors of one .safetensors file or of a folder of them.
 class Checkpoint {
  public:
-  // path: a folder, or one .safetensors file. In a folder the shards are those that
-  // model.safetensors.index.json names; without it model.safetensors; without that every
-  // model*.safetensors and weights*.safetensors.
+  // path: a folder, whose weights find_weight_files() chooses, or one .safetensors file. What is
+  // there is judged by the files: an index only chooses them, and between two that both hold a
+  // tensor.
   //
   // Reads headers only, no weight page. Throws Error, one for all faults found: ModelNotFound (no
   // folder, no such files), ModelCorrupt (see header.h), UnsupportedModel (nothing wrong but
@@ -42,6 +42,8 @@ class Checkpoint {
   const TensorView* find(std::string_view name) const;  // nullptr when there is none
   std::size_t total_bytes() const;                      // of all tensors, without headers
   std::size_t resident_bytes() const;                   // see MappedFile
+  void check_undamaged() const;                         // of each MappedFile
+  void check_sizes() const;                             // likewise
   // The "__metadata__" strings; where shards disagree the first shard's.
   const std::map<std::string, std::string, std::less<>>& metadata() const { return metadata_; }
 

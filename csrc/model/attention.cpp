@@ -2,74 +2,99 @@
 
 #include <utility>
 
-#include "kernels/linear.h"
-#include "kernels/norm.h"
-#include "kernels/rope.h"
-#include "kernels/view.h"
+#include "kernels/mlx/view.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/linear.h"
 
 namespace convergio::model {
 
-Attention::Attention(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer)
+kernels::AttentionOptions attention_options(const arch::Config& config,
+                                            const arch::LayerConfig& layer) {
+  return {.scale = config.attention_scale,
+          .temperature_beta = config.temperature_beta,
+          .temperature_period = config.temperature_period,
+          .softcap = config.attention_softcap,
+          .window = layer.window};
+}
+
+SelfAttention::SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec,
+                             const arch::LayerSpec& layer)
     : o_(weights.linear(layer.attention_o)),
-      options_{.scale = spec.config.attention_scale,
-               .softcap = spec.config.attention_softcap,
-               .window = layer.window},
-      heads_(spec.config.heads),
-      kv_heads_(spec.config.kv_heads),
-      head_dim_(spec.config.head_dim),
-      rope_(layer.rope),
-      norm_eps_(spec.config.norm_eps) {
+      q_norm_(weights.norm(layer.q_norm, spec.config)),
+      k_norm_(weights.norm(layer.k_norm, spec.config)),
+      v_norm_(weights.norm(layer.v_norm, spec.config)),
+      options_(attention_options(spec.config, layer.config)),
+      sizes_(layer.config),
+      norm_after_rope_(spec.config.family->qk_norm_after_rope),
+      interleaved_(spec.config.rope_interleaved) {
   for (const arch::MatrixSpec& matrix : layer.qkv) {
     qkv_.push_back(weights.linear(matrix));
   }
-  const bool adds_one = spec.config.family->norm_adds_one;
-  if (layer.q_norm) {
-    q_norm_ = weights.norm(*layer.q_norm, adds_one);
+  if (layer.attention_gate) {
+    gate_ = weights.linear(*layer.attention_gate);
   }
-  if (layer.k_norm) {
-    k_norm_ = weights.norm(*layer.k_norm, adds_one);
+  if (!layer.sinks.empty()) {
+    sinks_ = weights.vector(layer.sinks);
   }
 }
 
-std::vector<mx::array> Attention::project(const mx::array& x) const {
+/// {q, k, v}; k and v are one where keys are values; {q} where they are another layer's.
+std::vector<mx::array> SelfAttention::project(const mx::array& x) const {
+  if (qkv_.size() == 1 && !sizes_.shares_keys()) {
+    const int q = sizes_.heads * sizes_.head_dim;
+    const int kv = sizes_.kv_heads * sizes_.head_dim;
+    return kernels::split_columns(kernels::linear(x, qkv_[0]), {q, q + kv});
+  }
   if (qkv_.size() == 1) {
-    const int q = heads_ * head_dim_;
-    return kernels::split_columns(kernels::linear(x, qkv_[0]), {q, q + kv_heads_ * head_dim_});
+    return {kernels::linear(x, qkv_[0])};
   }
-  return kernels::linears(x, qkv_);
+  std::vector<mx::array> projected = kernels::linears(x, qkv_);
+  if (sizes_.keys_are_values) {
+    projected.push_back(projected.back());
+  }
+  return projected;
 }
 
-/// (n, heads · head_dim) → (n, heads, head_dim), normed and turned to its positions.
-mx::array Attention::shape_heads(const mx::array& x, int heads,
-                                 const std::optional<mx::array>& norm, const Cache& cache) const {
-  const bool norm_each_head = norm && norm->shape(0) == head_dim_;
-  mx::array y = norm && !norm_each_head ? kernels::rms_norm(x, *norm, norm_eps_) : x;
+/// (n, heads · head_dim) → (n, heads, head_dim), normed and rotated to its positions.
+mx::array SelfAttention::shape_heads(const mx::array& x, int heads,
+                                     const std::optional<kernels::Norm>& norm,
+                                     const Cache& cache) const {
+  const bool norm_each_head = norm && norm->weight.shape(-1) == sizes_.head_dim;
+  mx::array y = norm && !norm_each_head ? kernels::norm(x, *norm) : x;
   y = kernels::heads_of(y, heads);
-  if (norm_each_head) {
-    y = kernels::rms_norm(y, *norm, norm_eps_);
+  if (norm_each_head && norm_after_rope_) {
+    return kernels::norm(cache.rotated(y, sizes_.rope, interleaved_), *norm);
   }
-  if (rope_ < 0) {
-    return y;
-  }
-  const Cache::RotaryTable& table = cache.rotary(rope_);
-  return kernels::rope(y, table.periods, table.magnitude, cache.length());
+  return cache.rotated(norm_each_head ? kernels::norm(y, *norm) : y, sizes_.rope, interleaved_);
+}
+
+std::pair<mx::array, mx::array> SelfAttention::append(const mx::array& k, const mx::array& v,
+                                                      LayerCache& layer, const Cache& cache) const {
+  const mx::array values = kernels::heads_of(v, sizes_.kv_heads);
+  return layer.append(shape_heads(k, sizes_.kv_heads, k_norm_, cache),
+                      v_norm_ ? kernels::norm(values, *v_norm_) : values);
 }
 
 /// Before the projection out.
-mx::array Attention::mix(const mx::array& x, Cache& cache, int index) const {
+mx::array SelfAttention::mix(const mx::array& x, Cache& cache, int index) const {
   const std::vector<mx::array> qkv = project(x);
-  const mx::array q = shape_heads(qkv[0], heads_, q_norm_, cache);
-  const mx::array k = shape_heads(qkv[1], kv_heads_, k_norm_, cache);
-  const mx::array v = kernels::heads_of(qkv[2], kv_heads_);
-  const auto [keys, values] = cache.layer(index).append(k, v);
-  return kernels::attention(q, keys, values, options_);
+  const mx::array q = shape_heads(qkv[0], sizes_.heads, q_norm_, cache);
+  LayerCache& layer = cache.layer(index);
+  const auto [keys, values] =
+      sizes_.shares_keys() ? layer.seen_by(x.shape(0)) : append(qkv[1], qkv[2], layer, cache);
+  mx::array mixed =
+      kernels::attention(q, keys, values, options_, layer.length() - keys.shape(1), sinks_);
+  if (!gate_) {
+    return mixed;
+  }
+  return kernels::gated(kernels::linear(x, *gate_), mixed, kernels::Activation::Sigmoid);
 }
 
-mx::array Attention::operator()(const mx::array& x, Cache& cache, int index) const {
+mx::array SelfAttention::operator()(const mx::array& x, Cache& cache, int index) const {
   return kernels::linear(mix(x, cache, index), o_);
 }
 
-mx::array Attention::onto(mx::array onto, const mx::array& x, Cache& cache, int index) const {
+mx::array SelfAttention::onto(mx::array onto, const mx::array& x, Cache& cache, int index) const {
   return kernels::linear_onto(std::move(onto), mix(x, cache, index), o_);
 }
 

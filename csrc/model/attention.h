@@ -1,21 +1,28 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "arch/spec.h"
-#include "kernels/attention.h"
+#include "kernels/ops/attention.h"
+#include "kernels/ops/norm.h"
 #include "model/cache.h"
-#include "model/weights.h"
+#include "model/weight_loader.h"
 
 namespace convergio::model {
 
-/// Grouped-query self-attention of one layer.
-class Attention {
- public:
-  Attention(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
+/// How the scores of a layer are made.
+kernels::AttentionOptions attention_options(const arch::Config& config,
+                                            const arch::LayerConfig& layer);
 
-  /// x is (n, hidden_size), normed; its keys and values join layer `index` of the cache.
+/// Grouped-query self-attention of one layer.
+class SelfAttention {
+ public:
+  SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
+
+  /// x is (n, hidden_size), normed; its keys and values join layer `index` of the cache, or are
+  /// there already where an earlier layer has the same.
   mx::array operator()(const mx::array& x, Cache& cache, int index) const;
   /// The same, added to `onto`.
   mx::array onto(mx::array onto, const mx::array& x, Cache& cache, int index) const;
@@ -23,16 +30,19 @@ class Attention {
  private:
   mx::array mix(const mx::array& x, Cache& cache, int index) const;
   std::vector<mx::array> project(const mx::array& x) const;
-  mx::array shape_heads(const mx::array& x, int heads, const std::optional<mx::array>& norm,
+  mx::array shape_heads(const mx::array& x, int heads, const std::optional<kernels::Norm>& norm,
                         const Cache& cache) const;
+  std::pair<mx::array, mx::array> append(const mx::array& k, const mx::array& v, LayerCache& layer,
+                                         const Cache& cache) const;
 
-  std::vector<Linear> qkv_;  ///< {q, k, v} or {q‖k‖v}
+  std::vector<Linear> qkv_;  ///< {q, k, v} or {q‖k‖v}; {q, k}: keys are values; {q}: shared
   Linear o_;
-  std::optional<mx::array> q_norm_, k_norm_;
+  std::optional<Linear> gate_;
+  std::optional<kernels::Norm> q_norm_, k_norm_, v_norm_;
+  std::optional<mx::array> sinks_;
   kernels::AttentionOptions options_;
-  int heads_, kv_heads_, head_dim_;
-  int rope_;  ///< index of the cache's rotary table; -1: none
-  float norm_eps_;
+  arch::LayerConfig sizes_;
+  bool norm_after_rope_, interleaved_;
 };
 
 }  // namespace convergio::model

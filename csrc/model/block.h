@@ -1,10 +1,14 @@
 #pragma once
 
 #include <optional>
+#include <variant>
 
 #include "arch/spec.h"
+#include "kernels/ops/norm.h"
 #include "model/attention.h"
-#include "model/ffn.h"
+#include "model/latent_attention.h"
+#include "model/layer_ffn.h"
+#include "model/per_layer.h"
 
 namespace convergio::model {
 
@@ -12,21 +16,25 @@ namespace convergio::model {
 /// checkpoint has.
 class Block {
  public:
-  Block(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
+  Block(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
-  /// x is (n, hidden_size); `index` is this layer's place in the cache.
-  mx::array operator()(mx::array x, Cache& cache, int index) const;
+  /// x is (n, hidden_size); `index` is this layer's place in the cache; `part` is what it gets of
+  /// the tokens beside x, where it does.
+  mx::array operator()(mx::array x, Cache& cache, int index, const mx::array* part) const;
 
  private:
-  mx::array normed(const mx::array& x, const std::optional<mx::array>& norm) const;
-  bool plain(const std::optional<mx::array>& out) const;
-  mx::array join(mx::array x, const mx::array& branch, const std::optional<mx::array>& norm) const;
+  mx::array normed(const mx::array& x, const std::optional<kernels::Norm>& norm) const;
+  bool plain(const std::optional<kernels::Norm>& out) const;
+  mx::array join(mx::array x, const mx::array& branch,
+                 const std::optional<kernels::Norm>& norm) const;
 
-  std::optional<mx::array> attention_in_, attention_out_, ffn_in_, ffn_out_;
-  Attention attention_;
-  FeedForward ffn_;
-  float norm_eps_;
+  std::optional<kernels::Norm> attention_in_, attention_out_, ffn_in_, ffn_out_;
+  std::variant<SelfAttention, LatentAttention> attention_;
+  LayerFeedForward ffn_;
+  std::optional<PerLayer> per_layer_;
+  float scalar_;  ///< of what leaves the layer
   float residual_multiplier_;
+  bool parallel_;  ///< attention and feed-forward take the same normed x
 };
 
 }  // namespace convergio::model

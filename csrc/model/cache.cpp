@@ -1,13 +1,15 @@
 #include "model/cache.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
-#include "arch/rope.h"
 #include "io/error.h"
-#include "kernels/attention.h"
-#include "kernels/primitive.h"
-#include "kernels/view.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/mlx/view.h"
+#include "kernels/ops/kv_append.h"
+#include "kernels/ops/rope.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -19,8 +21,7 @@ constexpr int kFirstCapacity = 64;
 constexpr int kSlack = 32;  ///< rows that a copy can be rewound: what a template puts last, say
 
 void add_arrays(const LayerCache& layer, std::vector<mx::array>& all) {
-  all.push_back(layer.keys());
-  all.push_back(layer.values());
+  std::ranges::move(layer.arrays(), std::back_inserter(all));
 }
 
 /// Not filled: pages nobody writes to take no memory on most systems.
@@ -34,12 +35,16 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
 
 }  // namespace
 
-LayerCache::LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype)
-    : keys_(empty({kv_heads, 0, head_dim}, dtype)),
-      values_(empty({kv_heads, 0, head_dim}, dtype)),
-      window_(window) {}
+LayerCache::LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype, int latent)
+    : keys_(empty({kv_heads, 0, head_dim}, dtype)), latent_(latent), window_(window) {
+  if (latent == 0) {
+    values_ = empty({kv_heads, 0, head_dim}, dtype);
+  }
+}
 
-int LayerCache::needed_behind() const { return window_ > 0 ? std::min(rows_, window_ - 1) : rows_; }
+int LayerCache::needed_behind(int rows) const {
+  return window_ > 0 ? std::min(rows, window_ - 1) : rows;
+}
 
 void LayerCache::move_rows(int from, int capacity) {
   const auto moved = [&](const mx::array& old) {
@@ -51,8 +56,11 @@ void LayerCache::move_rows(int from, int capacity) {
     return mx::slice_update(fresh, kept, mx::Shape{0, 0, 0},
                             mx::Shape{old.shape(0), rows_ - from, old.shape(2)});
   };
-  keys_ = moved(keys_);
-  values_ = moved(values_);
+  mx::array keys = moved(keys_);
+  if (values_) {
+    values_ = moved(*values_);
+  }
+  keys_ = std::move(keys);
   rows_ -= from;
   dropped_ += from;
 }
@@ -62,7 +70,7 @@ void LayerCache::make_room(int rows) {
   if (rows_ + rows <= capacity) {
     return;
   }
-  const int kept = needed_behind();
+  const int kept = needed_behind(rows_);
   int wanted = std::max(2 * capacity, kFirstCapacity);
   if (window_ > 0) {
     wanted = std::min(wanted, 2 * window_);  // so that a row is moved once a window at most
@@ -82,12 +90,27 @@ void LayerCache::reserve(int rows) {
 std::pair<mx::array, mx::array> LayerCache::append(const mx::array& keys, const mx::array& values) {
   const int n = keys.shape(0);
   make_room(n);
-  const int first = rows_ - needed_behind();
   keys_ = kernels::kv_append(std::move(keys_), keys, rows_);
-  values_ = kernels::kv_append(std::move(values_), values, rows_);
+  values_ = kernels::kv_append(*std::move(values_), values, rows_);
   rows_ += n;
-  return {kernels::rows_of_heads(keys_, first, rows_),
-          kernels::rows_of_heads(values_, first, rows_)};
+  return seen_by(n);
+}
+
+std::pair<mx::array, mx::array> LayerCache::append_latent(const mx::array& values,
+                                                          const mx::array& rest) {
+  const int n = values.shape(0);
+  make_room(n);
+  keys_ = kernels::kv_append(std::move(keys_), values, rows_);
+  keys_ = kernels::kv_append(std::move(keys_), rest, rows_, latent_);
+  rows_ += n;
+  return seen_by(n);
+}
+
+std::pair<mx::array, mx::array> LayerCache::seen_by(int n) const {
+  const int first = rows_ - n - needed_behind(rows_ - n);
+  const mx::array keys = kernels::rows_of_heads(keys_, first, rows_);
+  return {keys, values_ ? kernels::rows_of_heads(*values_, first, rows_)
+                        : kernels::part_of_rows(keys, 0, latent_)};
 }
 
 bool LayerCache::rewind(int length) {
@@ -101,7 +124,7 @@ bool LayerCache::rewind(int length) {
 }
 
 int LayerCache::worth_copying() const {
-  return std::min(rows_, needed_behind() + std::min(kSlack, window_));
+  return std::min(rows_, needed_behind(rows_) + std::min(kSlack, window_));
 }
 
 void LayerCache::own(int rows) {
@@ -117,9 +140,13 @@ LayerCache LayerCache::newest() const {
   return copy;
 }
 
-std::size_t LayerCache::bytes() const { return keys_.nbytes() + values_.nbytes(); }
+std::vector<mx::array> LayerCache::arrays() const {
+  return values_ ? std::vector{keys_, *values_} : std::vector{keys_};
+}
 
-std::size_t Windows::bytes() const {
+std::size_t LayerCache::bytes() const { return keys_.nbytes() + (values_ ? values_->nbytes() : 0); }
+
+std::size_t WindowSnapshot::bytes() const {
   std::size_t total = 0;
   for (const LayerCache& layer : layers) {
     total += layer.bytes();
@@ -127,17 +154,57 @@ std::size_t Windows::bytes() const {
   return total;
 }
 
-Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length) {
-  const arch::Config& config = spec.config;
+Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length)
+    : ropes_(std::make_shared<const std::vector<arch::Rope>>(spec.config.ropes)),
+      key_(arch::table_key(*ropes_, length)),
+      first_key_(key_) {
   for (const arch::LayerSpec& layer : spec.layers) {
-    layers_.emplace_back(config.kv_heads, config.head_dim, layer.window, dtype);
+    const arch::LayerConfig& sizes = layer.config;
+    if (sizes.shares_keys()) {
+      places_.push_back(places_[static_cast<std::size_t>(sizes.kv_from)]);
+      continue;
+    }
+    places_.push_back(static_cast<int>(layers_.size()));
+    layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.window, dtype, sizes.latent.rank);
   }
-  for (const arch::Rope& rope : config.ropes) {
+  make_tables(length);
+}
+
+mx::array Cache::rotated(const mx::array& x, int index, bool interleaved) const {
+  if (index < 0) {
+    return x;
+  }
+  const RotaryTable& table = rotary(index);
+  return kernels::rope(x, table.periods, table.magnitude, length_, interleaved);
+}
+
+void Cache::make_tables(int length) {
+  rotary_.clear();
+  for (const arch::Rope& rope : *ropes_) {
     const arch::RopeTable table = arch::rope_table(rope, length);
     rotary_.push_back(
         {mx::array(table.periods.begin(), {static_cast<int>(table.periods.size())}, mx::float32),
          table.magnitude});
   }
+}
+
+bool Cache::rotate_for(int length) {
+  const int key = arch::table_key(*ropes_, length);
+  const bool all_alike = length_ <= rotated_alike_;
+  if (length_ > 0 && key != first_key_ && all_alike && arch::recomputes_keys(*ropes_)) {
+    return false;
+  }
+  if (length_ == 0) {
+    first_key_ = key;
+  }
+  if (all_alike) {
+    rotated_alike_ = key == first_key_ ? std::numeric_limits<int>::max() : length_;
+  }
+  if (key != key_) {
+    key_ = key;
+    make_tables(length);
+  }
+  return true;
 }
 
 void Cache::reserve(int tokens) {
@@ -154,7 +221,7 @@ void Cache::rollback() {
   }
 }
 
-bool Cache::trim(int length, const Windows* windows) {
+bool Cache::trim(int length, const WindowSnapshot* snapshot) {
   if (length < 0 || length > length_) {
     return false;
   }
@@ -166,10 +233,10 @@ bool Cache::trim(int length, const Windows* windows) {
     if (layer.rewind(length)) {
       continue;
     }
-    if (windows == nullptr || layer.window() == 0) {
+    if (snapshot == nullptr || layer.window() == 0) {
       return false;
     }
-    layer = windows->layers[index];
+    layer = snapshot->layers[index];
     if (!layer.rewind(length)) {
       return false;
     }
@@ -185,8 +252,8 @@ void Cache::own(int tokens) {
   }
 }
 
-Windows Cache::windows() const {
-  Windows copy{.length = length_, .layers = {}};
+WindowSnapshot Cache::window_snapshot() const {
+  WindowSnapshot copy{.length = length_, .layers = {}};
   std::vector<mx::array> pending;
   for (const LayerCache& layer : layers_) {
     if (layer.window() > 0) {

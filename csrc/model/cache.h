@@ -1,9 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "arch/rope.h"
 #include "arch/spec.h"
 #include "mlx/array.h"
 
@@ -15,14 +20,20 @@ namespace mx = mlx::core;
 /// window drops those that no later query can see, once its buffer is full.
 class LayerCache {
  public:
-  LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype);
+  /// `latent` > 0: values are the first so many numbers of the keys, and are kept there alone.
+  LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype, int latent = 0);
 
   /// Makes room for `rows` more. The buffer at least doubles, so a row is moved O(1) times.
   void reserve(int rows);
 
-  /// Appends keys and values, each (n, kv_heads, head_dim), and returns views of all that the
-  /// last n queries may see, each (kv_heads, m, head_dim).
+  /// Appends keys and values, each (n, kv_heads, head_dim); returns what seen_by(n) does.
   std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
+
+  /// The same where values are a part of the keys: those, (n, kv_heads, latent), and the rest.
+  std::pair<mx::array, mx::array> append_latent(const mx::array& values, const mx::array& rest);
+
+  /// Views of the keys and values that the last n queries may see, each (kv_heads, m, head_dim).
+  std::pair<mx::array, mx::array> seen_by(int n) const;
 
   /// Goes back to the first `length` positions; false where rows they need are gone.
   bool rewind(int length);
@@ -38,38 +49,39 @@ class LayerCache {
   int length() const { return dropped_ + rows_; }  ///< positions appended so far
   std::size_t bytes() const;
 
-  const mx::array& keys() const { return keys_; }
-  const mx::array& values() const { return values_; }
+  /// Its buffers.
+  std::vector<mx::array> arrays() const;
 
  private:
   void make_room(int rows);
   void move_rows(int from, int capacity);
-  int needed_behind() const;  ///< rows before the next position that a query there can see
-  int worth_copying() const;  ///< those, and some to be rewound by
+  int needed_behind(int rows) const;  ///< of these, those that a query after them can see
+  int worth_copying() const;          ///< those, and some to be rewound by
 
-  mx::array keys_;    ///< (kv_heads, capacity, head_dim); the first rows_ rows are filled
-  mx::array values_;  ///< likewise
-  int window_;        ///< 0: unlimited
+  mx::array keys_;  ///< (kv_heads, capacity, head_dim); the first rows_ rows are filled
+  std::optional<mx::array> values_;  ///< likewise; none where they are a part of the keys
+  int latent_;                       ///< and how much of them; 0 where they are not
+  int window_;                       ///< 0: unlimited
   int rows_ = 0;
   int dropped_ = 0;
 };
 
-/// What the sliding layers of a cache held at some length. They move on and drop rows, and can go
-/// back with this.
-struct Windows {
+/// A snapshot of a cache's sliding-window layers at some length, which they can be restored to once
+/// they have dropped rows.
+struct WindowSnapshot {
   int length = 0;
   std::vector<LayerCache> layers;  ///< the sliding ones, in order
 
   std::size_t bytes() const;
 };
 
-/// The KV cache of one sequence, with the rotary tables that its length asks for.
+/// The KV cache of one sequence, with the rotary tables for its length.
 ///
 /// Copying one takes a snapshot: both share buffers until either appends, which then copies what
 /// it writes to. Assigning a copy back restores it.
 class Cache {
  public:
-  /// For a sequence that will reach `length` positions; it may grow beyond.
+  /// With the rotary tables for a sequence of `length` positions.
   Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length);
 
   struct RotaryTable {
@@ -78,9 +90,24 @@ class Cache {
   };
 
   int length() const { return length_; }  ///< tokens whose keys and values every layer holds
-  int layer_count() const { return static_cast<int>(layers_.size()); }
-  LayerCache& layer(int index) { return layers_[static_cast<std::size_t>(index)]; }
+  int layer_count() const { return static_cast<int>(places_.size()); }  ///< of the model
+  /// The keys and values that a layer of the model attends to: layers that share them have one.
+  LayerCache& layer(int index) {
+    return layers_[static_cast<std::size_t>(places_[static_cast<std::size_t>(index)])];
+  }
   const RotaryTable& rotary(int index) const { return rotary_[static_cast<std::size_t>(index)]; }
+  /// x, (n, heads, head_dim), rotated to the positions from length() on by the table `index`
+  /// (LayerConfig::rope); as it is where that is negative.
+  mx::array rotated(const mx::array& x, int index, bool interleaved) const;
+
+  /// Takes the rotary tables for a sequence of `length` positions, before a pass that makes it that
+  /// long. False (and nothing changed) where the keys so far have to be computed anew for them.
+  bool rotate_for(int length);
+
+  /// How many keys, from the first, were rotated by the same tables, and these tables' key
+  /// (arch::table_key).
+  int rotated_alike() const { return std::min(rotated_alike_, length_); }
+  int table_key() const { return first_key_; }
 
   /// Makes room for `tokens` more in every layer.
   void reserve(int tokens);
@@ -91,16 +118,17 @@ class Cache {
   /// Forgets what layers hold beyond length(): after a forward that did not end.
   void rollback();
 
-  /// Keeps the first `length` tokens; false (and nothing changed) where a sliding layer has already
-  /// dropped rows that they need, and `windows`, of this sequence, does not have them either.
-  bool trim(int length, const Windows* windows = nullptr);
+  /// Cuts it back to the first `length` tokens; false (and nothing changed) where a sliding layer
+  /// has already dropped rows that they need, and `snapshot`, of this sequence, does not have them
+  /// either.
+  bool trim(int length, const WindowSnapshot* snapshot = nullptr);
 
-  /// Copies all that is needed to buffers of its own, with room for `tokens` more: what it shared
-  /// with other caches stays theirs.
+  /// Copies all that is needed to buffers of its own, with room for `tokens` more; those it shared
+  /// with other caches stay theirs.
   void own(int tokens);
 
-  /// What trim() to about this length will need, copied; being computed.
-  Windows windows() const;
+  /// What trim() to about this length will need, copied; its computation is queued.
+  WindowSnapshot window_snapshot() const;
 
   /// Up to this length no layer drops rows.
   int lossless_length() const;
@@ -111,8 +139,15 @@ class Cache {
   std::vector<mx::array> arrays() const;
 
  private:
-  std::vector<LayerCache> layers_;
+  void make_tables(int length);
+
+  std::shared_ptr<const std::vector<arch::Rope>> ropes_;
+  std::vector<LayerCache> layers_;  ///< of those that have keys and values of their own
+  std::vector<int> places_;         ///< in them, for each layer of the model
   std::vector<RotaryTable> rotary_;
+  int key_;                                              ///< of the tables
+  int first_key_;                                        ///< of those of the first rows
+  int rotated_alike_ = std::numeric_limits<int>::max();  ///< rows; no bound while there is one key
   int length_ = 0;
 };
 

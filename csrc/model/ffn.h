@@ -1,26 +1,35 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "arch/spec.h"
-#include "kernels/activation.h"
-#include "model/weights.h"
+#include "kernels/ops/activation.h"
+#include "model/weight_loader.h"
 
 namespace convergio::model {
 
-/// The gated feed-forward of one layer: down(activation(gate(x)) · up(x)).
+/// The activation of config.json's name of it. Throws Error.
+kernels::Activation activation_named(const std::string& name);
+
+/// The feed-forward of one layer: down(activation(gate(x)) · up(x)), or down(activation(up(x))).
 class FeedForward {
  public:
-  FeedForward(Weights& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
+  FeedForward(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
   mx::array operator()(const mx::array& x) const;  ///< (n, hidden_size) to the same
   /// The same, added to `onto`.
   mx::array onto(mx::array onto, mx::array x) const;
 
  private:
-  std::vector<Linear> gate_up_;  ///< {gate, up} or {gate‖up}
+  mx::array inner(const mx::array& x) const;
+
+  std::vector<Linear> gate_up_;  ///< {gate, up} or {gate‖up}; {up} where there is no gate
   Linear down_;
   kernels::Activation activation_;
+  std::optional<kernels::Xielu> xielu_;  ///< in place of the activation
+  bool gated_;
 };
 
 }  // namespace convergio::model

@@ -4,38 +4,44 @@
 #include <utility>
 
 #include "io/error.h"
-#include "io/mmap.h"
-#include "kernels/linear.h"
-#include "kernels/norm.h"
-#include "kernels/precision.h"
-#include "kernels/primitive.h"
+#include "io/file.h"
+#include "io/json.h"
+#include "kernels/cpu/precision.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/ops/embedding.h"
+#include "kernels/ops/linear.h"
+#include "kernels/ops/norm.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
 namespace convergio::model {
 
-namespace {
-
 arch::Config read_config(const std::filesystem::path& folder) {
-  const io::MappedFile file(folder / "config.json");
-  return arch::Config::parse({reinterpret_cast<const char*>(file.data()), file.size()});
+  return arch::Config::parse(io::read_file(folder / "config.json", io::JsonLimits{}.max_bytes));
 }
+
+namespace {
 
 /// On CPU activations are float32: half precision would be slower and no smaller where it counts.
 mx::Dtype activation_dtype(const arch::ModelSpec& spec, const io::Checkpoint& checkpoint) {
   if (mx::default_device() == mx::Device::cpu) {
     return mx::float32;
   }
-  return Weights(checkpoint, mx::float32).dtype_of(spec.embedding);
+  return WeightLoader(checkpoint, mx::float32).dtype_of(spec.embedding);
 }
 
 }  // namespace
 
-std::shared_ptr<const Model> Model::load(const std::filesystem::path& folder) {
-  arch::Config config = read_config(folder);
+std::shared_ptr<const Model> Model::load(const std::filesystem::path& folder,
+                                         std::optional<arch::Config> config) {
+  if (!config) {
+    config = read_config(folder);
+  }
   io::Checkpoint checkpoint = io::Checkpoint::open(folder);
-  arch::ModelSpec spec = arch::ModelSpec::resolve(std::move(config), checkpoint);
-  return std::shared_ptr<const Model>(new Model(std::move(spec), std::move(checkpoint)));
+  arch::ModelSpec spec = arch::ModelSpec::resolve(*std::move(config), checkpoint);
+  std::shared_ptr<const Model> model(new Model(std::move(spec), std::move(checkpoint)));
+  model->check_undamaged();
+  return model;
 }
 
 Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
@@ -50,9 +56,16 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
                                                  weights_.dtype_of(spec_.embedding)),
                                        mx::float32)
                                 .item<float>()),
-      final_norm_(weights_.norm(spec_.final_norm, spec_.config.family->norm_adds_one)) {
+      final_norm_(weights_.final_norm(spec_.final_norm, spec_.config)) {
   if (spec_.head) {
     head_ = weights_.linear(*spec_.head);
+  }
+  if (spec_.config.family->embedding_normed) {
+    embedding_norm_ =
+        weights_.norm(arch::NormSpec{.name = {}, .width = spec_.config.hidden_size}, spec_.config);
+  }
+  if (spec_.per_layer) {
+    per_layer_.emplace(weights_, spec_);
   }
   for (const arch::LayerSpec& layer : spec_.layers) {
     blocks_.emplace_back(weights_, spec_, layer);
@@ -61,15 +74,20 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
 
 mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& interrupt) const {
   mx::array x = kernels::embedding(ids, embedding_, dtype_, embedding_multiplier_);
+  if (embedding_norm_) {
+    x = kernels::norm(x, *embedding_norm_);
+  }
+  const std::vector<mx::array> parts =
+      per_layer_ ? (*per_layer_)(ids, x) : std::vector<mx::array>{};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i](std::move(x), cache, static_cast<int>(i));
+    x = blocks_[i](std::move(x), cache, static_cast<int>(i), parts.empty() ? nullptr : &parts[i]);
     if (interrupt) {
       mx::eval(x);
       interrupt();
     }
   }
   cache.commit(ids.shape(0));
-  return kernels::rms_norm(x, final_norm_, spec_.config.norm_eps);
+  return kernels::norm(x, final_norm_);
 }
 
 mx::array Model::logits(const mx::array& hidden) const {
@@ -90,24 +108,36 @@ bool Model::keeps_half_cache() { return kernels::own_kernels() && !kernels::exac
 Cache Model::make_cache(int length) const { return Cache(spec_, kv_dtype_, length); }
 
 std::size_t Model::step_bytes() const {
-  if (!head_) {
-    return weight_bytes();
+  std::size_t bytes = weight_bytes();
+  if (const auto& experts = spec_.config.experts) {
+    const auto& router = experts->router;
+    bytes -= spec_.expert_bytes / static_cast<std::size_t>(router.experts) *
+             static_cast<std::size_t>(router.experts - router.chosen);
   }
-  std::size_t table = embedding_.data.nbytes();
-  for (const auto& part : {embedding_.scales, embedding_.biases}) {
-    table += part ? part->nbytes() : 0;
+  const auto one_row_of = [&bytes](const kernels::Matrix& table) {
+    std::size_t all = table.data.nbytes();
+    for (const auto& part : {table.scales, table.biases}) {
+      all += part ? part->nbytes() : 0;
+    }
+    bytes -= all - all / static_cast<std::size_t>(table.rows);
+  };
+  if (head_) {
+    one_row_of(embedding_);
   }
-  return weight_bytes() - table + table / static_cast<std::size_t>(embedding_.rows);
+  if (per_layer_) {
+    one_row_of(per_layer_->embedding());
+  }
+  return bytes;
 }
 
 std::size_t Model::kv_bytes_per_token() const {
-  const auto row = static_cast<std::size_t>(2 * spec_.config.kv_heads * spec_.config.head_dim) *
-                   mx::size_of(kv_dtype_);
-  std::size_t bytes = 0;
-  for (const arch::LayerSpec& layer : spec_.layers) {
-    bytes += layer.window == 0 ? row : 0;
+  std::size_t numbers = 0;
+  for (const arch::LayerConfig& layer : spec_.config.layers) {
+    if (layer.window == 0) {
+      numbers += static_cast<std::size_t>(layer.kv_numbers());
+    }
   }
-  return bytes;
+  return numbers * mx::size_of(kv_dtype_);
 }
 
 }  // namespace convergio::model

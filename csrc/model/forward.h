@@ -8,24 +8,31 @@
 #include <vector>
 
 #include "arch/spec.h"
+#include "kernels/ops/norm.h"
 #include "model/block.h"
 #include "model/cache.h"
-#include "model/weights.h"
+#include "model/per_layer.h"
+#include "model/weight_loader.h"
 
 namespace convergio::model {
+
+/// A folder's config.json. Throws Error.
+arch::Config read_config(const std::filesystem::path& folder);
 
 /// A loaded model: immutable, shared by every sequence that runs through it.
 class Model {
  public:
-  /// Maps the folder's config.json and safetensors files; reads no matrix. Throws Error.
-  static std::shared_ptr<const Model> load(const std::filesystem::path& folder);
+  /// Maps the folder's safetensors files; reads no matrix. `config` is its config.json where that
+  /// has been parsed already. Throws Error.
+  static std::shared_ptr<const Model> load(const std::filesystem::path& folder,
+                                           std::optional<arch::Config> config = std::nullopt);
 
   /// Called between layers; throws to stop a forward, which leaves the cache to be rolled back.
   using Interrupt = std::function<void()>;
 
   /// Runs `ids`, (n,) int32, after the tokens in the cache, which they join. The result is the
   /// hidden state of each, (n, hidden_size), not yet evaluated except where `interrupt` is given:
-  /// then each layer is evaluated before it is asked.
+  /// then each layer is evaluated before that is called.
   mx::array forward(const mx::array& ids, Cache& cache, const Interrupt& interrupt = {}) const;
 
   /// Hidden states (n, hidden_size) to logits (n, vocab_size).
@@ -36,13 +43,20 @@ class Model {
   /// the dtype of the activations.
   static bool keeps_half_cache();
 
-  /// An empty cache for a sequence that will reach `length` tokens.
+  /// An empty cache, with the rotary tables for a sequence of `length` tokens.
   Cache make_cache(int length) const;
+
+  /// Throws Error (ModelCorrupt) once a file of the weights was cut off and that was read: what was
+  /// computed since is not to be used.
+  void check_undamaged() const { checkpoint_.check_undamaged(); }
+
+  /// The same where a file is found to have become shorter; before a request begins.
+  void check_files() const { checkpoint_.check_sizes(); }
 
   const arch::ModelSpec& spec() const { return spec_; }
   int vocab_size() const { return spec_.config.vocab_size; }
   int context_window() const { return spec_.config.context_window; }  ///< tokens
-  std::size_t weight_bytes() const { return checkpoint_.total_bytes(); }
+  std::size_t weight_bytes() const { return checkpoint_.total_bytes() - spec_.unused_bytes; }
   std::size_t resident_weight_bytes() const { return checkpoint_.resident_bytes(); }
   std::size_t step_bytes() const;          ///< of the weights that making a token reads
   std::size_t kv_bytes_per_token() const;  ///< of the layers that keep every token
@@ -54,11 +68,13 @@ class Model {
   io::Checkpoint checkpoint_;
   mx::Dtype dtype_;     ///< of activations
   mx::Dtype kv_dtype_;  ///< of keys and values
-  Weights weights_;
+  WeightLoader weights_;
   kernels::Matrix embedding_;
   float embedding_multiplier_;
   std::optional<Linear> head_;  ///< nullopt: the embedding
-  mx::array final_norm_;
+  std::optional<kernels::Norm> embedding_norm_;
+  std::optional<PerLayerInputs> per_layer_;
+  kernels::Norm final_norm_;
   std::vector<Block> blocks_;
 };
 

@@ -11,131 +11,206 @@ Importing this package is light: everything else is imported when it is first us
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from convergio_mlx.lazy import lazy_names
+from convergio_mlx.version import __version__
 
-__version__ = "0.1.0"
-
+TYPE_CHECKING = False  # true for type checkers; importing `typing` would take longer than the rest
 if TYPE_CHECKING:
-    from convergio_mlx.answers.event_stream import AsyncEventStream, EventStream
-    from convergio_mlx.answers.events import (
-        Answer,
+    from convergio_mlx.chat.events import (
         FinishEvent,
         ReasoningEvent,
+        StreamEvent,
         TextEvent,
         ToolCallEvent,
     )
-    from convergio_mlx.answers.tool_calls import ToolCall
-    from convergio_mlx.compaction import Compaction
-    from convergio_mlx.context import compaction_threshold
-    from convergio_mlx.conversation import Conversation
-    from convergio_mlx.engine import Engine
-    from convergio_mlx.errors import ConvergioError, ErrorCode
-    from convergio_mlx.generation import AsyncGeneration, Chunk, Generation, GenerationStats
-    from convergio_mlx.machine import Availability, availability
-    from convergio_mlx.memory import MemoryUse, memory_use, set_memory_limit
-    from convergio_mlx.providers.chat import (
-        ChatResponse,
-        ResponseEvent,
-        StreamHandler,
-        TokenUsage,
-        ToolDefinition,
-    )
-    from convergio_mlx.providers.interface import (
-        CostTier,
-        ModelConfig,
-        Provider,
+    from convergio_mlx.chat.request import ChatOptions
+    from convergio_mlx.chat.response import ChatResponse, Timings, TokenUsage
+    from convergio_mlx.chat.stream import AsyncEventStream, EventStream
+    from convergio_mlx.chat.tools import ToolCall, ToolDefinition
+    from convergio_mlx.engine.engine import Engine
+    from convergio_mlx.engine.perplexity import Perplexity
+    from convergio_mlx.engine.request import GenerateOptions
+    from convergio_mlx.errors import (
+        AuthError,
+        ConstraintError,
+        ContentFilterError,
+        ContextLengthError,
+        ConvergioError,
+        DeadlineExceededError,
+        ErrorCode,
+        GenerationCancelledError,
+        InferenceError,
+        InvalidRequestError,
+        LoadError,
+        ModelCorruptError,
+        ModelInUseError,
+        ModelNotFoundError,
+        ModelNotInstalledError,
+        NetworkError,
+        NotInitializedError,
+        OfflineError,
+        OutOfMemoryError,
+        OverloadedError,
         ProviderErrorInfo,
-        ProviderType,
+        QuotaError,
+        RateLimitError,
+        StorageError,
+        TokenizerError,
+        UnavailableError,
+        UnsupportedModelError,
+        VersionMismatchError,
     )
+    from convergio_mlx.generation.generation import AsyncGeneration, Generation
+    from convergio_mlx.generation.sampling import SamplingOptions, SamplingParams
+    from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
+    from convergio_mlx.platform.machine import Availability, availability
+    from convergio_mlx.providers.compaction import Compaction, CompactionEvent
+    from convergio_mlx.providers.compaction_threshold import compaction_threshold
+    from convergio_mlx.providers.conversation import Conversation
+    from convergio_mlx.providers.handler import StreamHandler
+    from convergio_mlx.providers.interface import CostTier, ModelConfig, Provider, ProviderType
     from convergio_mlx.providers.mlx import MlxProvider, mlx_provider_create
-    from convergio_mlx.providers.registry import ProviderRegistry
-    from convergio_mlx.providers.stream import AsyncChatStream, ChatStream
-    from convergio_mlx.request import EventOptions, GenerateOptions
-    from convergio_mlx.sampling import SamplingParams
+    from convergio_mlx.providers.provider_registry import ProviderRegistry
+    from convergio_mlx.sizing.memory import MemoryUse, memory_use, set_memory_limit
+    from convergio_mlx.structured.constraint import Constraint
 
 _HOMES = {
-    "Answer": "answers.events",
-    "AsyncChatStream": "providers.stream",
-    "AsyncEventStream": "answers.event_stream",
-    "AsyncGeneration": "generation",
-    "Availability": "machine",
-    "ChatResponse": "providers.chat",
-    "ChatStream": "providers.stream",
-    "Chunk": "generation",
-    "Compaction": "compaction",
+    "AsyncEventStream": "chat.stream",
+    "AsyncGeneration": "generation.generation",
+    "AuthError": "errors",
+    "Availability": "platform.machine",
+    "ChatOptions": "chat.request",
+    "ChatResponse": "chat.response",
+    "Chunk": "generation.stats",
+    "Compaction": "providers.compaction",
+    "CompactionEvent": "providers.compaction",
+    "Constraint": "structured.constraint",
+    "ConstraintError": "errors",
+    "ContentFilterError": "errors",
+    "ContextLengthError": "errors",
     "ConvergioError": "errors",
-    "Conversation": "conversation",
+    "Conversation": "providers.conversation",
     "CostTier": "providers.interface",
-    "Engine": "engine",
+    "DeadlineExceededError": "errors",
+    "Engine": "engine.engine",
     "ErrorCode": "errors",
-    "EventOptions": "request",
-    "EventStream": "answers.event_stream",
-    "FinishEvent": "answers.events",
-    "GenerateOptions": "request",
-    "Generation": "generation",
-    "GenerationStats": "generation",
-    "MemoryUse": "memory",
+    "EventStream": "chat.stream",
+    "FinishEvent": "chat.events",
+    "GenerateOptions": "engine.request",
+    "Generation": "generation.generation",
+    "GenerationCancelledError": "errors",
+    "GenerationStats": "generation.stats",
+    "InferenceError": "errors",
+    "InvalidRequestError": "errors",
+    "LoadError": "errors",
+    "MemoryUse": "sizing.memory",
     "MlxProvider": "providers.mlx",
     "ModelConfig": "providers.interface",
+    "ModelCorruptError": "errors",
+    "ModelInUseError": "errors",
+    "ModelNotFoundError": "errors",
+    "ModelNotInstalledError": "errors",
+    "NetworkError": "errors",
+    "NotInitializedError": "errors",
+    "OfflineError": "errors",
+    "OutOfMemoryError": "errors",
+    "OverloadedError": "errors",
+    "Perplexity": "engine.perplexity",
     "Provider": "providers.interface",
-    "ProviderErrorInfo": "providers.interface",
-    "ProviderRegistry": "providers.registry",
+    "ProviderErrorInfo": "errors",
+    "ProviderRegistry": "providers.provider_registry",
     "ProviderType": "providers.interface",
-    "ReasoningEvent": "answers.events",
-    "ResponseEvent": "providers.chat",
-    "SamplingParams": "sampling",
-    "StreamHandler": "providers.chat",
-    "TextEvent": "answers.events",
-    "TokenUsage": "providers.chat",
-    "ToolCall": "answers.tool_calls",
-    "ToolCallEvent": "answers.events",
-    "ToolDefinition": "providers.chat",
-    "availability": "machine",
-    "compaction_threshold": "context",
-    "memory_use": "memory",
+    "QuotaError": "errors",
+    "RateLimitError": "errors",
+    "ReasoningEvent": "chat.events",
+    "SamplingOptions": "generation.sampling",
+    "SamplingParams": "generation.sampling",
+    "StorageError": "errors",
+    "StreamEvent": "chat.events",
+    "StreamHandler": "providers.handler",
+    "TextEvent": "chat.events",
+    "Timings": "chat.response",
+    "TokenLogprob": "generation.stats",
+    "TokenUsage": "chat.response",
+    "TokenizerError": "errors",
+    "ToolCall": "chat.tools",
+    "ToolCallEvent": "chat.events",
+    "ToolDefinition": "chat.tools",
+    "UnavailableError": "errors",
+    "UnsupportedModelError": "errors",
+    "VersionMismatchError": "errors",
+    "availability": "platform.machine",
+    "compaction_threshold": "providers.compaction_threshold",
+    "memory_use": "sizing.memory",
     "mlx_provider_create": "providers.mlx",
-    "set_memory_limit": "memory",
+    "set_memory_limit": "sizing.memory",
 }
 
 __all__ = [
-    "Answer",
-    "AsyncChatStream",
     "AsyncEventStream",
     "AsyncGeneration",
+    "AuthError",
     "Availability",
+    "ChatOptions",
     "ChatResponse",
-    "ChatStream",
     "Chunk",
     "Compaction",
+    "CompactionEvent",
+    "Constraint",
+    "ConstraintError",
+    "ContentFilterError",
+    "ContextLengthError",
     "ConvergioError",
     "Conversation",
     "CostTier",
+    "DeadlineExceededError",
     "Engine",
     "ErrorCode",
-    "EventOptions",
     "EventStream",
     "FinishEvent",
     "GenerateOptions",
     "Generation",
+    "GenerationCancelledError",
     "GenerationStats",
+    "InferenceError",
+    "InvalidRequestError",
+    "LoadError",
     "MemoryUse",
     "MlxProvider",
     "ModelConfig",
+    "ModelCorruptError",
+    "ModelInUseError",
+    "ModelNotFoundError",
+    "ModelNotInstalledError",
+    "NetworkError",
+    "NotInitializedError",
+    "OfflineError",
+    "OutOfMemoryError",
+    "OverloadedError",
+    "Perplexity",
     "Provider",
     "ProviderErrorInfo",
     "ProviderRegistry",
     "ProviderType",
+    "QuotaError",
+    "RateLimitError",
     "ReasoningEvent",
-    "ResponseEvent",
+    "SamplingOptions",
     "SamplingParams",
+    "StorageError",
+    "StreamEvent",
     "StreamHandler",
     "TextEvent",
+    "Timings",
+    "TokenLogprob",
     "TokenUsage",
+    "TokenizerError",
     "ToolCall",
     "ToolCallEvent",
     "ToolDefinition",
+    "UnavailableError",
+    "UnsupportedModelError",
+    "VersionMismatchError",
     "__version__",
     "availability",
     "compaction_threshold",

@@ -83,11 +83,109 @@ class Geometry:
     def vocab_size(self) -> int: ...
 
     @property
+    def norm_eps(self) -> float: ...
+
+    @property
+    def post_norm_eps(self) -> float: ...
+
+    @property
+    def attention_scale(self) -> float:
+        """What q · k is multiplied with."""
+
+    @property
+    def attention_softcap(self) -> float:
+        """0: none."""
+
+    @property
+    def logits_softcap(self) -> float:
+        """0: none."""
+
+    @property
+    def logits_divisor(self) -> float: ...
+
+    @property
+    def embedding_multiplier(self) -> float: ...
+
+    @property
+    def residual_multiplier(self) -> float: ...
+
+    @property
+    def activation(self) -> str: ...
+
+    @property
+    def tied(self) -> bool | None:
+        """
+        Whether the embedding is the head; None where the file of weights tells.
+        """
+
+    @property
+    def experts(self) -> int:
+        """
+        Of a sparse layer, without what every token goes through; 0: no layer is sparse.
+        """
+
+    @property
+    def experts_per_token(self) -> int: ...
+
+    @property
+    def expert_width(self) -> int:
+        """The intermediate size of each expert."""
+
+    @property
+    def shared_expert_width(self) -> int:
+        """
+        The intermediate size of what every token goes through in a sparse layer.
+        """
+
+    @property
+    def sparse_layers(self) -> int:
+        """How many layers have experts."""
+
+    @property
     def windows(self) -> list[int]:
         """For each layer the tokens that a query sees; 0 where that is all."""
 
+    @property
+    def rotary_of_layers(self) -> list[int]:
+        """For each layer the index of its rotary table; -1 where it has none."""
+
+    @property
+    def kv_numbers_of_layers(self) -> list[int]:
+        """
+        For each layer the numbers that its KV cache has of a token; 0 where it shares another layer's.
+        """
+
+    @property
+    def attention_parameters(self) -> int:
+        """Of the matrices of all layers' attention."""
+
+    @property
+    def widths_of_layers(self) -> list[tuple[int, int, int]]:
+        """
+        For each layer the numbers of a token's queries, of its keys and of its feed-forward.
+        """
+
+    @property
+    def per_layer_size(self) -> int:
+        """
+        Numbers that each layer gets of a token beside the hidden state; 0: none.
+        """
+
+    def rotary(self, index: int, length: int) -> tuple[list[float], float]:
+        """
+        A rotary table as it is for a sequence of `length` positions: (positions in which each pair rotates by one radian, what cosines and sines are multiplied with).
+        """
+
 def geometry(config: bytes) -> Geometry:
     """Reads a config.json's bytes."""
+
+def check_config(config: bytes) -> None:
+    """
+    Raises where a model with these bytes as its config.json, its format of weights included, cannot run.
+    """
+
+def folder_geometry(folder: bytes) -> Geometry:
+    """Reads the config.json of a folder (its path by os.fsencode)."""
 
 class Model:
     """A loaded model. Made by load(); used from any thread."""
@@ -109,7 +207,9 @@ class Model:
 
     @property
     def resident_weight_bytes(self) -> int:
-        """Bytes of the mapped files that are in memory now, whoever read them."""
+        """
+        Bytes of the mapped files that are in memory now, whichever process read them.
+        """
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -127,14 +227,17 @@ class Model:
         """MLX primitives in the graph of one decode step."""
 
     @property
-    def kept(self) -> tuple[int, int]:
-        """
-        Of finished requests, for those that go on from them: (KV caches, their bytes).
-        """
+    def prefix_cache_stats(self) -> tuple[int, int]:
+        """What the prefix cache holds of finished requests: (sequences, bytes)."""
 
     def logits(self, tokens: Sequence[int], chunk: int = 512) -> Annotated[Any, dict(dtype='float32', shape=(None, None), order='C')]:
         """
         Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` tokens each.
+        """
+
+    def token_logprobs(self, tokens: Sequence[int], chunk: int = 64) -> list[float]:
+        """
+        For each token after the first the log of its probability after those before it, by forwards of `chunk` tokens each.
         """
 
     def submit(self, request: Request) -> None:
@@ -143,9 +246,9 @@ class Model:
 def keeps_half_cache() -> bool:
     """Whether keys and values are float16 whatever the model's dtype."""
 
-def load(folder: bytes, kept_bytes: int | None = None) -> Model:
+def load(folder: bytes, prefix_cache_bytes: int | None = None, geometry: Geometry | None = None) -> Model:
     """
-    Maps the model in `folder` (its path by os.fsencode): config.json and its safetensors files. Reads no matrix. Of finished requests' KV caches `kept_bytes` at most are kept; None: an eighth of MLX's memory limit.
+    Maps the model in `folder` (its path by os.fsencode): its safetensors files, and config.json where `geometry` does not give what it says. Reads no matrix. The prefix cache holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit.
     """
 
 class Notifier:
@@ -160,6 +263,51 @@ class Notifier:
 
     def close(self) -> None:
         """Ends every wait()."""
+
+class Constraint:
+    """What an answer may be, token by token."""
+
+class GrammarConstraint(Constraint):
+    """
+    Holds one answer to a grammar; a Constraint of Python as well. Made by Grammars.
+    """
+
+    def __call__(self, accepted: Sequence[int]) -> object: ...
+
+    def allows(self, tokens: Sequence[int]) -> bool:
+        """Whether these may follow, all of them."""
+
+    def wait(self, timeout: float) -> bool:
+        """
+        Waits until the grammar is compiled, at most `timeout` seconds; whether it is. Raises where it is refused.
+        """
+
+class HostConstraint(Constraint):
+    """A constraint that a thread of Python answers: take(), then answer()."""
+
+    def __init__(self) -> None: ...
+
+    def take(self) -> list[int] | None:
+        """Waits for the tokens of the next question; None at the end."""
+
+    def answer(self, callable: object, accepted: object, vocab_size: int) -> None:
+        """Replies with what the callable returns for these tokens."""
+
+class Grammars:
+    """The grammars of one vocabulary, compiled on threads of their own."""
+
+    def __init__(self, library: str, tokens: Sequence[bytes], special: Sequence[int], encode: object) -> None:
+        """
+        `library`: the path of llguidance's. `tokens`: the bytes of each id. `special`: ids that no text spells. `encode`: the tokens of a text that follows others.
+        """
+
+    def prepare(self) -> None:
+        """Makes llguidance's table now."""
+
+    def constraint(self, grammar: str, vocab_size: int, stop_tokens: Sequence[int]) -> GrammarConstraint:
+        """
+        What holds one answer to a grammar, given as llguidance's JSON; it begins to be compiled unless it is.
+        """
 
 class RequestStats:
     """Seconds spent and what was handled, so far."""
@@ -181,7 +329,9 @@ class RequestStats:
 
     @property
     def prefix_miss(self) -> str:
-        """Why no more tokens were cached; empty where all that were kept are."""
+        """
+        Why no more tokens were cached; empty where all of the prompt, or all that is cached of it, was.
+        """
 
     @property
     def prefix_missed_at(self) -> int: ...
@@ -222,7 +372,10 @@ class News:
 class Request:
     """A prompt and how to answer it; used from any thread."""
 
-    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: object | None = None) -> None: ...
+    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: Constraint | None = None, known_tokens: int | None = None) -> None: ...
+
+    def check(self) -> None:
+        """Raises where the request is over: cancelled, or too late."""
 
     def next(self, timeout: float | None = None) -> News:
         """Waits for news, at most `timeout` seconds."""
@@ -232,3 +385,101 @@ class Request:
 
     def notify(self, notifier: Notifier, id: int) -> None:
         """Posts `id` at each piece of news from now on."""
+
+def weight_files(folder: bytes) -> list[str]:
+    """
+    The names of the files in `folder` (its path by os.fsencode) that hold the model's weights, sorted: what load() maps. Raises ModelNotFoundError, ModelCorruptError or LoadError.
+    """
+
+def choose_weight_files(names: set[str], index: bytes | None, where: str) -> list[str]:
+    """
+    The same choice among all `names` of a repository, with the bytes of its model.safetensors.index.json, where it has one. `where` is how errors call it.
+    """
+
+class Conversion:
+    """A folder's checkpoint, read a part at a time. Made by conversion()."""
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+
+    @property
+    def tensors(self) -> list[tuple[str, str, list[int], int]]:
+        """What the model reads of the checkpoint: (name, dtype, shape, bytes)."""
+
+    @property
+    def matrices(self) -> list[tuple[str, int, int, str | None, int, int]]:
+        """
+        Its weight matrices: (module, rows, columns, mode, bits, group size); mode is None where it is not quantized.
+        """
+
+    def cast(self, name: str, first: int, count: int, dtype: str) -> bytes:
+        """
+        Numbers [first, first + count) of a float tensor, in another float dtype.
+        """
+
+    def quantize(self, name: str, first: int, count: int, dtype: str, mode: str, bits: int, group_size: int) -> tuple[bytes, bytes, bytes]:
+        """
+        Rows [first, first + count) of a float matrix by mx::quantize: (weight, scales, biases), the last empty where the mode has none.
+        """
+
+    def check_files(self) -> None:
+        """Raises ModelCorruptError where a file was cut off since it was opened."""
+
+def conversion(folder: bytes) -> Conversion:
+    """
+    Opens the model in `folder` (its path by os.fsencode) to convert it; reads headers alone.
+    """
+
+def checkpoint_tensors(folder: bytes) -> list[tuple[str, str, list[int], int]]:
+    """
+    The tensors in a folder's safetensors files, by name, whatever model they are of: (name, dtype, shape, bytes).
+    """
+
+def quantization_formats() -> list[tuple[str, list[int], list[int], int, int]]:
+    """
+    The formats of quantized matrices: (mode, bits, group sizes, default bits, default group size).
+    """
+
+class GgufFile:
+    """A mapped GGUF file of which the head was read."""
+
+    def __init__(self, path: bytes) -> None:
+        """
+        Its path by os.fsencode. Raises ModelNotFoundError, LoadError, ModelCorruptError or UnsupportedModelError for all that is wrong with it.
+        """
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+
+    def metadata(self) -> dict[str, object]:
+        """
+        Its keys and values: int, float, bool, str, lists of these; bytes where a string is not UTF-8.
+        """
+
+    def tensors(self) -> list[tuple[str, str, list[int], int]]:
+        """Of each its name, kind, shape (outermost first) and bytes."""
+
+    def needs_single(self, index: int) -> bool:
+        """
+        Whether the scales of a tensor need float32. Reads it; raises ModelCorruptError where one is no finite number.
+        """
+
+    def rows(self, index: int, begin: int, end: int, heads: int, single: bool) -> tuple[bytes, bytes, bytes]:
+        """
+        Weight, scales and biases of the rows [begin, end) of a tensor as safetensors files have them, scales as float32 where `single`; blocks as they are of what is not decoded here. With `heads`, the interleaved rotary halves of so many heads are put apart.
+        """
+
+def gguf_kinds() -> list[tuple[str, int, int, str, str, int, int, bool]]:
+    """
+    Of each kind of tensor: name, items and bytes of a block, conversion ('copied', 'exact', 'requantized' or ''), the mode, bits and group size that it becomes, and whether it is decoded here.
+    """
+
+def gguf_requantize(kind: str, values: bytes, single: bool) -> tuple[bytes, bytes, bytes]:
+    """
+    Weight, scales and biases of float32 numbers, whole groups, in what a kind becomes.
+    """

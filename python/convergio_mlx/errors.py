@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -192,6 +193,12 @@ class GenerationCancelledError(ConvergioError):
     code = ErrorCode.CANCELLED
 
 
+class NetworkSettingsError(NetworkError):
+    """A proxy, certificate, address or token that this machine is set to use cannot be used."""
+
+    retryable = False
+
+
 class OfflineError(NetworkError):
     """The network is needed, and forbidden."""
 
@@ -222,6 +229,29 @@ ERROR_BY_KIND: dict[str, type[ConvergioError]] = {
     "Timeout": DeadlineExceededError,
     "LoadFailed": LoadError,
     "InferenceFailed": InferenceError,
+    "Unavailable": UnavailableError,
     "Internal": ConvergioError,
 }
 """The native module's error kinds (C++ `ErrorKind`, by name) and what each is raised as."""
+
+
+@dataclass(frozen=True)
+class ProviderErrorInfo:
+    """How a call ended."""
+
+    code: ErrorCode = ErrorCode.OK
+    message: str = ""
+    provider_code: str | None = None
+    """The provider's own name of the failure: a service's error code, or our exception's class."""
+    retryable: bool = False
+    """Whether the same call can succeed later."""
+    retry_after_ms: int | None = None
+    """Milliseconds to wait before that, where the provider says so."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> ProviderErrorInfo:
+        """What an exception says."""
+        if not isinstance(error, ConvergioError):
+            return cls(ErrorCode.UNKNOWN, str(error), type(error).__name__)
+        own = error.provider_code or type(error).__name__
+        return cls(error.code, str(error), own, error.retryable, error.retry_after_ms)

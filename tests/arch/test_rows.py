@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import checkpoint_shapes
 import checkpoints
 import convergio_mlx as cm
 from arch.variants import VARIANTS, rows, tiny
-from convergio_mlx.native import native
+from convergio_mlx.platform.native import native
 
 
 @pytest.mark.parametrize("row", native().model_types())
@@ -26,7 +27,7 @@ def test_row_has_a_tiny_config_that_loads(row: str, tmp_path: Path) -> None:
 
 def test_no_tiny_config_without_a_row() -> None:
     assert sorted(native().model_types()) == rows()
-    assert set(checkpoints.LAYOUTS) <= set(rows())
+    assert set(checkpoint_shapes.LAYOUTS) <= set(rows())
 
 
 def test_a_row_without_a_tiny_config_is_told_what_to_do() -> None:

@@ -13,7 +13,7 @@ import checkpoints
 import convergio_mlx as cm
 from arch.variants import rows, tiny
 from checkpoints import Tensor
-from convergio_mlx.errors import ModelCorruptError
+from convergio_mlx.errors import LoadError, ModelCorruptError, UnsupportedModelError
 
 BEGIN = "[model] the checkpoint does not fit its config.json: "
 END = "; download the model again or use a checkpoint whose config.json matches."
@@ -41,15 +41,31 @@ def empty(*shape: int, dtype: str = "F32") -> Tensor:
     return Tensor(dtype, np.zeros(shape, dtype=kinds[dtype]))
 
 
+OPTIONAL = (
+    ".bias",
+    "q_norm",
+    "k_norm",
+    "query_layernorm",
+    "key_layernorm",
+    "self_attn.gate_proj",
+    "layer_scalar",
+    "e_score_correction_bias",
+)
+"""What models may do without."""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("row", rows())
 def test_every_single_missing_tensor_is_named(row: str, tmp_path: Path) -> None:
     """Where a head is missing and the config does not say that it is tied, the embedding is it."""
     config = {**tiny(row), "attention_bias": True, "mlp_bias": True}
+    if "first_k_dense_replace" in config:  # of a bias in one layer alone no other layer tells
+        del config["mlp_bias"]
     whole = checkpoints.tensors(config)
     for name in whole:
         content = {k: v for k, v in whole.items() if k != name}
         text = faults(tmp_path, config, content)
-        others = ".bias" in name or "q_norm" in name or "k_norm" in name
+        others = any(part in name for part in OPTIONAL) and name != "lm_head.bias"
         assert text == f"'{name}' is missing" + (", which other layers have" if others else "")
 
 
@@ -165,6 +181,77 @@ def test_scales_without_a_quantization_block(tmp_path: Path) -> None:
 def test_overrides_that_the_file_contradicts(override: object, text: str, tmp_path: Path) -> None:
     config = {**QUANTIZED, "quantization": {**QUANTIZED["quantization"], O_PROJ: override}}
     assert faults(tmp_path, config, checkpoints.tensors(QUANTIZED)) == text
+
+
+AFFINE = "supported: 2, 3, 4, 5, 6 or 8 bits with groups of 32, 64 or 128."
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"bits": 7},
+        f"[config] config.json: affine quantization with 7 bits and groups of 64; {AFFINE}",
+    ),
+    (
+        {"group_size": 48, "bits": 4},
+        f"[config] config.json: affine quantization with 4 bits and groups of 48; {AFFINE}",
+    ),
+    (
+        {"group_size": 64, "bits": 4, O_PROJ: {"bits": 9}},
+        f"[config] config.json: affine quantization with 9 bits and groups of 64; {AFFINE}",
+    ),
+    (
+        {"mode": "mxfp4", "bits": 8},
+        "[config] config.json: mxfp4 quantization with 8 bits and groups of 32; supported: 4 bits "
+        "with groups of 32.",
+    ),
+    (
+        {"mode": "mxfp8", "group_size": 64},
+        "[config] config.json: mxfp8 quantization with 8 bits and groups of 64; supported: 8 bits "
+        "with groups of 32.",
+    ),
+    (
+        {"mode": "nvfp4", "group_size": 32},
+        "[config] config.json: nvfp4 quantization with 4 bits and groups of 32; supported: 4 bits "
+        "with groups of 16.",
+    ),
+    (
+        {"mode": "gguf"},
+        "[config] config.json: the quantization mode is 'gguf'; supported modes: affine, mxfp4, "
+        "mxfp8, nvfp4.",
+    ),
+    (
+        {"bits": 0},
+        "[config] config.json: 'quantization.bits' is the integer 0, which must be from 1 to 32; "
+        "download the model again or correct the file.",
+    ),
+    (
+        {O_PROJ: {"bits": "8"}},
+        f"[json] config.json: 'quantization[\"{O_PROJ}\"].bits' must be an integer but is the "
+        'string "8"; correct the file or download it again.',
+    ),
+]
+
+
+@pytest.mark.parametrize(("block", "sentence"), REFUSED, ids=range(len(REFUSED)))
+def test_a_matrix_stored_as_no_kernel_knows_says_what_the_block_says(
+    block: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    content = checkpoints.tensors(QUANTIZED)
+    content[f"{O_PROJ}.scales"] = empty(64, 3)
+    folder = checkpoints.write(tmp_path, {**QUANTIZED, "quantization": block}, content=content)
+    with pytest.raises(LoadError) as caught:
+        cm.Engine.load(folder)
+    assert str(caught.value) == sentence
+
+
+def test_another_program_s_quantization(tmp_path: Path) -> None:
+    content = checkpoints.tensors(tiny("llama"))
+    content[f"{O_PROJ}.qweight"] = content.pop(f"{O_PROJ}.weight")
+    config = {**tiny("llama"), "quantization_config": {"quant_method": "awq", "bits": 4}}
+    with pytest.raises(UnsupportedModelError) as caught:
+        cm.Engine.load(checkpoints.write(tmp_path, config, content=content))
+    assert str(caught.value) == (
+        "[config] config.json: 'quantization_config' has quant_method the string \"awq\", which is "
+        "not MLX's format; use a checkpoint from mlx-community or convert it with mlx_lm.convert."
+    )
 
 
 def test_override_of_a_matrix_that_is_dense(tmp_path: Path) -> None:

@@ -21,15 +21,29 @@ class Variant:
     name: str
     row: str
     changes: dict[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    """Keys of the tiny config that are left out."""
     not_mlx_lm: str = ""
     not_transformers: str = ""
+    wrapper: str = ""
+    """The model type of a multimodal config.json that has this one as its text_config."""
     as_row: bool = False
     """The logits are the row's own: what is said has no effect here, and must not."""
 
     @property
     def config(self) -> dict[str, Any]:
         """The whole config.json."""
-        return {**tiny(self.row), **self.changes}
+        config = {**tiny(self.row), **self.changes}
+        config = {key: value for key, value in config.items() if key not in self.without}
+        if not self.wrapper:
+            return config
+        return {
+            "model_type": self.wrapper,
+            "text_config": config,
+            "vocab_size": config["vocab_size"],
+            "tie_word_embeddings": config.get("tie_word_embeddings", False),
+            "vision_config": {},
+        }
 
 
 def tiny(row: str) -> dict[str, Any]:
@@ -66,13 +80,33 @@ WINDOWLESS = {
 }
 ALTERNATE = ["sliding_attention", "full_attention", "sliding_attention"]
 
+NOT_TRANSFORMERS = {
+    "exaone": "transformers has no such class.",
+    "muse_glimmer": "transformers has this text model inside the multimodal one alone.",
+    "qwen3_vl": "transformers has this text model inside the multimodal one alone.",
+}
+"""Rows that transformers has no causal language model for."""
+NOT_MLX_LM = {
+    "gemma": "mlx-lm computes the exact gelu; Gemma was trained with the tanh approximation, which "
+    "transformers takes the published 'gelu' for.",
+}
+"""Rows that mlx-lm computes otherwise."""
 NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
 OLD_KEYS = "mlx-lm reads rope_parameters in some classes alone, and this is none of them."
+STACKED = "transformers reads experts as they are published, one by one."
 SILU = "mlx-lm's class computes silu whatever the config says."
 
 
 def _variants() -> list[Variant]:
-    out = [Variant(row, row) for row in rows()]
+    out = [
+        Variant(
+            row,
+            row,
+            not_mlx_lm=NOT_MLX_LM.get(row, ""),
+            not_transformers=NOT_TRANSFORMERS.get(row, ""),
+        )
+        for row in rows()
+    ]
 
     def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
         out.append(Variant(f"{row}-{name}", row, changes, **reasons))
@@ -209,4 +243,315 @@ def _variants() -> list[Variant]:
     return out
 
 
-VARIANTS = _variants()
+def _experts() -> list[Variant]:
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    stacked = {"experts_as": "stacked"}
+    for row in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe"):
+        add(row, "stacked", stacked, not_transformers=STACKED, as_row=True)
+    add("granitemoe", "stacked", stacked, not_transformers=STACKED)
+    add("mixtral", "one-kv-head", {"num_key_value_heads": 1, "num_experts_per_tok": 5})
+    add("mixtral", "window", {"sliding_window": 8}, not_mlx_lm=NO_WINDOW)
+    add(
+        "qwen2_moe",
+        "normalized",
+        {"norm_topk_prob": True, "num_key_value_heads": 4},
+        not_mlx_lm="mlx-lm's qwen2_moe never normalizes.",
+    )
+    add("qwen2_moe", "all-chosen", {"num_experts_per_tok": 7})
+    add(
+        "qwen2_moe",
+        "tied",
+        {"tie_word_embeddings": True},
+        not_mlx_lm="mlx-lm's qwen2_moe always has a head of its own.",
+    )
+    add(
+        "qwen2_moe",
+        "some-dense",
+        {"decoder_sparse_step": 2, "num_hidden_layers": 5, "mlp_only_layers": [3]},
+        not_mlx_lm="mlx-lm's qwen2_moe is sparse in every layer.",
+    )
+    add("qwen3_moe", "unnormalized", {"norm_topk_prob": False})
+    add("qwen3_moe", "one-of-many", {"num_experts": 13, "num_experts_per_tok": 1})
+    add("qwen3_moe", "all-chosen", {"num_experts_per_tok": 8})
+    add(
+        "qwen3_moe",
+        "some-dense",
+        {"decoder_sparse_step": 2, "num_hidden_layers": 5, "mlp_only_layers": [3]},
+    )
+    add("olmoe", "normalized", {"norm_topk_prob": True})
+    add("olmoe", "gqa", {"num_key_value_heads": 2, "num_experts_per_tok": 1})
+    add("glm4_moe", "stacked", stacked, not_transformers=STACKED, as_row=True)
+    add("minimax_m2", "stacked", stacked, not_transformers=STACKED, as_row=True)
+    add("glm4_moe", "groups", {"n_group": 4, "topk_group": 2, "first_k_dense_replace": 0})
+    add(
+        "glm4_moe",
+        "unnormalized",
+        {"norm_topk_prob": False, "n_shared_experts": 2, "attention_bias": False},
+    )
+    add("minimax_m2", "all-rotated", {"rotary_dim": 32, "num_experts_per_tok": 6})
+    add("granitemoe", "untied", {"tie_word_embeddings": False, "num_experts_per_tok": 1})
+    return out
+
+
+def _latent() -> list[Variant]:
+    """Latent attention and the routers of its families."""
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    one_matrix = "transformers reads the published matrix alone."
+    one_head = {"num_attention_heads": 1, "num_key_value_heads": 1}
+    own_head = "mlx-lm's class always has a head of its own."
+    for row in ("glm4_moe_lite", "deepseek_v3"):
+        add(row, "absorbed", {"latent_as": "absorbed"}, not_transformers=one_matrix, as_row=True)
+        add(row, "queries-at-once", {"q_lora_rank": None})
+        add(row, "biases", {"attention_bias": True, **one_head})
+        add(row, "tied", {"tie_word_embeddings": True}, not_mlx_lm=own_head)
+        add(
+            row,
+            "halves",
+            {"rope_interleave": False},
+            not_mlx_lm="mlx-lm's class rotates neighbours whatever the config says.",
+        )
+        add(
+            row,
+            "every-second-sparse",
+            {"moe_layer_freq": 2, "num_hidden_layers": 4},
+            not_transformers="transformers' class has no moe_layer_freq.",
+        )
+    add("glm4_moe_lite", "groups", {"n_group": 4, "topk_group": 2, "norm_topk_prob": False})
+    add(
+        "glm4_moe_lite",
+        "other-eps",
+        {"rms_norm_eps": 0.01},
+        not_mlx_lm="mlx-lm gives the norms of latents rms_norm_eps, transformers 1e-6.",
+    )
+    add("deepseek_v3", "ungrouped", {"n_group": 1, "topk_group": 1, "rope_scaling": None})
+    add("deepseek_v3", "all-sparse", {"first_k_dense_replace": 0, "n_shared_experts": 2})
+    add("deepseek_v2", "queries-of-rank", {"q_lora_rank": 24, "attention_bias": True})
+    groups = {"topk_method": "group_limited_greedy", "n_group": 4, "topk_group": 2}
+    add("deepseek_v2", "groups", {**groups, "routed_scaling_factor": 1.7})
+    add("deepseek_v2", "best-group", {**groups, "n_group": 2, "topk_group": 1})
+    add("deepseek_v2", "tied", {"tie_word_embeddings": True}, not_mlx_lm=own_head)
+    add(
+        "deepseek_v2",
+        "unscaled",
+        {"rope_scaling": None},
+        not_mlx_lm="mlx-lm's class cannot do without rope_scaling.",
+    )
+    return out
+
+
+def _defaults() -> list[Variant]:
+    """Keys that are missing mean what they mean to the published class."""
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    add(
+        "gemma2",
+        "default-soft-caps",
+        {},
+        without=("attn_logit_softcapping", "final_logit_softcapping"),
+    )
+    add(
+        "gemma2",
+        "default-scale",
+        {},
+        without=("query_pre_attn_scalar",),
+        not_mlx_lm="mlx-lm's gemma2 has another default, 144.",
+    )
+    for row in ("phi3", "olmo2", "olmo3", "exaone4"):
+        reason = "mlx-lm's class has no default."
+        add(row, "default-eps", {}, without=("rms_norm_eps",), not_mlx_lm=reason)
+    add(
+        "exaone4",
+        "letters",
+        {"num_hidden_layers": 5, "sliding_window_pattern": "LLG"},
+        without=("layer_types",),
+        not_transformers="transformers divides by the letters.",
+    )
+    add(
+        "exaone4",
+        "number",
+        {"sliding_window_pattern": 3},
+        without=("layer_types",),
+        not_mlx_lm="mlx-lm's exaone4 takes letters alone.",
+    )
+    add("gemma2", "other-activation-key", {"hidden_act": "relu"}, as_row=True)
+    add("llama", "other-activation-key", {"hidden_activation": "relu"}, as_row=True)
+    return out
+
+
+def _two_blocks() -> list[Variant]:
+    """Two places that say the same thing differently."""
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    plain = {"rope_type": "default", "rope_theta": 10000.0}
+    for row in ("llama", "mistral", "qwen2", "qwen3", "granite", "exaone4"):
+        theta = tiny(row)["rope_theta"]
+        both = {"rope_parameters": {**plain, "rope_theta": theta}, "rope_scaling": YARN}
+        add(row, "scaling-beside-parameters", both)
+    add(
+        "llama",
+        "parameters-beside-empty-scaling",
+        {"rope_parameters": {**LLAMA3, "rope_theta": 10000.0}, "rope_scaling": {}},
+        not_mlx_lm=OLD_KEYS,
+    )
+    add(
+        "qwen3",
+        "theta-of-replaced-parameters",
+        {"rope_parameters": {**plain, "rope_theta": 500.0}, "rope_scaling": YARN},
+        without=("rope_theta",),
+        not_transformers="transformers drops rope_theta with the block that is replaced.",
+    )
+    add(
+        "llama",
+        "theta-in-scaling",
+        {"rope_scaling": {**YARN, "rope_theta": 500.0}},
+        not_mlx_lm="mlx-lm takes rope_theta from beside the block alone.",
+    )
+    add(
+        "llama",
+        "theta-in-parameters",
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
+        not_mlx_lm=OLD_KEYS,
+    )
+    add(
+        "llama",
+        "two-types",
+        {"rope_scaling": {**YARN, "type": "linear"}},
+        not_mlx_lm="mlx-lm takes the older key, type, first.",
+    )
+    parts = {
+        "full_attention": {"rope_type": "default", "rope_theta": 1000000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    }
+    add(
+        "gemma3_text",
+        "scaling-beside-parameters",
+        {"rope_parameters": parts, "rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+    )
+    same = {key: {**part, "rope_theta": 500000.0} for key, part in parts.items()}
+    add("olmo3", "scaling-beside-parameters", {"rope_parameters": same, "rope_scaling": YARN})
+    add(
+        "llama",
+        "original-context-beside-the-block",
+        {"rope_scaling": YARN, "original_max_position_embeddings": 32},
+        not_mlx_lm="mlx-lm takes original_max_position_embeddings from the block alone.",
+    )
+    add(
+        "phi3",
+        "original-context-in-both",
+        {
+            "rope_scaling": {**LONGROPE, "original_max_position_embeddings": 200},
+            "original_max_position_embeddings": 32,
+        },
+    )
+    add(
+        "phi3",
+        "yarn-is-longrope",
+        {"rope_scaling": {**LONGROPE, "type": "yarn"}, "original_max_position_embeddings": 32},
+        not_mlx_lm="mlx-lm drops a block of this type.",
+    )
+    return out
+
+
+def _dense_rows() -> list[Variant]:
+    """The odd configurations of rows of 2025 and 2026."""
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        reasons.setdefault("not_transformers", NOT_TRANSFORMERS.get(row, ""))
+        reasons.setdefault("not_mlx_lm", NOT_MLX_LM.get(row, ""))
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    odd_heads = {"num_attention_heads": 8, "num_key_value_heads": 1}
+    add("ministral3", "tied", {"tie_word_embeddings": True, **odd_heads})
+    temperature = {"llama_4_scaling_beta": 0.8, "original_max_position_embeddings": 8}
+    parameters = tiny("ministral3")["rope_parameters"]
+    add("ministral3", "hot", {"rope_parameters": {**parameters, **temperature}})
+    add("gemma", "tanh", {"hidden_act": "gelu_pytorch_tanh"}, as_row=True)
+    add("gemma", "relu", {"hidden_act": "relu"})
+    add("gemma", "gqa", {"num_key_value_heads": 2, "head_dim": 16})
+    add("seed_oss", "biases", {"attention_out_bias": True, "mlp_bias": True})
+    add("seed_oss", "unbiased", {"attention_bias": False, **odd_heads})
+    add("glm4", "unbiased", {"attention_bias": False, "partial_rotary_factor": 0.25})
+    add("glm4", "one-kv-head", {**odd_heads, "head_dim": 16})
+    add("cohere", "qk-norm", {"use_qk_norm": True})
+    add("cohere", "biases", {"attention_bias": True, "num_key_value_heads": 4})
+    add("cohere2", "biases", {"attention_bias": True, "sliding_window_pattern": 2})
+    add("cohere2", "one-kv-head", {**odd_heads, "head_dim": 8, "sliding_window": 5})
+    add("hunyuan_v1_dense", "plain", {"rope_scaling": None, "tie_word_embeddings": False})
+    add("hunyuan_v1_dense", "biases", {"attention_bias": True, **odd_heads})
+    add("ernie4_5", "biases", {"use_bias": True, "tie_word_embeddings": False})
+    add("ernie4_5", "one-kv-head", {**odd_heads, "head_dim": 16})
+    add(
+        "internlm3",
+        "biases",
+        {"qkv_bias": True, "bias": True, "attention_bias": True, "mlp_bias": True},
+    )
+    add("internlm3", "linear", {"rope_scaling": {"rope_type": "linear", "factor": 4.0}})
+    add("stablelm", "parallel", {"use_parallel_residual": True, "use_qkv_bias": False})
+    add("stablelm", "qk-norm", {"qk_layernorm": True, "partial_rotary_factor": 0.5})
+    add("phi", "gqa", {"num_key_value_heads": 1, "partial_rotary_factor": 0.25})
+    add("phi", "many-heads", {"num_attention_heads": 8, "num_key_value_heads": 8})
+    add("starcoder2", "untied", {"tie_word_embeddings": False, "num_key_value_heads": 1})
+    add("starcoder2", "many-heads", {"num_attention_heads": 8, "num_key_value_heads": 8})
+    add("starcoder2", "window", {"sliding_window": 8}, not_mlx_lm=NO_WINDOW)
+    add("nemotron", "biases", {"attention_bias": True, "mlp_bias": True})
+    add("nemotron", "tied", {"tie_word_embeddings": True, "partial_rotary_factor": 0.25})
+    add("apertus", "tied", {"tie_word_embeddings": True, **odd_heads})
+    add("apertus", "unscaled", {"rope_scaling": {"rope_type": "default"}, "rope_theta": 10000.0})
+    add("exaone", "tied", {"tie_word_embeddings": True, **odd_heads})
+    add("exaone", "llama3", {"rope_scaling": LLAMA3})
+    thetas = [0, 10000.0, 10000.0, 0]
+    add("muse_glimmer", "thetas", {"layer_rope_theta": thetas, "tie_word_embeddings": True})
+    add("muse_glimmer", "one-kv-head", {**odd_heads, "head_dim": 16, "qk_scale_factor": 2.0})
+    equal = {
+        "attention_k_eq_v": True,
+        "num_global_key_value_heads": 1,
+        "num_kv_shared_layers": 0,
+        "hidden_size_per_layer_input": 0,
+        "use_double_wide_mlp": False,
+    }
+    add("gemma4_text", "keys-are-values", equal)
+    add("gemma4_text", "narrow", {"use_double_wide_mlp": False, "num_kv_shared_layers": 2})
+    add("gemma4_text", "unshared", {"num_kv_shared_layers": 0, "final_logit_softcapping": 1.0})
+    return out
+
+
+def _wrapped() -> list[Variant]:
+    """Text models inside multimodal checkpoints, with mlx-lm's names of tensors. Its transformers
+    counterpart is the same row without a wrapper."""
+    reason = "transformers names the tensors otherwise (tests/arch/test_wrappers.py)."
+    return [
+        Variant(f"{row}-in-{wrapper}", row, changes, wrapper=wrapper, not_transformers=reason)
+        for wrapper, row, changes in (
+            ("gemma3", "gemma3_text", {"num_key_value_heads": 2}),
+            ("qwen3_vl", "qwen3_vl", {"tie_word_embeddings": True}),
+            ("mistral3", "mistral", {"sliding_window": None, "num_key_value_heads": 4}),
+            ("mistral3", "ministral3", {"tie_word_embeddings": True}),
+            ("gemma4", "gemma4_text", {"num_kv_shared_layers": 2}),
+        )
+    ]
+
+
+VARIANTS = [
+    *_variants(),
+    *_experts(),
+    *_latent(),
+    *_defaults(),
+    *_two_blocks(),
+    *_dense_rows(),
+    *_wrapped(),
+]

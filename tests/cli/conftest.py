@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import hub as hub_module
 from cli.program import CONTROL, ENVIRONMENT, PROGRAM, SENTENCE, WIDE, Run
 from cli.scripted import scripted_model
 from cli.terminal import Open, Terminal
+from hub import Hub
+from store.models import guide
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,24 @@ def run(models: Path) -> Run:
         )
 
     return run_program
+
+
+@pytest.fixture
+def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
+    """A hub with the guide in the repository that the test's module names."""
+    with hub_module.running() as hub:
+        hub.repositories[request.module.REPOSITORY] = guide()
+        yield hub
+
+
+@pytest.fixture
+def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
+    """An empty home and the hub, for a program."""
+    return {
+        "HF_ENDPOINT": hub.url,
+        "CONVERGIO_HOME": str(tmp_path / "home"),
+        "HF_HOME": str(tmp_path / "hf"),
+    }
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ LAYERS, HEADS, HEAD_DIM, FEED_FORWARD = 2, 4, 32, 64
 def scripted_model(
     folder: Path, script: Sequence[str], *, endless: bool = False, context: int = 32768
 ) -> Path:
-    """A folder with a model that answers every conversation, and goes on from every text that
+    """A folder with a model that answers every conversation, and continues every text that
     ends with "go", with the script's pieces: different texts, one a token.
 
     Args:

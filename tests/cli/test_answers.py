@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from cli.program import CONTROL, PROGRAM, SENTENCE, WIDE, Run
-from convergio_mlx.cli.output import neutral
+from convergio_mlx.cli.neutral import neutral
 
 ANSWER = f"{SENTENCE} \n".encode()
 
@@ -18,10 +18,11 @@ def content(found) -> str:
     return answer["message"]["content"] if "message" in answer else answer["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
     [
-        (["chat", "Hello", "-m", "words"], b"ignored"),
+        (["chat", "Hello", "-m", "words"], b""),
         (["chat", "-m", "words"], b"Hello\n"),
         (["chat", "-", "--model", "words"], b"Hello"),
         (["complete", "go", "-m", "words"], b""),
@@ -32,6 +33,40 @@ def content(found) -> str:
 def test_the_answer_and_nothing_else(run: Run, arguments: list[str], stdin: bytes) -> None:
     found = run(*arguments, stdin=stdin)
     assert (found.stdout, found.stderr, found.returncode) == (ANSWER, b"", 0)
+
+
+def prompt_tokens(found) -> int:
+    return json.loads(found.stdout)["usage"]["prompt_tokens"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "asked"),
+    [
+        (["Summarize this"], b"12345\n", "Summarize this\n\n12345"),
+        (["Hello"], b"\n", "Hello"),
+        ([""], b"piped", "piped"),
+        (["-"], b"piped", "piped"),
+    ],
+)
+def test_what_is_piped_goes_with_the_question(
+    run: Run, arguments: list[str], stdin: bytes, asked: str
+) -> None:
+    found = run("chat", *arguments, "-m", "words", "--json", stdin=stdin)
+    assert prompt_tokens(found) == len(asked) + 3
+
+
+@pytest.mark.slow
+def test_closed_standard_input_holds_nothing(run: Run) -> None:
+    closed = [
+        "/bin/sh",
+        "-c",
+        'exec "$@" <&-',
+        "sh",
+        *PROGRAM,
+    ]
+    assert run("chat", "Hello", "-m", "words", command=closed).stdout == ANSWER
+    assert run("chat", "-m", "words", command=closed).returncode == 2
 
 
 def test_the_embedded_model_answers(run: Run) -> None:
@@ -61,8 +96,7 @@ def test_json_is_one_object_on_one_line(run: Run) -> None:
     }
     parts = ("load", "template", "tokenize", "queue", "prefill")
     split = sum(timings.pop(f"{part}_seconds") for part in parts)
-    assert 0 < split <= timings["first_token_seconds"]
-    assert split >= 0.5 * timings.pop("first_token_seconds")
+    assert 0 < split <= timings.pop("first_token_seconds")
     assert timings.pop("kv_bytes") > 0
     assert timings.pop("peak_bytes") > 10_000_000
     assert {name: value > 0 for name, value in timings.items()} == {
@@ -99,6 +133,7 @@ def test_a_system_text_is_part_of_the_prompt(run: Run) -> None:
     assert json.loads(found.stdout)["usage"]["prompt_tokens"] == 8 + len("four") + 2
 
 
+@pytest.mark.slow
 def test_limits_of_the_answer(run: Run) -> None:
     three = json.loads(run("chat", "x", "-m", "words", "--json", "--max-tokens", "3").stdout)
     assert three["message"]["content"] == "The quick brown "
@@ -107,6 +142,7 @@ def test_limits_of_the_answer(run: Run) -> None:
     assert found.stdout == b"The quick brown fox \n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -127,12 +163,14 @@ def test_each_sampling_option_changes_the_answer(
     assert content(found) != "one two three " * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--top-k", "1"], ["--top-p", "1e-6"], ["--min-p", "0.99"]])
 def test_each_filter_tames_a_high_temperature(run: Run, options: list[str]) -> None:
     hot = ["--temperature", "50", "--seed", "1", "--max-tokens", "9", "--json"]
     assert content(run("chat", "x", "-m", "three", *hot, *options)) == "one two three " * 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_answer(run: Run) -> None:
     def answer(seed: str) -> str:
         hot = ["--temperature", "50", "--seed", seed, "--max-tokens", "9", "--json"]
@@ -150,6 +188,7 @@ def test_control_characters_are_made_harmless_but_in_json(run: Run) -> None:
     assert content(run("chat", "x", "-m", "control", "--json")) == "".join(CONTROL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "shown"),
     [
@@ -175,6 +214,7 @@ def choose(home: Path, **choices: object) -> dict[str, str]:
     return {"CONVERGIO_HOME": str(home)}
 
 
+@pytest.mark.slow
 def test_the_default_model_and_options_of_the_configuration(run: Run, tmp_path: Path) -> None:
     chosen = choose(tmp_path, default_model="three", options={"max_tokens": 5})
     assert run("chat", "x", **chosen).stdout == b"one two three one two \n"
@@ -192,6 +232,7 @@ def test_a_damaged_configuration_is_told_and_goes_on(run: Run, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -211,13 +252,14 @@ def test_json_of_the_bare_command(run: Run) -> None:
         assert json.loads(run(*arguments, stdin=b"x").stdout)["finish_reason"] == "stop"
 
 
+@pytest.mark.slow
 def test_list_models_is_models_list(run: Run) -> None:
     listed = run("models", "list")
     assert listed.stdout.startswith(b"MODEL ")
     assert run("--list-models").stdout == listed.stdout
     found = run("--list-models", "--json").stdout
     assert found == run("models", "list", "--json").stdout == run("--json", "--list-models").stdout
-    assert json.loads(found)["models"][0]["id"] == "llama-3.2-1b"
+    assert json.loads(found)["models"][0]["id"] == "convergio-guide"
 
 
 def test_another_provider_is_not_here(run: Run) -> None:
@@ -226,9 +268,11 @@ def test_another_provider_is_not_here(run: Run) -> None:
     assert b"argument --provider: invalid choice: 'openai' (choose from " in found.stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_fit_is_forced(run: Run) -> None:
     code = (
-        "import convergio_mlx.fit as f; from convergio_mlx.hardware.facts import Memory;"
+        "import convergio_mlx.sizing.fit as f;"
+        "from convergio_mlx.platform.hardware.facts import Memory;"
         "f.memory_for_models = lambda: Memory(10**8, 10**8);"
         "from convergio_mlx.cli import main; main()"
     )

@@ -33,7 +33,7 @@ def test_what_a_person_reads() -> None:
         "first token             98.0 ms   16 tokens; 95.0 to 102.1",
         "prefill          210.3 tokens/s   512 tokens; 205.0 to 215.0",
         "decode            40.0 tokens/s   64 tokens; 38.2 to 41.0",
-        "limit             50.0 tokens/s   700.0 MB a token, read at 35.0 GB/s",
+        "limit             50.0 tokens/s   700.0 MB per token, read at 35.0 GB/s",
         "                                  decode is at 80 % of it",
         "memory                 780.0 MB   at the peak, weights included",
     ]
@@ -86,14 +86,14 @@ def test_it_fits_80_columns(run: Run) -> None:
         (
             ["words", "--answer", "1"],
             2,
-            "error: [cli] argument --answer: 1 is below 2; `convergio-mlx bench --help` tells "
-            "what there is.",
+            "error: [cli] argument --answer: 1 is below 2; `convergio-mlx bench --help` lists "
+            "commands and options.",
         ),
         (
             ["words", "--rounds", "0"],
             2,
-            "error: [cli] argument --rounds: 0 is below 1; `convergio-mlx bench --help` tells "
-            "what there is.",
+            "error: [cli] argument --rounds: 0 is below 1; `convergio-mlx bench --help` lists "
+            "commands and options.",
         ),
     ],
 )

@@ -27,7 +27,8 @@ def install(home: Path, models: Path, name: str) -> Path:
     folder = home / "models" / "mlx" / name
     shutil.copytree(models / "words", folder)
     files = [ReceiptFile(path.name, path.stat().st_size, "0" * 64) for path in folder.iterdir()]
-    Receipt(name, "folder", None, None, now(), tuple(files)).write(folder)
+    receipt = Receipt(name, "folder", None, None, now(), tuple(files))
+    (folder / "receipt.json").write_bytes(receipt.text())
     return folder
 
 

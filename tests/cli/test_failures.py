@@ -17,6 +17,7 @@ from convergio_mlx.cli.exits import exit_code
 from convergio_mlx.errors import ConvergioError, ErrorCode, OutOfMemoryError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -31,7 +32,11 @@ from convergio_mlx.errors import ConvergioError, ErrorCode, OutOfMemoryError
         ),
         (
             ["chat", "x", "--seed", "z"],
-            "argument --seed: invalid int value: 'z'; `convergio-mlx chat --help`",
+            "argument --seed: 'z' is not a whole number; `convergio-mlx chat --help`",
+        ),
+        (
+            ["chat", "x", "--seed", "9" * 5000],
+            f"argument --seed: '{'9' * 40}…' has more than 30 digits; `convergio-mlx chat --help`",
         ),
         (
             ["complete", "x", "--logit-bias", "1"],
@@ -48,10 +53,32 @@ def test_usage(run: Run, arguments: list[str], sentence: str) -> None:
     found = run(*arguments)
     # Versions of Python differ in the quotes, and new commands come.
     plain = re.sub(r"'?chat'?, '?complete'?(, '?\w+'?)*", "{choices}", found.stderr.decode())
-    assert plain == f"error: [cli] {sentence} tells what there is.\n"
+    assert plain == f"error: [cli] {sentence} lists commands and options.\n"
     assert (found.stdout, found.returncode) == (b"", exits.USAGE)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--json", "setup"], "--json is no option of `convergio-mlx setup`; "),
+        (["--json"], "--json goes with a command, --model or --list-models; "),
+        (["-m", "x", "models", "list"], "--model is no option of `convergio-mlx models list`; "),
+        (["-m", "x", "models", "info", "y"], "--model is no option of `convergio-mlx models info`"),
+        (["-m", "x", "--list-models"], "--list-models takes no --model; "),
+        (["--list-models", "doctor"], "--list-models is a command of its own; leave the other one"),
+        (["--provider", "mlx", "doctor"], "--provider is no option of `convergio-mlx doctor`; "),
+    ],
+)
+def test_no_option_before_a_command_is_dropped(
+    run: Run, arguments: list[str], sentence: str
+) -> None:
+    found = run(*arguments)
+    assert found.stderr.decode().startswith(f"error: [cli] {sentence}")
+    assert (found.stdout, found.returncode) == (b"", exits.USAGE)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "sentence"),
     [
@@ -68,6 +95,13 @@ def test_usage(run: Run, arguments: list[str], sentence: str) -> None:
             "[cli] the prompt is empty; give a text as the argument or on standard input.",
         ),
         (
+            ["complete", "go"],
+            b"on",
+            exits.USAGE,
+            "[cli] there is a text as the argument and another on standard input, and only one can "
+            "be continued; give one of them, or add `< /dev/null`.",
+        ),
+        (
             ["chat"],
             b"ab\xff",
             exits.USAGE,
@@ -76,9 +110,9 @@ def test_usage(run: Run, arguments: list[str], sentence: str) -> None:
         ),
         (["chat", "x", "--temperature", "nan"], b"", exits.USAGE, "[sampling] temperature is "),
         (["chat", "x", "--top-p", "7"], b"", exits.USAGE, "[sampling] top_p is 7"),
-        (["chat", "x", "--timeout", "-1"], b"", exits.USAGE, "[engine] timeout is -1.0"),
+        (["chat", "x", "--timeout", "-1"], b"", exits.USAGE, "[request] timeout is -1.0"),
         (["chat", "x", "--max-tokens", "0"], b"", exits.USAGE, "[engine] max_tokens is 0"),
-        (["chat", b"x\xff", "-m", "words"], b"", exits.USAGE, "[tokenizer] character "),
+        (["chat", b"x\xff", "-m", "words"], b"", exits.USAGE, "[messages] messages[0]"),
         (["chat", "x", "-m", "\x1b[2J"], b"", exits.MODEL, "[models] there is no model '\\x1b"),
         (["chat", "x", "-m", "."], b"", exits.MODEL, "[models] the folder '.' has no config.json"),
         (["chat", "x" * 300, "-m", "words"], b"", exits.CONTEXT, "[engine] a prompt of 303 tok"),
@@ -162,6 +196,19 @@ def test_every_error_has_a_documented_code() -> None:
             ConvergioError("[engine] a fault; try again.", hint="convergio-mlx doctor"),
             exits.FAILURE,
             "error: [engine] a fault; try again.\nhint: convergio-mlx doctor\n",
+        ),
+        (
+            MemoryError(),
+            exits.MEMORY,
+            "error: [cli] there is no memory left; close other programs, or take a smaller "
+            "model.\n",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory"),
+            exits.FAILURE,
+            "error: [cli] the system refuses access to a file or device (No such file or "
+            "directory); make it accessible, or run this again with --debug to see where that "
+            "happens.\n",
         ),
         (
             ValueError("bad\n \x1b"),

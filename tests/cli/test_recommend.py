@@ -6,8 +6,8 @@ from cli.program import Run
 from convergio_mlx.cli import exits
 
 ROOMY = (
-    "import convergio_mlx.recommend as r, convergio_mlx.fit as f;"
-    "from convergio_mlx.hardware.facts import Memory;"
+    "import convergio_mlx.sizing.recommend as r, convergio_mlx.sizing.fit as f;"
+    "from convergio_mlx.platform.hardware.facts import Memory;"
     "memory = lambda: Memory({total}, {available});"
     "r.memory_for_models = f.memory_for_models = memory;"
     "from convergio_mlx.cli import main; main()"
@@ -30,7 +30,7 @@ def test_a_line_for_each_purpose(run: Run) -> None:
         "general    qwen3-4b: 2.3 GB to download; fits, all 40960 tokens\n"
         "code       none suits; qwen2.5-coder-7b (4.2 GB): fits, slow without a GPU\n"
         "reasoning  qwen3-4b: 2.3 GB to download; fits, all 40960 tokens\n"
-        "smallest   qwen3-0.6b: 350 MB to download; fits, all 40960 tokens\n"
+        "smallest   smollm2-135m: 93 MB to download; fits, all 8192 tokens\n"
     )
 
 
@@ -39,7 +39,7 @@ def test_json(run: Run) -> None:
     answer = json.loads(found.stdout)
     assert (answer["backend"], answer["available_bytes"]) == ("cpu", 12_000_000_000)
     assert list(answer["recommended"]) == ["smallest"]
-    assert answer["recommended"]["smallest"]["id"] == "qwen3-0.6b"
+    assert answer["recommended"]["smallest"]["id"] == "smollm2-135m"
     assert answer["recommended"]["smallest"]["fit"]["verdict"] == "fits"
 
 

@@ -5,12 +5,10 @@ import json
 import struct
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import hub as hub_module
 from cli.program import Run
 from cli.terminal import CTRL_C, CTRL_D, Open, Terminal
 from convergio_mlx.cli import exits
@@ -22,13 +20,6 @@ ID, REPOSITORY = "tiny-guide", "somebody/Tiny-Guide-4bit"
 CONFIG = json.loads((GUIDE / "config.json").read_text())
 CONTEXT = f"{CONFIG['max_position_embeddings']} tokens of context."
 SIZE = sum(path.stat().st_size for path in GUIDE.iterdir())
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with hub_module.running() as hub:
-        hub.repositories[REPOSITORY] = guide()
-        yield hub
 
 
 @pytest.fixture
@@ -66,25 +57,25 @@ def test_from_nothing_to_a_chat_and_back(terminal: Open, home: dict[str, str]) -
     screen.ask("1")
     assert " * tiny-guide " in screen.expect("Number or id of a model")
     screen.ask(ID)
-    screen.expect("  1  Download  each byte is checked\n")
+    screen.expect("  1  Download  every file is verified\n")
     screen.ask("1")
-    screen.expect("tiny-guide is installed: ")
-    screen.expect(", every byte checked.\n")
     screen.expect("Make it the default")
+    screen.expect("tiny-guide is installed: ")
+    screen.expect(", every file verified.")
     screen.ask("2")
-    screen.expect("tiny-guide is the default model.\n")
-    assert chosen(home) == {"default_model": ID}
     screen.expect("  the default model\n")
+    screen.expect("tiny-guide is the default model.")
+    assert chosen(home) == {"default_model": ID}
     screen.ask("1")
     screen.expect(f"tiny-guide, {CONTEXT}")
     screen.ask("hello")
     screen.ask("/exit")
     screen.ask("2")
-    screen.expect(f"files of {ID} are as published.\n")
+    screen.expect(f"files of {ID} are unchanged.")
     screen.ask("3")
     screen.expect(f"Delete {ID} (")
     screen.ask("")
-    screen.expect("It stays.\n")
+    screen.expect("It is kept.")
     screen.ask("3")
     screen.ask("y")
     screen.expect(f"{ID} is deleted: ")
@@ -107,6 +98,33 @@ def test_a_pipe_does_what_a_terminal_does(run: Run, home: dict[str, str]) -> Non
     assert json.loads(said.stdout)["model"] == ID
 
 
+def test_a_first_try_is_offered_until_a_model_is_here(terminal: Open, home: dict[str, str]) -> None:
+    screen = terminal("setup", **home)
+    screen.expect("  4  First try     downloads tiny-guide, a real small model (2 MB), and chats")
+    screen.ask("4")
+    screen.expect(f"tiny-guide, {CONTEXT}")
+    screen.ask("hello")
+    screen.ask("/exit")
+    screen.expect("Make tiny-guide the default model? [y/N]")
+    screen.ask("y")
+    assert "First try" not in screen.expect("Number and Enter")
+    screen.expect("tiny-guide is the default model.")
+    screen.expect("\n> ")
+    screen.send(CTRL_D)
+    assert screen.finish() == 0
+    assert chosen(home) == {"default_model": ID}
+
+
+def test_a_repository_of_the_hub_is_taken_by_name(run: Run, home: dict[str, str], hub: Hub) -> None:
+    hub.repositories["Some/Other"] = guide()
+    found = run("setup", stdin=b"1\nhf:Some/Other\ny\n\nhf:../x\n\n\n", **home)
+    shown = found.stdout.decode()
+    assert "Download hf:Some/Other (2 MB), as some--other? [y/N]" in shown
+    assert "hf:Some/Other is installed: 2 MB, every file verified." in shown
+    assert "'hf:../x' names no repository of the hub" in found.stderr.decode()
+    assert (Path(home["CONVERGIO_HOME"]) / "models" / "mlx" / "some--other").is_dir()
+
+
 def test_trying_a_model_in_a_pipe(run: Run, home: dict[str, str]) -> None:
     found = run("setup", stdin=b"1\n1\n1\nhello\n/exit\n\n\n\n", **home)
     assert found.returncode == 0
@@ -124,14 +142,14 @@ def test_ctrl_c_stops_a_download_and_not_the_menus(
     screen.ask("1")
     screen.expect("/s")  # there is a speed
     screen.send(CTRL_C)
-    screen.expect("Stopped; what has come is kept, and Download goes on from there.\n")
     hub.pace = None
     screen.expect(" are here already)")
-    screen.expect("goes on from where it stopped")
+    screen.expect("continues where it stopped")
+    screen.expect("Stopped; what is here already is kept, and Download continues from there.")
     screen.ask("1")
     screen.expect(f"{ID} is installed: ")
     screen.expect("\n> ")
-    screen.send(CTRL_C)
+    screen.interrupt_typing()
     assert screen.finish() == exits.INTERRUPTED
     assert "Traceback" not in screen.shown
     assert installed(home)
@@ -168,12 +186,16 @@ def test_forbidding_the_network_holds_at_once(run: Run, home: dict[str, str], hu
     assert chosen(home) == {"offline": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
-        ("9", "There is no '9' here; type a number from 1 to 3.\n"),
-        ("\x1bx", "There is no '\\x1bx' here; type a number from 1 to 3.\n"),
+        ("9", "There is no '9' here; type a number from 1 to 4.\n"),
+        ("\x1bx", "There is no '\\x1bx' here; type a number from 1 to 4.\n"),
         ("1\n99", "There is no model '99' here; type its number or its id.\n"),
+        ("9" * 5000, f"There is no '{'9' * 40}' here; type a number from 1 to 4.\n"),
+        ("1\n" + "9" * 5000, f"There is no model '{'9' * 60}' here; type its number or its id.\n"),
+        ("2\n3\ntop_k " + "9" * 5000, ""),
         ("1\nllama", "There is no model 'llama' here; type its number or its id.\n"),
         ("2\n3\nvolume 3", ""),
         ("2\n3\ntemperature hot", ""),
@@ -202,8 +224,24 @@ def test_a_model_that_no_longer_verifies_is_repaired(run: Run, home: dict[str, s
     found = run("setup", stdin=f"1\n{ID}\n3\ny\n3\n".encode(), **home)
     shown = found.stdout.decode()
     assert "tokenizer.json: changed\n" in shown
-    assert "1 file mended.\n" in shown
-    assert f"files of {ID} are as published.\n" in shown
+    assert "1 file repaired.\n" in shown
+    assert f"files of {ID} are unchanged.\n" in shown
+
+
+def test_messages_stand_just_above_the_prompt(terminal: Open, home: dict[str, str]) -> None:
+    screen = terminal("setup", **home)
+    screen.ask("7")
+    screen.expect("\n> ")
+    assert screen.shown.endswith(
+        "an empty line goes back.\n\nThere is no '7' here; type a number from 1 to 4.\n> "
+    )
+    screen.send("3\r")
+    screen.expect("Enter goes back.\n> ")
+    assert "ok    network" in screen.shown
+    screen.send("\r")
+    screen.expect("Number and Enter")
+    screen.ask("")
+    assert screen.finish() == 0
 
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
@@ -212,7 +250,7 @@ def test_colour_is_never_needed(
 ) -> None:
     screen = terminal("setup", **home, **environment)
     screen.ask("1")
-    screen.expect("* recommended  + suits  - does not.")
+    screen.expect("* recommended  + suits  - unsuitable.")
     screen.expect("\n> ")
     screen.send(CTRL_D)
     assert screen.finish() == 0

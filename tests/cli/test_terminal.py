@@ -1,6 +1,7 @@
 """What a person at a terminal sees and can do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,10 @@ def test_a_conversation(terminal: Open) -> None:
         "words, 256 tokens of context. /help lists commands, Ctrl-D leaves.\n"
         f"\n> Hello\n{WRAPPED}"
         "\n> /help\n"
-        "/system TEXT  how to answer from now on\n"
-        "/system       no system text any more\n"
-        "/clear        forget what was said\n"
-        "/stats        what the last answer took\n"
+        "/system TEXT  set the system text: how to answer\n"
+        "/system       remove the system text\n"
+        "/clear        clear the conversation\n"
+        "/stats        time and memory of the last answer\n"
         "/help         this list\n"
         "/exit         leave, as Ctrl-D does\n"
         "Ctrl-C        stop an answer\n"
@@ -71,7 +72,7 @@ def test_ctrl_c_at_the_prompt(terminal: Open) -> None:
         screen.expect("\n> ")
     assert screen.shown.count("Ctrl-C again or Ctrl-D leaves.\n") == 1
     screen.send("/stats\r")
-    screen.expect("There is no answer yet.\n")
+    screen.expect("No answer yet.\n")
     screen.expect("\n> ")
     screen.interrupt_typing()
     screen.expect("Ctrl-C again or Ctrl-D leaves.\n")
@@ -89,7 +90,7 @@ def test_the_conversation_is_passed_on_until_cleared(terminal: Open) -> None:
     screen.ask("x")
     assert usage(screen) == first + words + len("x") + 4
     screen.ask("/clear")
-    screen.expect("What was said is forgotten.\n")
+    screen.expect("The conversation is cleared.\n")
     screen.ask("/system abcdef")
     screen.expect("The system text is set.\n")
     screen.ask("x")
@@ -105,19 +106,54 @@ def test_the_conversation_is_passed_on_until_cleared(terminal: Open) -> None:
 
 def test_a_full_context_offers_a_way_out(terminal: Open) -> None:
     screen = terminal("chat", "-m", "words")
-    screen.ask("x" * 190)
-    screen.expect("narrow terminals")
-    screen.ask("y" * 20)
+    screen.ask("x" * 240)
     screen.expect("Cut off: the context window of 256 tokens is full.\n")
-    screen.expect("/clear forgets what was said and makes room.\n")
-    screen.ask("z" * 40)
-    shown = screen.expect("/clear forgets what was said and makes room.\n")
+    screen.expect("/clear clears the conversation and makes room.\n")
+    screen.ask("y" * 300)
+    shown = screen.expect("/clear clears the conversation and makes room.\n")
     assert "error: [engine] a prompt of " in shown
     screen.ask("/clear")
     screen.ask("z")
     screen.expect("narrow terminals")
     screen.ask("/exit")
     assert screen.finish() == 0
+
+
+def test_a_long_conversation_is_compacted_and_goes_on(terminal: Open) -> None:
+    screen = terminal("chat", "-m", "words")
+    for number in range(12):
+        screen.ask(f"question {number} " + "x" * 60)
+        screen.expect("narrow terminals")
+    screen.ask("/exit")
+    assert screen.finish() == 0
+    assert "error" not in screen.shown
+    assert "Cut off" not in screen.shown
+    # This model's window has no room for a summary, so messages are left out.
+    assert " messages are left out: " in screen.shown
+
+
+@pytest.mark.slow
+def test_a_summary_is_told(terminal: Open) -> None:
+    patient = [PROGRAM[0], "-c", LINGERING + PATIENT]
+    screen = terminal("chat", "--max-tokens", "100", command=patient)
+    for _ in range(12):
+        screen.ask("what is this about? " * 30)
+        if " messages are " in screen.shown:
+            break
+    screen.ask("/exit")
+    assert screen.finish() == 0
+    assert "summarizing the oldest messages (0 of " in screen.raw
+    assert re.search(r"The oldest \d+ messages are .*: \d+ tokens became\s\d+\.", screen.shown)
+
+
+@pytest.mark.slow
+def test_lines_typed_ahead_are_questions_of_their_own(terminal: Open) -> None:
+    screen = terminal("chat", "-m", "words", command=[PROGRAM[0], "-c", PATIENT])
+    screen.ask("x")
+    screen.expect("reading the prompt")
+    screen.send("yy\rzzz\r/exit\r")
+    assert screen.finish() == 0
+    assert screen.shown.count("narrow terminals") == 3
 
 
 @pytest.mark.parametrize("paste", [b"\x1b[200~abc\ndef\x1b[201~\r", b"abc\rdef\r"])
@@ -173,8 +209,12 @@ def test_an_interrupted_answer(terminal: Open) -> None:
 
 PATIENT = (
     "from convergio_mlx.cli import main, waiting; waiting.PATIENCE = 0.0;"
-    "import convergio_mlx.engine as e, time; generate = e.Engine.generate;"
-    "e.Engine.generate = lambda *a, **k: time.sleep(1) or generate(*a, **k); main()"
+    "from convergio_mlx.providers.mlx import MlxProvider as m; import time; stream = m.stream;"
+    "m.stream = lambda *a, **k: time.sleep(1) or stream(*a, **k); main()"
+)
+LINGERING = (  # each status stays for longer than the terminal takes between two frames
+    "from convergio_mlx.cli.waiting import Waiting as w; import time; now = w.now;"
+    "w.now = lambda self, what: now(self, what) or time.sleep(0.5);"
 )
 
 
@@ -186,6 +226,7 @@ def test_a_sign_of_life(terminal: Open) -> None:
     assert screen.raw.rindex("\x1b[?25h") > screen.raw.rindex("\x1b[?25l")  # the cursor is back
 
 
+@pytest.mark.slow
 def test_a_dumb_terminal_gets_text_alone(terminal: Open) -> None:
     screen = terminal("chat", "x", "-m", "words", command=[PROGRAM[0], "-c", PATIENT], TERM="dumb")
     assert screen.finish() == 0

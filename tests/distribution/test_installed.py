@@ -65,6 +65,7 @@ def test_its_extension_finds_libmlx_in_the_package_beside_it(installed: Distribu
     assert exported == {"PyInit__native"}
 
 
+@pytest.mark.slow
 def test_all_that_is_installed_fits_together(installed: Distribution) -> None:
     command = [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -28,6 +28,7 @@ def test_workflows_are_what_github_takes() -> None:
     run("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
 
 
+@pytest.mark.slow
 def test_pyproject_is_what_its_readers_take() -> None:
     run("validate_pyproject", "pyproject.toml")
 

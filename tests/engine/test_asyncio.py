@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from small_models import ids
 
-from convergio_mlx import Engine, SamplingParams
+from convergio_mlx import AsyncGeneration, Engine, SamplingParams
 from convergio_mlx.errors import ContextLengthError, DeadlineExceededError, InvalidRequestError
-from loop_turns import expect_turns
+from loop_turns import LONGEST, expect_turns, held_up
 
 LONG = SamplingParams(ignore_eos=True, max_tokens=4000)
 
@@ -23,6 +23,7 @@ def short(number: int) -> SamplingParams:
     return SamplingParams(temperature=1.0, seed=number, max_tokens=3 + number % 11, ignore_eos=True)
 
 
+@pytest.mark.slow
 def test_a_hundred_tasks_at_once_and_the_loop_turns(engine: Engine) -> None:
     alone = [engine.generate(ids(20, start=n), short(n)).text() for n in range(100)]
 
@@ -53,6 +54,7 @@ def test_a_hundred_tasks_at_once_and_the_loop_turns(engine: Engine) -> None:
     assert engine.generate(ids(20, start=3), short(3)).text() == alone[3]
 
 
+@pytest.mark.slow
 def test_the_loop_turns_during_a_long_prefill(slow: Engine) -> None:
     async def prefill() -> None:
         async with slow.agenerate(ids(1500), SamplingParams(max_tokens=1)) as generation:
@@ -61,20 +63,21 @@ def test_the_loop_turns_during_a_long_prefill(slow: Engine) -> None:
     expect_turns(prefill)
 
 
+@pytest.mark.slow
 def test_the_gil_held_amid_decoding_is_found(engine: Engine) -> None:
     """What the other tests go by would tell: a constraint that keeps the GIL while it sleeps."""
     holding = ctypes.PyDLL(None).usleep
 
     def constraint(_: list[int]) -> bytes:
-        holding(100_000)
+        holding(500_000)
         return b"\xff" * ((engine.vocab_size + 31) // 32 * 4)
 
     async def answer() -> None:
         params = SamplingParams(max_tokens=2, ignore_eos=True)
         await engine.agenerate(ids(5), params, constraint=constraint).text()
 
-    with pytest.raises(AssertionError, match="held up by"):
-        expect_turns(answer)
+    # once is enough: on a busy machine waiting for a processor may hide it
+    assert any(max(asyncio.run(held_up(answer()))) > LONGEST for _ in range(6))
 
 
 def test_chunks_are_those_of_a_thread(engine: Engine) -> None:
@@ -130,7 +133,7 @@ def test_a_cancelled_task_cancels_its_answer(slow: Engine) -> None:
     asyncio.run(ask())
     began = time.perf_counter()
     slow.generate(ids(5), SamplingParams(max_tokens=1)).text()
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 10  # nine such prompts would take minutes
 
 
 def test_cancel_before_it_starts_and_from_a_thread(slow: Engine) -> None:
@@ -182,8 +185,8 @@ def test_one_reader_at_a_time(slow: Engine) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             await anext(generation)
         assert str(caught.value) == (
-            "[engine] another thread or task is reading this answer; give each reader an answer "
-            "of its own."
+            "[engine] another thread, task or event loop is reading this answer; give each reader "
+            "an answer of its own."
         )
         generation.cancel()
         assert (await first).finish_reason == "cancelled"
@@ -237,6 +240,35 @@ def test_one_dropped_without_an_await_leaves_nothing(slow: Engine) -> None:
         assert request.next(0).finish == "cancelled"
 
     asyncio.run(ask())
-    from convergio_mlx.pump import pump
+    from convergio_mlx.generation.pump import pump
 
     assert pump()._listeners == {}
+
+
+def test_a_start_raises_what_is_wrong_before_the_first_event(engine: Engine) -> None:
+    async def ask() -> None:
+        for begun in (
+            engine.agenerate([]),
+            engine.astream([]),
+            engine.astream([{"role": "user", "content": "a"}], timeout=-1),
+        ):
+            with pytest.raises(InvalidRequestError):
+                await begun.start()
+        good = await engine.agenerate(ids(3), SamplingParams(max_tokens=2)).start()
+        assert await good.start() is good
+        assert (await anext(good)).token_ids
+
+    asyncio.run(ask())
+
+
+def test_an_answer_read_from_a_second_loop_is_refused(engine: Engine) -> None:
+    generation = engine.agenerate(ids(3), SamplingParams(max_tokens=200, ignore_eos=True))
+    asyncio.run(_first(generation))
+    with pytest.raises(InvalidRequestError) as caught:
+        asyncio.run(_first(generation))
+    assert "event loop is reading this answer" in str(caught.value)
+    generation.cancel()
+
+
+async def _first(generation: AsyncGeneration) -> object:
+    return await anext(generation)

@@ -154,7 +154,7 @@ def test_bad_timeouts(engine: Engine, timeout: Any) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         engine.generate(ids(3), timeout=timeout)
     assert str(caught.value) == (
-        f"[engine] timeout is {timeout!r}, which must be a number of seconds above 0 and at most "
+        f"[request] timeout is {timeout!r}, which must be a number of seconds above 0 and at most "
         "1000000000; give None for no deadline."
     )
 
@@ -196,14 +196,14 @@ def test_context_overflow(engine: Engine, size: int, max_tokens: int | None, sen
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"params": {"top_k": 1}}, "[engine] params is a dict; give SamplingParams."),
+        ({"params": {"top_k": 1}}, "[sampling] params is a dict; give SamplingParams or None."),
         (
             {"tools": [{"name": "f"}]},
             "[engine] tools and template variables need messages; give the prompt as a list of "
             "messages.",
         ),
         (
-            {"template": {"a": 1}},
+            {"chat_template_kwargs": {"a": 1}},
             "[engine] tools and template variables need messages; give the prompt as a list of "
             "messages.",
         ),
@@ -218,22 +218,24 @@ def test_bad_arguments(engine: Engine, arguments: dict[str, Any], sentence: str)
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
-        ([1], "[engine] template is a list; give a dict of the chat template's variables."),
+        (
+            [1],
+            "is a list; give a dict of the chat template's variables.",
+        ),
         (
             {"messages": []},
-            "[engine] template has the variable 'messages'; give names other than 'messages' and "
-            "'tools'.",
+            "has the variable 'messages'; give names other than 'messages' and 'tools'.",
         ),
         (
             {3: 1},
-            "[engine] template has the variable 3; give names other than 'messages' and 'tools'.",
+            "has the variable 3; give names other than 'messages' and 'tools'.",
         ),
     ],
 )
 def test_bad_template_variables(engine: Engine, template: Any, sentence: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        engine.generate([{"role": "user", "content": "a"}], template=template)
-    assert str(caught.value) == sentence
+        engine.generate([{"role": "user", "content": "a"}], chat_template_kwargs=template)
+    assert str(caught.value) == f"[request] chat_template_kwargs {sentence}"
 
 
 @pytest.mark.parametrize(

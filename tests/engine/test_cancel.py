@@ -3,6 +3,8 @@
 import gc
 import threading
 import time
+from collections.abc import Callable, Sequence
+from itertools import count
 
 import pytest
 from small_models import ids
@@ -32,6 +34,15 @@ def expect_sound(engine: Engine) -> None:
     assert second.stats.output_tokens == 8
 
 
+def expect_within(bound: float, seconds: Callable[[], float]) -> None:
+    """At the best of six times: what is not there is never fast, and what is there is sometimes
+    slow beside other work."""
+    took: list[float] = []
+    while len(took) < 6 and (not took or min(took) >= bound):
+        took.append(seconds())
+    assert min(took) < bound, took
+
+
 def test_cancelled_before_it_starts(slow: Engine) -> None:
     running = slow.generate(ids(5000, start=1), LONG)
     waiting = [slow.generate(ids(5000, start=2), LONG) for _ in range(20)]
@@ -45,17 +56,21 @@ def test_cancelled_before_it_starts(slow: Engine) -> None:
     expect_sound(slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [0.4, 1.2, 2.5])
 def test_cancelled_inside_prefill(slow: Engine, chunk_seconds: float, chunks: float) -> None:
-    generation = slow.generate(ids(6000), LONG)
-    time.sleep(chunks * chunk_seconds)
-    began = time.perf_counter()
-    generation.cancel()
-    (chunk,) = list(generation)
-    took = time.perf_counter() - began
-    assert (chunk.finish_reason, chunk.text, chunk.token_ids) == ("cancelled", "", ())
-    # one of twelve layers, and what a busy machine adds
-    assert took < max(chunk_seconds / 3, 0.1)
+    def seconds() -> float:
+        generation = slow.generate(ids(6000), LONG)
+        time.sleep(chunks * chunk_seconds)
+        began = time.perf_counter()
+        generation.cancel()
+        (chunk,) = list(generation)
+        took = time.perf_counter() - began
+        assert (chunk.finish_reason, chunk.text, chunk.token_ids) == ("cancelled", "", ())
+        return took
+
+    # one of twelve layers, not the rest of the chunk
+    expect_within(max(chunk_seconds / 3, 0.1), seconds)
     expect_sound(slow)
 
 
@@ -87,17 +102,21 @@ def test_cancelled_from_another_thread(slow: Engine) -> None:
 
 
 def test_deadline_inside_prefill(slow: Engine, chunk_seconds: float) -> None:
-    began = time.perf_counter()
-    generation = slow.generate(ids(12000), LONG, timeout=0.25)
-    with pytest.raises(DeadlineExceededError) as caught:
-        next(generation)
-    assert time.perf_counter() - began < 0.25 + max(chunk_seconds / 3, 0.1)
-    assert str(caught.value) == (
-        "[engine] the request took longer than its deadline of 0.25 s; allow it more time, or "
-        "ask for fewer tokens."
-    )
-    assert generation.stats.output_tokens == 0
-    assert list(generation) == []
+    def seconds() -> float:
+        began = time.perf_counter()
+        generation = slow.generate(ids(12000), LONG, timeout=0.25)
+        with pytest.raises(DeadlineExceededError) as caught:
+            next(generation)
+        took = time.perf_counter() - began
+        assert str(caught.value) == (
+            "[engine] the request took longer than its deadline of 0.25 s; allow it more time, or "
+            "ask for fewer tokens."
+        )
+        assert generation.stats.output_tokens == 0
+        assert list(generation) == []
+        return took
+
+    expect_within(0.25 + max(chunk_seconds / 3, 0.1), seconds)
     expect_sound(slow)
 
 
@@ -114,42 +133,61 @@ def test_deadline_while_it_answers(slow: Engine) -> None:
 
 def test_deadline_while_it_waits_for_its_turn(slow: Engine, chunk_seconds: float) -> None:
     running = [slow.generate(ids(12000, start=n), LONG) for n in range(9)]
-    began = time.perf_counter()
-    with pytest.raises(DeadlineExceededError):
-        slow.generate(ids(10), LONG, timeout=0.1).text()
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        with pytest.raises(DeadlineExceededError):
+            slow.generate(ids(10), LONG, timeout=0.1).text()
+        return time.perf_counter() - began
+
     # a chunk of whoever is at work must end first
-    assert time.perf_counter() - began < 0.1 + 2 * chunk_seconds + 0.2
+    expect_within(0.1 + 2 * chunk_seconds + 0.2, seconds)
     for generation in running:
         generation.cancel()
     assert {chunk.finish_reason for one in running for chunk in one} == {"cancelled"}
     expect_sound(slow)
 
 
+@pytest.mark.slow
 def test_an_answer_nobody_holds_is_cancelled(slow: Engine, chunk_seconds: float) -> None:
-    for _ in range(8):
-        generation = slow.generate(ids(12000), LONG)
-    time.sleep(0.05)
-    del generation
-    gc.collect()
-    began = time.perf_counter()
-    expect_sound(slow)
-    assert time.perf_counter() - began < 2 * chunk_seconds + 1  # and not eight long prefills
+    def seconds() -> float:
+        for _ in range(8):
+            generation = slow.generate(ids(12000), LONG)
+        time.sleep(0.05)
+        del generation
+        gc.collect()
+        began = time.perf_counter()
+        expect_sound(slow)
+        return time.perf_counter() - began
+
+    expect_within(2 * chunk_seconds + 1, seconds)  # and not eight long prefills
 
 
 def test_leaving_the_block_cancels(slow: Engine, chunk_seconds: float) -> None:
-    with slow.generate(ids(12000), LONG) as generation:
-        pass
-    began = time.perf_counter()
-    assert [chunk.finish_reason for chunk in generation] == ["cancelled"]
-    assert time.perf_counter() - began < max(chunk_seconds / 3, 0.1)
+    def seconds() -> float:
+        with slow.generate(ids(12000), LONG) as generation:
+            pass
+        began = time.perf_counter()
+        assert [chunk.finish_reason for chunk in generation] == ["cancelled"]
+        return time.perf_counter() - began
+
+    expect_within(max(chunk_seconds / 3, 0.1), seconds)
 
 
 def test_an_engine_closed_while_it_answers(folder: str) -> None:
     alone = Engine.load(folder)
-    params = SamplingParams(ignore_eos=True, max_tokens=300)
+    params = SamplingParams(ignore_eos=True, max_tokens=40)
+    anything = bytes([0xFF] * 4) * ((alone.vocab_size + 31) // 32)
+    closed = threading.Event()
+    questions = count(1)
+
+    def waiting(_: Sequence[int]) -> bytes:
+        if next(questions) == 30:  # the answer is under way until the engine is closed
+            assert closed.wait(60)
+        return anything
+
     expected = alone.generate(ids(20), params).text()
-    generation = alone.generate(ids(20), params)
-    next(generation)
+    generation = alone.generate(ids(20), params, constraint=waiting)
     before = next(generation)
     alone.close()
     alone.close()
@@ -163,7 +201,9 @@ def test_an_engine_closed_while_it_answers(folder: str) -> None:
         _ = alone.vocab_size
     del alone
     gc.collect()
-    generation.text()
-    assert generation.stats.output_tokens == 300
+    assert generation.stats.output_tokens < 30
+    closed.set()
+    assert before.text + generation.text() == expected
+    assert generation.stats.output_tokens == 40
     with Engine.load(folder) as again:
         assert again.generate(ids(20), params).text() == expected

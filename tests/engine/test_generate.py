@@ -48,6 +48,7 @@ def test_greedy_takes_the_likeliest_token_at_each_step(engine: Engine, size: int
     expect_each_likeliest(engine, prompt, tokens, lambda row, _: row)
 
 
+@pytest.mark.slow
 def test_a_prompt_of_several_chunks_is_answered_as_one(slow: Engine) -> None:
     prompt = ids(700)
     tokens, _ = greedy(slow, prompt, 3)
@@ -228,6 +229,7 @@ def test_what_is_held_for_a_stop_string_comes_with_the_end(engine: Engine) -> No
     assert (shown, finish, len(got)) == (text, "length", 30)
 
 
+@pytest.mark.slow
 def test_many_long_stop_strings_cost_little(engine: Engine) -> None:
     stops = [f"{index}" * 50 for index in range(2000)]
     assert answer(engine, ids(12), max_tokens=10, stop=stops)[0] == greedy(engine, ids(12), 10)[0]
@@ -263,7 +265,7 @@ def test_template_variables_reach_the_template(engine: Engine) -> None:
     params = SamplingParams(max_tokens=1)
 
     def prompt_tokens(**template: Any) -> int:
-        with engine.generate(messages, params, template=template) as generation:
+        with engine.generate(messages, params, chat_template_kwargs=template) as generation:
             generation.text()
             return generation.stats.prompt_tokens
 
@@ -325,6 +327,19 @@ def test_generation_config_fills_in_what_is_not_given(own_folder: Any) -> None:
             '{"do_sample": true, "temperature": 0.7, "top_k": 20, "top_p": 0.8, "min_p": null}',
             (0.7, 20, 0.8, 0.0, 1.0),
         ),
+        (
+            '{"temperature": 0, "top_k": -1, "top_p": 1, "min_p": 0, "repetition_penalty": 0}',
+            (0.0, 0, 1.0, 0.0, 1.0),
+        ),
+        (
+            '{"temperature": -1, "top_k": 0, "top_p": 0, "min_p": -1, "repetition_penalty": 1}',
+            (0.0, 0, 1.0, 0.0, 1.0),
+        ),
+        (
+            '{"temperature": 1e9, "top_k": 1e12, "top_p": 1.5, "repetition_penalty": 1e-9}',
+            (100.0, 0, 1.0, 0.0, 0.01),
+        ),
+        ('{"do_sample": true, "temperature": null, "top_k": 40.0}', (1.0, 40, 1.0, 0.0, 1.0)),
     ],
 )
 def test_defaults(config: str, expected: tuple[float, ...]) -> None:
@@ -335,6 +350,14 @@ def test_defaults(config: str, expected: tuple[float, ...]) -> None:
     assert tuple(getattr(params, name) for name in names) == expected
 
 
+def test_a_filter_that_generation_config_switches_off_fails_no_request(own_folder: Any) -> None:
+    off = '{"do_sample": true, "top_k": -1, "top_p": 0, "min_p": null, "repetition_penalty": 0}'
+    (own_folder / "generation_config.json").write_text(off)
+    with Engine.load(own_folder) as engine:
+        options = {"max_tokens": 20, "ignore_eos": True, "seed": 4}
+        assert answer(engine, ids(5), **options) == answer(engine, ids(5), temperature=1, **options)
+
+
 def test_logits_by_chunks_equal_those_at_once(engine: Engine) -> None:
     tokens = ids(100)
     whole = logits(engine, tokens)
@@ -343,3 +366,19 @@ def test_logits_by_chunks_equal_those_at_once(engine: Engine) -> None:
         assert np.abs(np.asarray(engine.logits(tokens, chunk=chunk)) - whole).max() < NEAR
     shorter = [len(list(group)) for _, group in itertools.groupby(whole.argmax(1))]
     assert len(shorter) > 10  # the model is not constant
+
+
+def test_sampling_options_are_keywords(engine: Engine) -> None:
+    wanted = engine.generate(ids(3), SamplingParams(temperature=0, max_tokens=5)).text()
+    assert engine.generate(ids(3), temperature=0, max_tokens=5).text() == wanted
+    params = SamplingParams(temperature=0, max_tokens=50)
+    assert engine.generate(ids(3), params, max_tokens=5).text() == wanted, "keywords go before"
+
+
+def test_an_unknown_keyword_is_pythons_own_error(engine: Engine) -> None:
+    for call in (engine.generate, engine.agenerate, engine.stream, engine.astream):
+        with pytest.raises(TypeError) as caught:
+            call([{"role": "user", "content": "a"}], max_token=5)  # type: ignore[call-arg]
+        assert str(caught.value) == (
+            f"Engine.{call.__name__}() got an unexpected keyword argument 'max_token'"
+        )

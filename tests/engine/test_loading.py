@@ -1,8 +1,12 @@
 """Finding and loading models: what is not there or not sound, and what is let go of again."""
 
 import gc
+import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ from convergio_mlx.errors import (
     TokenizerError,
     UnsupportedModelError,
 )
-from convergio_mlx.native import native
+from convergio_mlx.platform.native import native
 
 SHORT = SamplingParams(max_tokens=2)
 
@@ -150,10 +154,159 @@ def test_damaged_files(
     assert "; " in str(caught.value) or ", which must be " in str(caught.value)
 
 
+def test_a_stale_index_beside_sound_weights_does_not_count(own_folder: Path) -> None:
+    index = own_folder / "model.safetensors.index.json"
+    for text in (json.dumps({"weight_map": {"gone": "model-00001-of-00002.safetensors"}}), "{", ""):
+        index.write_text(text)
+        assert native().weight_files(os.fsencode(own_folder)) == ["model.safetensors"]
+        with Engine.load(own_folder) as engine:
+            assert engine.generate(ids(3), SHORT).text() is not None
+
+
+def test_shards_of_any_name_that_the_index_gives(own_folder: Path) -> None:
+    (own_folder / "model.safetensors").rename(own_folder / "part one")
+    (own_folder / "consolidated.safetensors").write_bytes(b"not looked at")
+    index = own_folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"x": "part one", "only this": "part one"}}))
+    assert native().weight_files(os.fsencode(own_folder)) == ["part one"]
+    with Engine.load(own_folder) as engine:
+        assert engine.generate(ids(3), SHORT).text() is not None
+
+
+def test_the_same_choice_among_a_repository_s_names() -> None:
+    choose = native().choose_weight_files
+    names = {"config.json", "a.safetensors", "model-1.safetensors"}
+    index = json.dumps({"weight_map": {"x": "a.safetensors"}}).encode()
+    assert choose(names, index, "it") == ["a.safetensors"]
+    assert choose(names, None, "it") == ["model-1.safetensors"]
+    with pytest.raises(ModelNotFoundError, match=r"^\[safetensors\] it holds no model.safetensors"):
+        choose(set(), None, "it")
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "model.safetensors.index.json"]
+)
+def test_the_core_opens_no_pipes_and_no_devices(own_folder: Path, name: str) -> None:
+    file = own_folder / name
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        file.unlink(missing_ok=True)
+        if name.endswith("index.json"):  # which is all that names the weights
+            (own_folder / "model.safetensors").unlink(missing_ok=True)
+        make(file)
+        with pytest.raises(LoadError) as caught:
+            native().load(os.fsencode(own_folder))
+        assert str(caught.value) == (
+            f"[file] {file} is not a regular file; give the path of a file."
+        )
+
+
+CUT_OFF = """
+import faulthandler, os, sys
+from pathlib import Path
+import convergio_mlx as cm
+faulthandler.enable()
+folder = Path(sys.argv[1])
+file = folder / "model.safetensors"
+
+def cut(accepted):
+    calls.append(1)
+    if len(calls) == 3:
+        os.truncate(file, file.stat().st_size // 2)
+    return b"\\xff" * (engine.vocab_size // 32 * 4)
+
+calls = []
+engine = cm.Engine.load(folder, prefix_cache_bytes=1 << 20)
+"""
+ANSWER = (
+    CUT_OFF
+    + """
+for prompt in ([5, 6, 7], [5, 6, 7, 8]):
+    try:
+        engine.generate(prompt, max_tokens=9, ignore_eos=True, constraint=cut).text()
+    except cm.errors.ModelCorruptError as error:
+        print(error)
+try:
+    engine.logits([5, 6])
+except cm.errors.ModelCorruptError as error:
+    print(error)
+print(engine.model_type)
+"""
+)
+ELSEWHERE = (
+    CUT_OFF
+    + """
+import mmap
+scrap = folder / "scrap"
+scrap.write_bytes(bytes(1 << 20))
+with scrap.open("rb") as opened:
+    mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+os.truncate(scrap, 0)
+print("before", flush=True)
+mapped[1 << 19]
+print("after")
+"""
+)
+
+
+def run_script(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, str(folder)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_weights_cut_off_amid_an_answer_end_that_answer_and_not_the_process(
+    own_folder: Path,
+) -> None:
+    done = run_script(ANSWER, own_folder)
+    assert done.returncode == 0, done.stderr
+    begin = f"[mmap] {own_folder / 'model.safetensors'} was cut off, or its disk failed,"
+    sentence = f"{begin} while it was in use; repair the model and load it again."
+    assert done.stdout.splitlines() == [sentence, sentence, sentence, "llama"]
+
+
+def test_weights_cut_off_between_answers_are_noticed_before_the_next(own_folder: Path) -> None:
+    file = own_folder / "model.safetensors"
+    size = file.stat().st_size
+    with Engine.load(own_folder) as engine:
+        engine.generate(ids(3), SHORT).text()
+        os.truncate(file, size // 2)
+        for call in (lambda: engine.generate(ids(3), SHORT).text(), lambda: engine.logits(ids(3))):
+            with pytest.raises(ModelCorruptError) as caught:
+                call()
+            assert str(caught.value) == (
+                f"[mmap] {file} was cut off to {size // 2} of its {size} bytes while it was in "
+                "use; repair the model and load it again."
+            )
+
+
+@pytest.mark.parametrize("guard", ["0", "1"])
+def test_other_bus_errors_go_to_the_handler_that_was_there(own_folder: Path, guard: str) -> None:
+    done = run_script(ELSEWHERE, own_folder, CONVERGIO_MLX_MAPPING_GUARD=guard)
+    assert done.returncode == -signal.SIGBUS
+    assert done.stdout == "before\n"
+    assert "Fatal Python error: Bus error" in done.stderr
+
+
+def test_the_signal_is_left_alone_where_the_environment_says_so(own_folder: Path) -> None:
+    done = run_script(ANSWER, own_folder, CONVERGIO_MLX_MAPPING_GUARD="0")
+    assert done.returncode == -signal.SIGBUS
+
+
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def mapped_models() -> int:
+    with Path("/proc/self/maps").open() as maps:
+        return sum("model.safetensors" in line for line in maps)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
 def test_loading_and_answering_again_and_again_keeps_nothing(folder: Path) -> None:
     def once(number: int) -> None:
@@ -166,6 +319,7 @@ def test_loading_and_answering_again_and_again_keeps_nothing(folder: Path) -> No
         once(number)
     gc.collect()
     active, before, files = native().memory()[0], resident_bytes(), len(os.listdir("/proc/self/fd"))
+    mapped = mapped_models()
     for number in range(150):
         once(number)
     gc.collect()
@@ -173,5 +327,4 @@ def test_loading_and_answering_again_and_again_keeps_nothing(folder: Path) -> No
     assert resident_bytes() - before < 8 << 20
     assert native().memory()[0] <= active + 4096
     assert len(os.listdir("/proc/self/fd")) == files
-    with Path("/proc/self/maps").open() as maps:
-        assert sum("model.safetensors" in line for line in maps) <= 4
+    assert mapped_models() <= mapped + 4

@@ -6,7 +6,7 @@ import pytest
 
 from convergio_mlx import Engine
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.native import native
+from convergio_mlx.platform.native import native
 from engine.small_models import make_model
 
 

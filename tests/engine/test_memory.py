@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def roomy(folder: Path) -> Iterator[Engine]:
     gc.collect()  # engines that the tracebacks of earlier tests hold
     with Engine.load(folder) as engine:
-        forget_all_kept(engine)  # engines of other tests would give it up when memory runs out
+        empty_prefix_caches(engine)  # engines of other tests would give it up when memory runs out
         answer(engine, ids(3), 1)  # what is made once is made
         yield engine
 
@@ -49,7 +51,7 @@ def leave(room: int) -> None:
     set_memory_limit(use.weights + use.active + room)
 
 
-def forget_all_kept(engine: Engine) -> None:
+def empty_prefix_caches(engine: Engine) -> None:
     """By all engines of this process."""
     set_memory_limit(1)
     with pytest.raises(OutOfMemoryError):
@@ -62,6 +64,7 @@ def answer(engine: Engine, prompt: list[int], count: int, **options: Any) -> lis
     return [t for chunk in engine.generate(prompt, params, **options) for t in chunk.token_ids]
 
 
+@pytest.mark.slow
 def test_a_long_prompt_fails_and_the_next_request_works(roomy: Engine) -> None:
     expected = answer(roomy, ids(40), 20)
     other = roomy.generate(ids(30), SamplingParams(max_tokens=300, ignore_eos=True))
@@ -89,7 +92,7 @@ def test_an_answer_that_outgrows_memory_gives_what_it_had(folder: Path) -> None:
     params = SamplingParams(max_tokens=LONG, ignore_eos=True)
     with Engine.load(folder, prefix_cache_bytes=0) as engine:
         expected = answer(engine, ids(20), 700)
-        forget_all_kept(engine)
+        empty_prefix_caches(engine)
         leave(SLACK)  # 532 rows fit, twice as many beside them do not
         tokens: list[int] = []
         with pytest.raises(OutOfMemoryError):
@@ -106,35 +109,38 @@ def test_logits_fail_and_then_work(roomy: Engine) -> None:
     assert np.asarray(roomy.logits(ids(20))).shape == (20, roomy.vocab_size)
 
 
-def test_kept_caches_make_room_for_a_request(roomy: Engine) -> None:
+@pytest.mark.slow
+def test_prefix_caches_make_room_for_a_request(roomy: Engine) -> None:
     for n in range(3):
         answer(roomy, ids(1000, start=n), 2)
-    assert roomy.kept_caches.count == 3
+    assert roomy.prefix_cache_stats.sequences == 3
     prompt = ids(2000, start=9)
     leave(SLACK)
     tokens = answer(roomy, prompt, 5)
-    assert roomy.kept_caches.count == 1
+    assert roomy.prefix_cache_stats.sequences == 1
     set_memory_limit(None)
     with Engine.load(roomy.folder, prefix_cache_bytes=0) as fresh:
         assert tokens == answer(fresh, prompt, 5)
 
 
-def test_kept_caches_of_another_model_make_room_too(roomy: Engine) -> None:
+@pytest.mark.slow
+def test_prefix_caches_of_another_model_make_room_too(roomy: Engine) -> None:
     with Engine.load(roomy.folder) as other:
         answer(other, ids(LONG), 2)
         leave(SLACK)
         assert len(answer(roomy, ids(1500), 5)) == 5
-        assert other.kept_caches.count == 0
+        assert other.prefix_cache_stats.sequences == 0
 
 
-def test_an_answer_goes_on_where_kept_caches_make_room(roomy: Engine) -> None:
+@pytest.mark.slow
+def test_an_answer_goes_on_where_prefix_caches_make_room(roomy: Engine) -> None:
     """It starts over: its own cache is given up too, and its tokens are run again."""
     expected = answer(roomy, ids(20, start=3), 600)
-    forget_all_kept(roomy)
+    empty_prefix_caches(roomy)
     answer(roomy, ids(LONG), 2)
     leave(SLACK)
     assert answer(roomy, ids(20, start=3), 600) == expected
-    assert roomy.kept_caches.count == 1
+    assert roomy.prefix_cache_stats.sequences == 1
 
 
 def test_a_model_too_large_for_the_limit_is_not_loaded(folder: Path, roomy: Engine) -> None:
@@ -163,6 +169,7 @@ def test_a_limit_that_is_none(bad: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_environment_sets_a_limit(folder: Path) -> None:
     code = """
     try:
@@ -180,3 +187,18 @@ def test_the_environment_sets_a_limit(folder: Path) -> None:
             f"InvalidRequestError [engine] {limit} is '{bad}', which must be a whole number of "
             "bytes above 0.\n"
         )
+
+
+def test_a_model_loads_within_an_address_space_of_its_size(folder: Path) -> None:
+    """No file is read into a buffer of the most that it might have."""
+    code = (
+        "import resource, sys\n"
+        "import convergio_mlx as cm\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (800 << 20, 800 << 20))\n"
+        "with cm.Engine.load(sys.argv[1], force=True) as engine:\n"
+        "    print(len(engine.generate('a', temperature=0, max_tokens=3).text()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

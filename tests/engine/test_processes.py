@@ -25,11 +25,10 @@ def test_a_program_may_end_while_requests_run(slow_folder: Path) -> None:
     next(started)
     print("end")
     """
-    began = time.perf_counter()
     assert output(code, slow_folder) == "end\n"
-    assert time.perf_counter() - began < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", ["waits", "loops", "logits", "loads"])
 def test_a_program_may_end_while_daemon_threads_use_the_engine(
     slow_folder: Path, calls: str
@@ -38,7 +37,10 @@ def test_a_program_may_end_while_daemon_threads_use_the_engine(
     import threading, time
     engine = cm.Engine.load(sys.argv[1])
     def waits():
-        engine.generate(PROMPT, LONG).text()
+        try:
+            engine.generate(PROMPT, LONG).text()
+        except cm.ConvergioError:
+            pass
     def loops():
         while True:
             try:
@@ -69,8 +71,9 @@ def test_a_program_may_end_inside_asyncio(slow_folder: Path) -> None:
     code = """
     import asyncio
     async def main(engine):
-        tasks = [asyncio.create_task(engine.agenerate(PROMPT, LONG).text()) for _ in range(20)]
         await anext(engine.agenerate([4], LONG))
+        tasks = [asyncio.create_task(engine.agenerate(PROMPT, LONG).text()) for _ in range(20)]
+        await asyncio.sleep(0.3)
         print("end")
     asyncio.run(main(cm.Engine.load(sys.argv[1])))
     """
@@ -96,6 +99,7 @@ def test_other_atexit_handlers_may_still_call(folder: Path) -> None:
     assert len(said) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["sys.exit(7)", "os._exit(7)"])
 def test_a_forked_child_is_told_and_ends_well(slow_folder: Path, how: str) -> None:
     code = f"""
@@ -145,6 +149,7 @@ def test_a_process_forked_before_the_first_load_works(folder: Path) -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_spawned_processes_work(folder: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 SOAK = Path(__file__).resolve().parents[2] / "bench" / "soak.py"
 
 
+@pytest.mark.slow
 def test_memory_is_flat_and_the_loop_turns(folder: Path, tmp_path: Path) -> None:
     rows_file = tmp_path / "rows.json"
     command = [sys.executable, str(SOAK), "--requests", "600", "--model", str(folder)]
     done = subprocess.run(
-        [*command, "--kept-mb", "1", "--json", str(rows_file)],
+        [*command, "--prefix-cache-mb", "1", "--json", str(rows_file)],
         capture_output=True,
         text=True,
         check=False,
@@ -30,10 +33,10 @@ def test_memory_is_flat_and_the_loop_turns(folder: Path, tmp_path: Path) -> None
     def growth(name: str) -> float:
         return median(row[name] for row in late) - median(row[name] for row in early)
 
-    assert all(row["kept_mb"] <= 1 for row in rows)
+    assert all(row["prefix_cache_mb"] <= 1 for row in rows)
     assert growth("threads") == 0
     assert abs(growth("objects")) < 100
     assert growth("active_mb") < 0.3
     assert growth("resident_mb") < 4
     # a virtual machine stands still now and then; a loop that the engine blocks does more often
-    assert median(row["held_up_ms"] for row in rows[1:]) < 20, rows
+    assert median(row["held_up_ms"] for row in rows[1:]) < 100, rows

@@ -132,8 +132,8 @@ def test_an_answer_has_one_reader_at_a_time(slow: Engine) -> None:
     assert (
         errors
         == [
-            "[engine] another thread or task is reading this answer; give each reader an answer of "
-            "its own."
+            "[engine] another thread, task or event loop is reading this answer; give each reader "
+            "an answer of its own."
         ]
         * 2
     )

@@ -1,4 +1,4 @@
-"""The engine with the built-in model, loaded once; tools/ on the path for the judge."""
+"""The engine with the built-in model, loaded once; training/ on the path for the judge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "python" / "convergio_mlx" / "guide"
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "training"))
 
 
 @pytest.fixture(scope="session")

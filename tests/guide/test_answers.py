@@ -33,6 +33,7 @@ def share(right: Sequence[bool]) -> float:
     return sum(right) / len(right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_held_out_questions_are_answered_right(name: str, greedy: Greedy) -> None:
     results, _ = evaluate(load_items(name), lambda i: greedy(i["messages"], i["tools"])[0])

@@ -27,6 +27,7 @@ RECORD = {
 }
 
 
+@pytest.mark.slow
 def test_no_held_out_question_is_in_the_corpus() -> None:
     """Nor one that shares nearly all its words with one; unlike the generator's own check, this one
     compares every pair."""

@@ -67,6 +67,7 @@ def test_every_matrix_is_stored_in_four_bits() -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_any_text_comes_back_from_its_tokens(tokenizer: Any, text: str) -> None:
     special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")

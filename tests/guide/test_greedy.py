@@ -18,6 +18,7 @@ PROMPTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_two_hundred_greedy_tokens_are_those_of_mlx_lm(engine: Any, prompt: str) -> None:
     chat = engine.tokenizer.chat_template()

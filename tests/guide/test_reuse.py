@@ -1,12 +1,17 @@
-"""Conversations that go on from what is kept of them, and the same with nothing kept: in the
+"""Conversations that continue from the prefix cache, and the same with an empty one: in the
 precision that is the default, the built-in model's greedy texts are the same."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import convergio_mlx as cm
 from guide.judge import load_items
+
+pytestmark = pytest.mark.slow
+
 
 PARAMS = cm.SamplingParams(temperature=0, max_tokens=120)
 CONVERSATIONS = 80

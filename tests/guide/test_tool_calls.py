@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from convergio_mlx import Answer, Engine, SamplingParams
+from convergio_mlx import ChatResponse, Engine, SamplingParams
 from guide.judge import load_items
 
 DEFINITIONS = json.loads((Path(__file__).parent / "tools.json").read_text("utf-8"))
@@ -18,21 +18,21 @@ AIM = 0.9
 ITEMS = [item for item in load_items() if "call" in item]
 
 
-def ask(engine: Engine, item: dict[str, Any], **options: Any) -> Answer:
+def ask(engine: Engine, item: dict[str, Any], **options: Any) -> ChatResponse:
     greedy = SamplingParams(temperature=0, max_tokens=220)
-    return engine.stream(item["messages"], greedy, tools=item["tools"], **options).answer()
+    return engine.stream(item["messages"], greedy, tools=item["tools"], **options).response()
 
 
 @pytest.fixture(scope="module")
-def answers(engine: Engine) -> list[Answer]:
+def answers(engine: Engine) -> list[ChatResponse]:
     return [ask(engine, item) for item in ITEMS]
 
 
-def faults(answer: Answer) -> list[str]:
+def faults(answer: ChatResponse) -> list[str]:
     """What is invalid in an answer. A call that max_tokens cut is told as such and is none."""
     found = []
-    if (answer.finish.reason == "length") == (answer.cut_call is None):
-        found.append(f"{answer.finish.reason}, {answer.cut_call}")
+    if (answer.finish_reason == "length") == (answer.incomplete_tool_call is None):
+        found.append(f"{answer.finish_reason}, {answer.incomplete_tool_call}")
     for call in answer.tool_calls:
         parameters = DEFINITIONS[call.name]["function"]["parameters"]
         errors = jsonschema.Draft202012Validator(parameters).iter_errors(json.loads(call.arguments))
@@ -40,7 +40,7 @@ def faults(answer: Answer) -> list[str]:
     return found
 
 
-def test_every_call_is_valid(answers: list[Answer]) -> None:
+def test_every_call_is_valid(answers: list[ChatResponse]) -> None:
     assert [fault for answer in answers for fault in faults(answer)] == []
     assert sum(bool(answer.tool_calls) for answer in answers) >= AIM * len(ITEMS)
 
@@ -49,11 +49,11 @@ def test_required_calls_are_valid_whatever_is_asked(engine: Engine) -> None:
     for item in [one for one in load_items() if "call" not in one][::12]:
         asked = {**item, "tools": list(DEFINITIONS.values())}
         answer = ask(engine, asked, tool_choice="required")
-        assert answer.tool_calls or answer.cut_call
+        assert answer.tool_calls or answer.incomplete_tool_call
         assert faults(answer) == []
 
 
-def test_the_right_tool_is_called(answers: list[Answer]) -> None:
+def test_the_right_tool_is_called(answers: list[ChatResponse]) -> None:
     wrong = [
         (item["messages"][-1]["content"], item["call"], answer.tool_calls or answer.text)
         for item, answer in zip(ITEMS, answers, strict=True)

@@ -60,6 +60,12 @@ def mixed(first: object, second: object) -> dict[str, Any]:
 EIGHT = {"group_size": 32, "bits": 8}
 MX = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
 
+ROUTERS = {LAYER.format(layer, "mlp.gate"): False for layer in range(3)}
+STACKED = {"experts_as": "stacked", "intermediate_size": 128, "moe_intermediate_size": 64}
+ABSORBED = {**tiny("deepseek_v3"), **STACKED, "latent_as": "absorbed"}
+# of experts all are chosen: what a half cache rounds must not change the choice
+ONE_MATRIX = {**tiny("deepseek_v2"), **STACKED, "num_experts_per_tok": 8}
+
 STORED = [
     *(Stored(f"dense-{dtype}", {}, dtype) for dtype in ("F32", "F16", "BF16")),
     *(
@@ -82,5 +88,8 @@ STORED = [
     Stored("mxfp8-in-affine", mixed({"group_size": 32, "bits": 8, "mode": "mxfp8"}, EIGHT)),
     Stored("fused", {**affine(32, 4), "model_type": "phi3", "attention_bias": False}),
     Stored("scaled-embedding", {**tiny("gemma3_text"), "hidden_size": 72, "attention_bias": False}),
+    Stored("latent", {**ABSORBED, **affine(32, 4, **ROUTERS)}),
+    Stored("latent-mxfp8", {**ABSORBED, **affine(32, 8, mode="mxfp8", **ROUTERS)}),
+    Stored("latent-one-matrix", {**ONE_MATRIX, **affine(32, 5, **ROUTERS)}),
     Stored("both-keys", {**affine(64, 5), "quantization_config": {"group_size": 64, "bits": 5}}),
 ]

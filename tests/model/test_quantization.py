@@ -15,7 +15,7 @@ import pytest
 
 import checkpoints
 import convergio_mlx as cm
-from convergio_mlx.native import native
+from convergio_mlx.platform.native import native
 from model import mlx_lm_oracle
 from model.quantizations import LENGTH, STORED, Stored
 

@@ -1,9 +1,12 @@
-"""Builds of the C++ tests under sanitizers, kept in build/native from run to run."""
+"""Builds of the C++ tests under sanitizers, kept in build/native from run to run; and the names of
+the tests, which are read from the sources so that a test run can be listed without a build.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 ENVIRONMENT = {
     **os.environ,
     # A reader of small inputs that asks for more than this asks without bound.
     "ASAN_OPTIONS": "max_allocation_size_mb=256:detect_leaks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:abort_on_error=1",
-    "TSAN_OPTIONS": f"halt_on_error=1:suppressions={Path(__file__).parent / 'tsan.supp'}",
+    "TSAN_OPTIONS": f"halt_on_error=1:suppressions={HERE / 'tsan.supp'}",
 }
 
 
@@ -45,12 +49,12 @@ class Build:
 ADDRESS = Build(
     "address",
     "address,undefined",
-    unit_tests=("test_io", "test_engine", "test_cgroup"),
-    fuzz_targets=("json", "header", "index", "config", "spec"),
+    unit_tests=("test_formats", "test_io", "test_engine", "test_cpu"),
+    fuzz_targets=("json", "header", "gguf", "index", "config", "spec"),
     tools=("fuzz_canary", "verdict"),
     optimization="-O0",  # half a minute to build instead of one and a half
 )
-THREAD = Build("thread", "thread", unit_tests=("test_engine",))
+THREAD = Build("thread", "thread", unit_tests=("test_engine", "test_cpu"))
 # MLX itself is not instrumented: what our code does to its arrays is seen, what MLX does is not.
 MLX = Build(
     "mlx",
@@ -61,6 +65,20 @@ MLX = Build(
 )
 KERNELS = Build("kernels", "address,undefined", unit_tests=("test_kernels",), needs_mlx=True)
 BUILDS = (ADDRESS, THREAD, MLX, KERNELS)
+
+
+@functools.cache
+def names_in(executable: str) -> tuple[str, ...]:
+    """The names of an executable's TESTs, in the order in which its sources have them."""
+    for listing in sorted(HERE.rglob("CMakeLists.txt")):
+        declared = rf"convergio_native_test\(\s*{executable}\s([^)]*)\sLIBS"
+        if found := re.search(declared, listing.read_text("utf-8")):
+            files = [listing.parent / word for word in found[1].split() if word[0] != "$"]
+            sources = [file.read_text("utf-8") for file in files]
+            return tuple(
+                name for text in sources for name in re.findall(r"^TEST\((\w+)\)", text, re.M)
+            )
+    raise AssertionError(f"no CMakeLists.txt of {HERE} declares {executable}")
 
 
 def tool(name: str) -> str:

@@ -1,7 +1,7 @@
 #include "check.h"
 
 #include <cstdio>
-#include <cstring>
+#include <string>
 #include <vector>
 
 namespace check {
@@ -30,13 +30,23 @@ void fail(const char* file, int line, const std::string& what) {
 
 }  // namespace check
 
-// Runs every test, or those whose name contains the argument; fails when it matches none.
+// test_x            runs every test
+// test_x WORDS      runs those whose name contains WORDS; fails where none does
+// test_x --only NAME
+// test_x --list     prints the names, one a line
 int main(int count, char** arguments) {
-  const char* wanted = count > 1 ? arguments[1] : "";
+  const std::string first = count > 1 ? arguments[1] : "";
+  if (first == "--list") {
+    for (const check::Test& test : check::tests()) std::printf("%s\n", test.name);
+    return 0;
+  }
+  const bool only = first == "--only" && count > 2;
+  const std::string wanted = only ? arguments[2] : first;
   int passes = 0;
   int failures = 0;
   for (const check::Test& test : check::tests()) {
-    if (std::strstr(test.name, wanted) == nullptr) continue;
+    const std::string name = test.name;
+    if (only ? name != wanted : name.find(wanted) == std::string::npos) continue;
     check::failed = false;
     try {
       test.body();

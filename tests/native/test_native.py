@@ -1,4 +1,4 @@
-"""Runs the C++ tests, and the fuzz targets over their corpus, built with sanitizers.
+"""Runs each C++ test, and the fuzz targets over their corpus, built with sanitizers.
 
 Needs cmake, ninja and a C++ compiler with its sanitizer libraries (g++ has them).
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from building import ADDRESS, BUILDS, Build, built, run
+from building import ADDRESS, BUILDS, Build, built, names_in, run
 
 CORPUS = Path(__file__).parent / "fuzz" / "corpus"
-UNIT_TESTS = [(build, name) for build in BUILDS for name in build.unit_tests]
+EXECUTABLES = [(build, name) for build in BUILDS for name in build.unit_tests]
+UNIT_TESTS = [(*pair, name) for pair in EXECUTABLES for name in names_in(pair[1])]
 FUZZ_TARGETS = [(build, name) for build in BUILDS for name in build.fuzz_targets]
 CANARIES = {
     "overrun": "AddressSanitizer: heap-buffer-overflow",
@@ -21,14 +22,20 @@ CANARIES = {
     "hang": "an input took too long",
 }
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.native, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize(("build", "name"), UNIT_TESTS, ids=str)
-def test_unit_tests_pass(build: Build, name: str) -> None:
-    done = run(built(build) / name)
+@pytest.mark.parametrize(("build", "executable"), EXECUTABLES, ids=str)
+def test_the_tests_listed_here_are_those_that_were_built(build: Build, executable: str) -> None:
+    listed = run(built(build) / executable, "--list").stdout.split()
+    assert sorted(listed) == sorted(names_in(executable))
+
+
+@pytest.mark.parametrize(("build", "executable", "name"), UNIT_TESTS, ids=str)
+def test_native(build: Build, executable: str, name: str) -> None:
+    done = run(built(build) / executable, "--only", name)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.endswith(" passed, 0 failed\n")
+    assert done.stdout == f"ok   {name}\n1 passed, 0 failed\n"
 
 
 @pytest.mark.parametrize(("build", "name"), FUZZ_TARGETS, ids=str)

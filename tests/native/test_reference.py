@@ -14,6 +14,8 @@ import pytest
 import safetensors
 from building import ADDRESS, built, run
 
+pytestmark = [pytest.mark.native, pytest.mark.slow]
+
 SIZES = {"BOOL": 1, "U8": 1, "F8_E4M3": 1, "BF16": 2, "I16": 2, "F32": 4, "U32": 4, "F64": 8}
 # Not 2**63 and above: the library takes such a dimension beside one of 0, and we don't.
 ODD_VALUES: list[Any] = [-1, 1.0, "1", None, [], {}, True, 2**32, 2**63 - 1, 2**64]

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from convergio_mlx.answers.events import ReasoningEvent, TextEvent, ToolCallEvent
+from convergio_mlx.chat.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.errors import ConvergioError, ErrorCode
-from convergio_mlx.providers.chat import ResponseEvent
+from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.providers.interface import Provider
-from convergio_mlx.sampling import SamplingParams
 
 KEY = "right-key"
 _STATUS = {
@@ -23,7 +22,7 @@ _STATUS = {
     ErrorCode.CONTEXT_LENGTH: (400, "context_length_exceeded"),
     ErrorCode.INVALID_REQUEST: (400, "invalid_request_error"),
 }
-_PARAMS = ("temperature", "top_p", "seed", "max_tokens", "stop")
+_PARAMS = ("temperature", "top_p", "seed", "max_tokens", "stop", "logit_bias")
 
 Fault = Callable[["Handler"], None]
 
@@ -99,6 +98,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any]) -> None:
         params = {name: body[name] for name in _PARAMS if name in body}
+        bias = params.get("logit_bias", {})
+        params["logit_bias"] = {int(token): value for token, value in bias.items()}
         try:
             events = self.server.backend.stream(
                 body["model"],
@@ -117,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
             self.begin_stream()
             try:
                 calls = 0
-                for event in (first, *([] if isinstance(first, ResponseEvent) else events)):
+                for event in (first, *([] if isinstance(first, FinishEvent) else events)):
                     calls += self._send_event(event, calls)
                 self.end_stream()
             except OSError:  # the client has left
@@ -140,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
                         {"tool_calls": [{"index": calls, "function": {"arguments": piece}}]}
                     )
                 return 1
-            case ResponseEvent(response):
+            case FinishEvent(response):
                 self.send_delta({}, response.finish_reason)
                 usage = response.usage
                 tokens = {

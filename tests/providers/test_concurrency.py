@@ -10,9 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from convergio_mlx import SamplingParams
+from convergio_mlx.generation.pump import pump
 from convergio_mlx.providers.mlx import MlxProvider
-from convergio_mlx.pump import pump
 from loop_turns import expect_turns
 
 MODEL = "convergio-guide"
@@ -91,6 +93,7 @@ class Crowd:
         await asyncio.gather(*threads, *(self.task(number) for number in range(TASKS)))
 
 
+@pytest.mark.slow
 def test_a_crowd_gets_right_answers_and_the_loop_turns() -> None:
     with MlxProvider() as provider:
         crowd = Crowd(provider)
@@ -106,9 +109,10 @@ def test_a_crowd_gets_right_answers_and_the_loop_turns() -> None:
         assert again.text == crowd.alone[3]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_many_answers() -> None:
     """Threads, objects and MLX's memory are what they were."""
-    from convergio_mlx.native import native
+    from convergio_mlx.platform.native import native
 
     def some(provider: MlxProvider) -> None:
         async def ask() -> None:
@@ -142,7 +146,7 @@ def test_nothing_is_left_of_many_answers() -> None:
 
 
 def test_shutdown_frees_the_memory() -> None:
-    from convergio_mlx.native import native
+    from convergio_mlx.platform.native import native
 
     before = native().memory()[0]  # of other providers
     provider = MlxProvider()

@@ -13,9 +13,9 @@ import pytest
 import convergio_mlx as cm
 from convergio_mlx import ErrorCode, MlxProvider, ProviderErrorInfo, SamplingParams
 from convergio_mlx.errors import ConvergioError
-from convergio_mlx.locate import guide_folder
-from convergio_mlx.machine import Availability
-from convergio_mlx.providers.memory import FitMemory
+from convergio_mlx.platform.machine import Availability
+from convergio_mlx.providers.memory_budget import FitMemory
+from convergio_mlx.store.locate import guide_folder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from small_models import make_model
@@ -119,16 +119,31 @@ def test_invalid_request(mlx: MlxProvider) -> None:
     expect(
         mlx, ErrorCode.INVALID_REQUEST, False, lambda: mlx.chat(GUIDE, None, "hello", params=odd)
     )
-    said = expect(
+    expect(
         mlx,
         ErrorCode.INVALID_REQUEST,
         False,
-        lambda: mlx.chat(GUIDE, None, "hello", temperature=0),  # type: ignore[call-arg]
+        lambda: mlx.chat(GUIDE, None, "hello", temperature=-1),
     )
-    assert said == (
-        "[provider] there is no option 'temperature'; there are params, reasoning_budget, "
-        "response_format, template, timeout, tool_choice, tools."
-    )
+
+
+def test_an_unknown_keyword_is_pythons_own_error(mlx: MlxProvider) -> None:
+    for call in (mlx.chat, mlx.stream, mlx.astream):
+        with pytest.raises(TypeError) as caught:
+            call(GUIDE, None, "hello", max_token=5)  # type: ignore[call-arg]
+        assert str(caught.value) == (
+            f"MlxProvider.{call.__name__}() got an unexpected keyword argument 'max_token'"
+        )
+
+
+def test_sampling_options_are_keywords(mlx: MlxProvider) -> None:
+    params = SamplingParams(temperature=0, max_tokens=3)
+    wanted = mlx.chat(GUIDE, None, "hello", params=params)
+    assert mlx.chat(GUIDE, None, "hello", temperature=0, max_tokens=3).text == wanted.text
+    longer = mlx.chat(GUIDE, None, "hello", params=params, max_tokens=5, logprobs=2)
+    assert longer.usage.output_tokens == 5
+    assert [one.token_id for one in longer.logprobs] == list(longer.token_ids)
+    assert all(len(one.top) == 2 for one in longer.logprobs)
 
 
 def test_timeout(mlx: MlxProvider) -> None:
@@ -148,6 +163,7 @@ def test_out_of_memory_while_loading(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_out_of_memory_while_generating(mlx: MlxProvider, tmp_path: Path) -> None:
     """Forced by a limit that the prompt's KV cache exceeds; then the same prompt works."""
     roomy = make_model(tmp_path / "roomy", num_hidden_layers=16, max_position_embeddings=6000)
@@ -194,7 +210,7 @@ def test_unknown(mlx: MlxProvider, monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError("a fault")
 
     with monkeypatch.context() as patch:
-        patch.setattr("convergio_mlx.providers.mlx._arguments", broken)
+        patch.setattr("convergio_mlx.engine.engine.prepare_chat", broken)
         with pytest.raises(ZeroDivisionError):
             ask(mlx, GUIDE)()
     assert mlx.last_error == ProviderErrorInfo(ErrorCode.UNKNOWN, "a fault", "ZeroDivisionError")

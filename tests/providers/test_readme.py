@@ -20,6 +20,6 @@ def test_ten_lines_chat_stream_and_call_a_tool(tmp_path: Path) -> None:
     chat, rest = done.stdout.split("\n", 1)
     assert "8 GB" in chat
     assert "convergio-mlx models download" in rest
-    call = re.search(r"ToolCall\(id='\w+', name='get_weather', arguments='(.*?)'\)", rest)
+    call = re.search(r"ToolCall\(id='\w+', name='get_weather', arguments='(.*?)'[,)]", rest)
     assert call is not None, rest
     assert list(json.loads(call[1])) == ["city"]

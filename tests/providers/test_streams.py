@@ -12,8 +12,8 @@ from convergio_mlx.errors import InferenceError, InvalidRequestError
 GUIDE = "convergio-guide"
 LONG = SamplingParams(temperature=0, max_tokens=300, ignore_eos=True)
 READ = (
-    "[provider] another thread or task is reading this answer; give each reader an answer of its "
-    "own."
+    "[chat] another thread, task or event loop is reading this answer; give each reader an answer "
+    "of its own."
 )
 
 
@@ -54,7 +54,7 @@ def test_a_stream_left_early_has_no_response(mlx: MlxProvider) -> None:
     with pytest.raises(InferenceError) as caught:
         stream.response()
     assert str(caught.value) == (
-        "[provider] this answer was closed before its end; read it to the end, or ask again."
+        "[chat] this answer was closed before its end; read it to the end, or ask again."
     )
 
 

@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 
 from convergio_mlx import MlxProvider
-from convergio_mlx.answers.events import TextEvent
-from convergio_mlx.errors import ConvergioError, InferenceError, ModelNotFoundError
-from convergio_mlx.providers.chat import ChatRequest, ChatResponse
-from convergio_mlx.providers.interface import ProviderErrorInfo
+from convergio_mlx.chat.events import TextEvent
+from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.errors import (
+    ConvergioError,
+    InferenceError,
+    ModelNotFoundError,
+    ProviderErrorInfo,
+)
+from convergio_mlx.generation.stats import GenerationStats
 from convergio_mlx.testing import CHECKS, Subject, report
 
 BY_NAME = {check.__name__: check for check in CHECKS}
@@ -40,8 +46,8 @@ class Mute(MlxProvider):
 class WritesAtOnce(MlxProvider):
     """Nothing until all."""
 
-    def _open(self, request: ChatRequest) -> Any:
-        source = super()._open(request)
+    def _open(self, model: str, request: ChatRequest) -> Any:
+        source = super()._open(model, request)
         events: list[Any] = []
         while not events or not hasattr(events[-1], "reason"):
             events.append(next(source))
@@ -71,6 +77,8 @@ class CutsAtCancel(SplitsAtSpaces):
 
 
 class _Listed:
+    stats = GenerationStats()
+
     def __init__(self, events: list[Any]) -> None:
         self.events = iter(events)
 
@@ -93,9 +101,9 @@ class _Cut(_Listed):
 class ErrsUnknown(MlxProvider):
     """Every error is "unknown"."""
 
-    def _open(self, request: ChatRequest) -> Any:
+    def _open(self, model: str, request: ChatRequest) -> Any:
         try:
-            return super()._open(request)
+            return super()._open(model, request)
         except ConvergioError as error:
             raise ConvergioError(str(error)) from error
 
@@ -104,31 +112,30 @@ class SharesItsLastError(MlxProvider):
     seen = ProviderErrorInfo()
     last_error = property(lambda self: type(self).seen)  # type: ignore[assignment]
 
-    def _ended(self, info: ProviderErrorInfo) -> None:
-        type(self).seen = info
+    def _ended(self, error: BaseException | None) -> None:
+        type(self).seen = ProviderErrorInfo() if error is None else ProviderErrorInfo.of(error)
 
 
 class SaysRetry(MlxProvider):
-    def _open(self, request: ChatRequest) -> Any:
+    def _open(self, model: str, request: ChatRequest) -> Any:
         try:
-            return super()._open(request)
+            return super()._open(model, request)
         except ModelNotFoundError as error:
             error.retryable = True  # type: ignore[misc]
             raise
 
 
 class IgnoresStops(MlxProvider):
-    def _request(self, *given: Any) -> ChatRequest:
-        request = super()._request(*given)
-        if request.params is not None and request.params.stop:
-            object.__setattr__(request.params, "stop", ())
-        return request
+    def _begun(self, *given: Any) -> ChatRequest:
+        request = super()._begun(*given)
+        return replace(request, params=replace(request.params, stop=()))
 
 
 class TakesAnything(MlxProvider):
-    def _request(self, model: str, system: Any, user: Any, options: Any) -> ChatRequest:
+    def _asked(self, method: str, *given: Any) -> Any:
+        *others, options = given
         known = {name: value for name, value in options.items() if name != "no_such_option"}
-        return super()._request(model, system, user, known)
+        return super()._asked(method, *others, known)
 
 
 class NeverCalls(MlxProvider):
@@ -138,7 +145,7 @@ class NeverCalls(MlxProvider):
 
 
 class Fails(MlxProvider):
-    def _open(self, request: ChatRequest) -> Any:
+    def _open(self, model: str, request: ChatRequest) -> Any:
         raise InferenceError("[test] it is broken; mend it.")
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from convergio_mlx.registry import RegistryEntry, load_registry
-from convergio_mlx.registry.load import parse
+from convergio_mlx.registry.parsing import parse
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "models.schema.json").read_text(encoding="utf-8"))
@@ -78,7 +78,7 @@ def test_sizes_and_parameters_agree() -> None:
         table = sizes["vocab_size"] * hidden
         layer = hidden * (2 * query + 2 * key + 3 * ffn)
         parameters = {heads * table + layers * layer for heads in (1, 2)}  # with a head, or tied
-        assert any(abs(n / entry.parameters - 1) < 2e-4 for n in parameters), entry.id  # type: ignore[operator]
+        assert any(abs(n / entry.parameters - 1) < 3e-4 for n in parameters), entry.id  # type: ignore[operator]
 
 
 COMPLETE = (
@@ -102,6 +102,7 @@ SIZES = {
     "num_attention_heads": 4,
     "vocab_size": 99,
 }
+PACKAGE = {"name": "a-b", "version": "1.0", "file": "a_b/m.Q4_1.gguf", "sha256": "f" * 64}
 WRONG: list[dict[str, Any]] = [
     {"id": "m"},
     {"repository": "o/r"},
@@ -144,6 +145,22 @@ WRONG: list[dict[str, Any]] = [
             {**SIZES, "rope_theta": 1}, {**SIZES, "head_dim": None},
         )
     ),
+    {**BASE, "package": PACKAGE},
+    {"id": "m", "repository": None},
+    {"id": "m", "package": PACKAGE, "revision": "a" * 40},
+    {"id": "m", "package": PACKAGE, "revision": "a" * 40, "sha256": {"config.json": "a" * 64}},
+    *(
+        {"id": "m", "package": one}
+        for one in (
+            {}, "a-b", [PACKAGE], {**PACKAGE, "size": 1}, {**PACKAGE, "name": "-r"},
+            {**PACKAGE, "name": "a b"}, {**PACKAGE, "name": "a\n"}, {**PACKAGE, "version": "*"},
+            {**PACKAGE, "version": "1.*"}, {**PACKAGE, "version": "1 --index-url x"},
+            {**PACKAGE, "file": "../m.gguf"}, {**PACKAGE, "file": "/m.gguf"},
+            {**PACKAGE, "file": "a//m.gguf"}, {**PACKAGE, "file": "a/m.bin"},
+            {**PACKAGE, "sha256": "F" * 64},
+            {**PACKAGE, "sha256": None}, {k: v for k, v in PACKAGE.items() if k != "sha256"},
+        )
+    ),
     {**BASE, "sha256": {"config.json": "a" * 64}},
     {**BASE, "revision": None, "sha256": {"config.json": "a" * 64}},
 ]  # fmt: skip
@@ -161,7 +178,7 @@ def test_what_the_schema_takes_the_program_takes() -> None:
     nulls = [
         name
         for name, rule in SCHEMA["$defs"]["entry"]["properties"].items()
-        if "null" in rule.get("type", ())
+        if "null" in rule.get("type", ()) and name != "repository"
     ]
     taken = [
         BASE,
@@ -169,6 +186,9 @@ def test_what_the_schema_takes_the_program_takes() -> None:
         {**BASE, "id": "a.b_c-9", "memory_gb": 0.5, "revision": "0" * 40},
         {**BASE, "revision": "0" * 40, "sha256": {"config.json": "f" * 64}},
         {**BASE, "release_date": "2024-02-29", "languages": ["en", "yue"]},
+        {"id": "m", "package": PACKAGE},
+        {"id": "m", "package": PACKAGE, "repository": None, "revision": None, "sha256": None},
+        {"id": "m", "package": {**PACKAGE, "version": "1.0.post1+cpu"}},
         {**BASE, "config": SIZES},
         {**BASE, "config": {**SIZES, "head_dim": 32, "sliding_window": 512}},
     ]

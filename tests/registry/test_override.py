@@ -57,6 +57,28 @@ def test_hashes_do_not_outlive_their_revision_nor_a_revision_its_repository(own:
     assert (entry.revision, entry.sha256) == (pinned["revision"], pinned["sha256"])
 
 
+def test_a_package_replaces_a_repository_and_the_other_way_round(own: Path) -> None:
+    package = {"name": "a", "version": "1", "file": "a/m.gguf", "sha256": "b" * 64}
+    write(own, {"id": LLAMA, "package": package}, {"id": "smollm2-135m", "repository": "me/own"})
+    registry = load_registry()
+    assert registry.problems == ()
+    entry = registry.require(LLAMA)
+    assert (entry.repository, entry.config, entry.source) == (
+        None,
+        None,
+        "a 1 on the package index",
+    )
+    entry = registry.require("smollm2-135m")
+    assert (entry.package, entry.config, entry.source) == (None, None, "me/own")
+
+
+def test_what_a_second_file_dropped_stays_dropped(own: Path) -> None:
+    first = {"id": "m", "repository": "o/r", "revision": "a" * 40, "sha256": {"x": "b" * 64}}
+    write(own, first, {"id": "m", "repository": "o/other"}, {"id": "m", "memory_gb": 1})
+    entry = load_registry().require("m")
+    assert (entry.repository, entry.revision, entry.sha256) == ("o/other", None, None)
+
+
 def test_a_broken_entry_is_reported_and_ignored_alone(own: Path) -> None:
     write(own, {"id": "../../x", "repository": "o/r"}, {"id": LLAMA, "memory_gb": 5}, 7)
     registry = load_registry()
@@ -108,7 +130,7 @@ def test_what_is_wrong_is_said(own: Path, entry: dict[str, Any], why: str) -> No
         (b'{"schema": 2, "models": []}', "has schema 2, and this version reads schema 1"),
         (b'{"schema": 1}', "has no list 'models'"),
         (b'{"schema": 1, "models": [], "x": 1}', "has the unknown field 'x'"),
-        (b" " * ((8 << 20) + 1), "is larger than 8 MiB"),
+        (b" " * ((8 << 20) + 1), "cannot be read (it has more than 8388608 bytes)"),
         (b'{"schema": 1, "models": [' + b"9" * 5000 + b"]}", "is not JSON (Exceeds the limit"),
     ],
 )
@@ -129,7 +151,7 @@ def test_a_folder_in_its_place_is_reported(own: Path) -> None:
 
 def test_the_example_of_the_documentation(own: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-    example = page.partition("```json\n")[2].partition("```")[0]
+    example = page.partition("## The registry\n")[2].partition("```json\n")[2].partition("```")[0]
     own.write_text(example)
     registry = load_registry()
     assert registry.problems == ()
@@ -143,5 +165,5 @@ def test_an_unknown_id(own: Path) -> None:
         load_registry().require("\x1b[2J")
     assert str(raised.value) == (
         "[registry] there is no model '\\x1b[2J'; `convergio-mlx models list` shows those there "
-        "are."
+        "are, and hf:owner/name takes any repository of the hub."
     )

@@ -106,7 +106,7 @@ def test_another_url_is_another_registry(server: Server, monkeypatch: pytest.Mon
         (404, b"", "404"),
         (200, b"<html>", "is not JSON"),
         (200, b'{"schema": 9}', "has schema 9"),
-        (200, b" " * ((8 << 20) + 1), "too large"),
+        (200, b" " * ((8 << 20) + 1), "more than 8388608 bytes"),
         (200, b"\xff", "utf-8"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import hub as hub_module
-from convergio_mlx.home import models_folder
+from convergio_mlx.platform.home import models_folder
 from convergio_mlx.store import retries
 from store.models import MODEL, REPOSITORY, sharded
 

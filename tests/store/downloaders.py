@@ -15,7 +15,7 @@ from typing import Self
 
 from store.models import GUIDE, MODEL
 
-_STEPS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.scandir")
+_STEPS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.listdir")
 
 
 class Downloaders:
@@ -60,13 +60,19 @@ class Downloaders:
 
 def _do(deed: str, event: int) -> int:
     from convergio_mlx import store
-    from convergio_mlx.home import models_folder
+    from convergio_mlx.platform.home import models_folder
 
     top, steps = str(models_folder()), 0
 
+    def is_in_store(place: object) -> bool:
+        """Names without a path are those of entries of the folders that the store holds open."""
+        if isinstance(place, int):
+            return True
+        return isinstance(place, str) and (place.startswith(top) or "/" not in place)
+
     def count(name: str, arguments: tuple[object, ...]) -> None:
         nonlocal steps
-        if name in _STEPS and str(arguments[0]).startswith(top):
+        if name in _STEPS and is_in_store(arguments[0]):
             steps += 1
             if steps == event:
                 os.kill(os.getpid(), signal.SIGKILL)

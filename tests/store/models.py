@@ -11,6 +11,19 @@ GUIDE = Path(__file__).parents[2] / "python" / "convergio_mlx" / "guide"
 MODEL = "llama-3.2-1b"
 REPOSITORY = "mlx-community/Llama-3.2-1B-Instruct-4bit"
 
+CONFIG = json.dumps(
+    {
+        "model_type": "llama",
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "vocab_size": 99,
+        "max_position_embeddings": 512,
+    }
+).encode()
+"""A config.json that the engine runs."""
+
 
 def weights(size: int, seed: int) -> bytes:
     """A safetensors file with one tensor of `size` random bytes."""
@@ -24,7 +37,7 @@ def sharded(size: int = 40_000) -> Repository:
     shards = {f"model-0000{n}-of-00002.safetensors": weights(size, n) for n in (1, 2)}
     index = {"metadata": {}, "weight_map": {f"t{n}": name for n, name in enumerate(shards, 1)}}
     wanted = {
-        "config.json": b'{"model_type": "llama"}',
+        "config.json": CONFIG,
         "tokenizer.json": b'{"version": "1.0"}',
         "tokenizer_config.json": b"{}",
         "generation_config.json": b"{}",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from convergio_mlx import store
-from convergio_mlx.engine import Engine
+from convergio_mlx.engine.engine import Engine
 from convergio_mlx.errors import ModelCorruptError, ModelNotInstalledError, StorageError
-from convergio_mlx.store import downloading
-from hub import TOKEN, Hub
+from hub import TOKEN, Hub, Repository
 from store.models import MODEL, REPOSITORY, contents, guide, sharded, wanted
 
 
@@ -54,7 +54,7 @@ def test_the_engine_runs_what_was_downloaded(hub: Hub, folder: Path) -> None:
         Engine.load(f"mlx/{MODEL}")
     assert str(raised.value) == (
         "[models] 'llama-3.2-1b' is not downloaded yet; `convergio-mlx models download "
-        "llama-3.2-1b` does that (0.8 GB)."
+        "llama-3.2-1b` does that (800 MB)."
     )
     assert raised.value.hint == "convergio-mlx models download llama-3.2-1b"
     store.download(MODEL)
@@ -90,6 +90,7 @@ def test_a_damaged_model_names_the_command_that_mends_it(hub: Hub, folder: Path)
     Engine.load(MODEL).close()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_on_the_way(hub: Hub) -> None:
     """Here a limit on the size of files; what came stays, and with room it goes on."""
     hub.repositories[REPOSITORY] = sharded(400_000)
@@ -178,21 +179,22 @@ def test_a_pinned_file_that_is_gone(hub: Hub, home: Path) -> None:
     with pytest.raises(ModelCorruptError) as raised:
         store.download(MODEL)
     assert str(raised.value) == (
-        f"[store] {REPOSITORY!r} at {revision} lacks 'vocab.json', which the registry names; the "
-        "repository or the registry was changed, so nothing is downloaded."
+        f"[store] {REPOSITORY!r} at {revision} lacks 'vocab.json', which the registry pins; the "
+        "repository was changed, so nothing is downloaded."
     )
 
 
 def test_a_disk_without_room_is_told_before_the_first_byte(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = downloading.shutil.disk_usage(".")
-    monkeypatch.setattr(downloading.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(StorageError) as raised:
         store.download(MODEL)
     assert str(raised.value).startswith(f"[store] {REPOSITORY!r} needs 0.00 GB more on the disk of")
     assert str(raised.value).endswith("or set CONVERGIO_HOME to a folder on another disk.")
-    assert not hub.asked_for("/resolve/")
+    (asked,) = hub.asked_for("/resolve/")  # which weights there are
+    assert asked.path.endswith("/model.safetensors.index.json")
 
 
 def test_what_the_store_did_not_make_is_left_alone(hub: Hub, folder: Path) -> None:
@@ -209,13 +211,50 @@ def test_what_the_store_did_not_make_is_left_alone(hub: Hub, folder: Path) -> No
 
 
 def test_an_index_that_names_what_is_not_there(hub: Hub, folder: Path) -> None:
-    index = {"weight_map": {"t1": "model-00001-of-00002.safetensors", "t3": "../../x"}}
+    index = {"weight_map": {"t1": "model-00001-of-00002.safetensors", "t3": "x.safetensors"}}
     hub.repositories[REPOSITORY].files["model.safetensors.index.json"] = json.dumps(index).encode()
     with pytest.raises(ModelCorruptError) as raised:
         store.download(MODEL)
-    assert "model.safetensors.index.json of the repository" in str(raised.value)
-    assert "names '../../x', which is not there" in str(raised.value)
+    assert str(raised.value) == (
+        f"[store] the repository {REPOSITORY!r} is not whole: model.safetensors.index.json: names "
+        "'x.safetensors', which is not there; take another repository or folder."
+    )
     assert not folder.exists()
+    assert not hub.asked_for("/cdn/")
+
+
+@pytest.mark.parametrize("index", [b"", b"[]", b'{"weight_map": {"t": "gone.safetensors"}}'])
+def test_an_index_beside_one_whole_file_says_nothing(hub: Hub, folder: Path, index: bytes) -> None:
+    """What engines load then is the file."""
+    files = guide().files
+    files["model.safetensors.index.json"] = index
+    files["consolidated.safetensors"] = files["adapters.safetensors"] = b"x"
+    hub.repositories[REPOSITORY] = Repository(files)
+    store.download(MODEL)
+    assert {*contents(folder)} == {*guide().files, "model.safetensors.index.json"}
+    with Engine.load(MODEL) as engine:
+        assert engine.generate([{"role": "user", "content": "hello"}]).text()
+    imported = store.import_model(folder, model="again")
+    assert contents(imported.folder) == contents(folder)
+
+
+def test_shards_of_any_name(hub: Hub, folder: Path) -> None:
+    """The index says which files are weights, and the engine reads the same."""
+    files = sharded().files
+    index = json.loads(files["model.safetensors.index.json"])
+    renamed = {name: name.replace("model", "part") for name in index["weight_map"].values()}
+    for old, new in renamed.items():
+        files[new] = files.pop(old)
+    index["weight_map"] = {name: renamed[file] for name, file in index["weight_map"].items()}
+    files["model.safetensors.index.json"] = json.dumps(index).encode()
+    hub.repositories[REPOSITORY] = Repository(files)
+    store.download(MODEL)
+    assert {name for name in contents(folder) if name.endswith(".safetensors")} == {
+        *renamed.values()
+    }
+    assert store.verify(MODEL).is_sound
+    imported = store.import_model(folder, model="again")
+    assert contents(imported.folder) == contents(folder)
 
 
 def override(home: Path, **fields: object) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from convergio_mlx.errors import (
     ModelCorruptError,
     ModelNotFoundError,
     NetworkError,
+    NetworkSettingsError,
     RateLimitError,
 )
+from convergio_mlx.store import hub as hub_module
 from convergio_mlx.store import retries
 from hub import TOKEN, Fault, Hub
 from store.models import MODEL, REPOSITORY, contents, sharded, wanted
@@ -38,6 +41,7 @@ def refused(kind: type[ConvergioError]) -> str:
 # What passes is tried again.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [LISTING, "/resolve/", "/cdn/", "tokenizer.json"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
 def test_what_passes_is_tried_again(hub: Hub, folder: Path, path: str, status: int) -> None:
@@ -163,6 +167,83 @@ def test_a_gated_repository(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(AuthError) == sentence
 
 
+def test_a_refusal_that_is_no_gate_says_what_the_hub_says(hub: Hub) -> None:
+    hub.faults = [
+        Fault(LISTING, status=403, headers={"X-Error-Message": "Blocked in your region\x9b2J"})
+    ]
+    assert refused(AuthError) == (
+        f"[store] the hub refuses {REPOSITORY!r} with status 403 (Blocked in your region\\x9b2J); "
+        "check HF_TOKEN, HF_ENDPOINT and proxies."
+    )
+
+
+def test_a_listing_that_is_packed_out_of_all_proportion(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "_LARGEST_LISTING", 1 << 20)
+    body = gzip.compress(b" " * (50 << 20))
+    hub.faults = [Fault(LISTING, 99, body=body, headers={"Content-Encoding": "gzip"})]
+    assert "(the answer has more than 1048576 bytes)" in refused(NetworkError)
+
+
+@pytest.mark.parametrize("name", [7, None, ["model.safetensors"], {}, True, 1.5])
+def test_names_that_are_no_texts(hub: Hub, name: object) -> None:
+    hub.repositories[REPOSITORY].extra = [{"rfilename": name, "size": 3, "blobId": "0" * 40}]
+    assert "is no listing of a repository" in refused(NetworkError)
+
+
+def test_user_and_password_of_the_endpoint_are_used_and_never_shown(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    address = hub.url.replace("//", "//someone:pass%2Fw0rd@")
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    hub.accepts = "Basic c29tZW9uZTpwYXNzL3cwcmQ="
+    told: list[store.Progress] = []
+    hub.faults = [Fault("/cdn/", status=503)]
+    store.download(MODEL, on_progress=told.append)
+    assert {one.token for one in hub.asked_for("/resolve/")} == {hub.accepts}
+    assert {one.token for one in hub.asked_for("/cdn/")} == {None}
+    said = [str(told), caplog.text, (folder / "receipt.json").read_text()]
+    store.delete(MODEL)
+    for path, status in ((LISTING, 503), (LISTING, 404), ("/resolve/", 403), ("/resolve/", 401)):
+        hub.faults = [Fault(path, times=99, status=status)]
+        with pytest.raises(ConvergioError) as raised:
+            store.download(MODEL)
+        said += [str(raised.value), str(raised.value.hint)]
+    hub.faults = []
+    monkeypatch.setenv("HF_ENDPOINT", "http://someone:pass%2Fw0rd@127.0.0.1:9")
+    said.append(refused(NetworkError))
+    monkeypatch.setenv("HF_ENDPOINT", "http://someone:pass%2Fw0rd@[::1")
+    said.append(refused(NetworkSettingsError))
+    assert not [text for text in said if "pass" in text or "someone" in text]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://user:secret@127.0.0.1:9"),
+        ("ALL_PROXY", "odd://user:secret@127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/nowhere/secret"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    hub: Hub, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import close_session
+
+    monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+    close_session()
+    try:
+        sentence = refused(NetworkSettingsError)
+    finally:
+        close_session()
+    assert sentence.startswith(f"[store] the hub at {hub.url} cannot be asked (the settings of ")
+    assert "user" not in sentence
+    assert not hub.requests
+
+
 def test_a_token_that_is_not_taken(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert refused(AuthError) == (
@@ -187,7 +268,7 @@ def test_no_such_repository(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_is_not_there(hub: Hub) -> None:
     hub.repositories[REPOSITORY].extra = [
-        {"rfilename": "model-x.safetensors", "size": 3, "blobId": "0" * 40}
+        {"rfilename": "added_tokens.json", "size": 3, "blobId": "0" * 40}
     ]
     assert refused(ModelNotFoundError) == (
         f"[store] {REPOSITORY!r} does not have a file that its listing names ({hub.url}); check "
@@ -206,9 +287,9 @@ def test_other_bytes_of_the_same_length(hub: Hub, name: str) -> None:
     hub.faults = [Fault(path, times=2, body=bytes(data))]
     sentence = refused(ModelCorruptError)
     assert re.fullmatch(
-        rf"\[store\] what the hub sends as '{name}' of '{REPOSITORY}' has SHA-256 [0-9a-f]{{64}}, "
-        r"which is not what its listing says; it is thrown away, so check HF_ENDPOINT and proxies, "
-        r"and try again\.",
+        rf"\[store\] what the hub sends as '{name}' of '{REPOSITORY}' has SHA-256 [0-9a-f]{{64}} "
+        r"where (git id [0-9a-f]{40}|[0-9a-f]{64}) was expected; it is thrown away, so check "
+        r"HF_ENDPOINT and proxies, and try again\.",
         sentence,
     )
     assert store.partial_bytes(MODEL) < 200_000
@@ -279,6 +360,19 @@ def test_ranges_that_are_ignored(hub: Hub, folder: Path) -> None:
     ]
     store.download(MODEL)
     assert contents(folder) == wanted(hub.repositories[REPOSITORY])
+
+
+def test_a_part_that_does_not_say_which(hub: Hub, folder: Path) -> None:
+    """As some proxies send it: it begins anew, and asks for no further parts of that file."""
+    hub.faults = [
+        Fault("/cdn/", cut_after=1000),
+        Fault("/cdn/", hides_range=True),
+        Fault("/cdn/", cut_after=500),
+    ]
+    store.download(MODEL)
+    assert contents(folder) == wanted(hub.repositories[REPOSITORY])
+    asked = [one.range for one in hub.asked_for("/cdn/")]
+    assert asked == [None, "bytes=1000-", None, None, None]
 
 
 def test_another_range_than_asked_for(hub: Hub) -> None:
@@ -358,14 +452,22 @@ def test_names_that_lead_elsewhere_are_not_wanted(
     store.download(MODEL)
     assert contents(folder) == wanted(hub.repositories[REPOSITORY])
     around = {path.name for path in home.parent.rglob("*") if path.is_file()}
-    assert around <= {*contents(folder), "receipt.json", f"{MODEL}.lock", "agent_harnesses.json"}
+    assert around <= {
+        *contents(folder),
+        "receipt.json",
+        f"{MODEL}.lock",
+        f"{MODEL}.json",
+        "agent_harnesses.json",
+    }
 
 
 def test_two_names_that_are_one_on_some_disks(hub: Hub) -> None:
-    hub.repositories[REPOSITORY].files["model-00001-OF-00002.safetensors"] = b"x"
+    files = hub.repositories[REPOSITORY].files
+    files["model-00001-OF-00002.safetensors"] = b"x"
+    del files["model.safetensors.index.json"]
     assert refused(ModelCorruptError) == (
-        f"[store] the repository {REPOSITORY!r} names both 'model-00001-of-00002.safetensors' and "
-        "'model-00001-OF-00002.safetensors', which are one file on some disks; take another "
+        f"[store] the repository {REPOSITORY!r} names both 'model-00001-OF-00002.safetensors' and "
+        "'model-00001-of-00002.safetensors', which are one file on some disks; take another "
         "repository."
     )
 
@@ -421,7 +523,7 @@ def test_a_revision_that_is_none(hub: Hub) -> None:
 def test_a_repository_that_is_no_model(hub: Hub, name: str) -> None:
     repository = sharded()
     for one in list(repository.files):
-        if one == name or (name == "weights" and one.startswith("model-")):
+        if one == name or (name == "weights" and one.startswith("model")):
             del repository.files[one]
     hub.repositories[REPOSITORY] = repository
     missing = "model.safetensors" if name == "weights" else name

@@ -2,15 +2,21 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from convergio_mlx import store
-from convergio_mlx.engine import Engine
-from convergio_mlx.errors import InvalidRequestError, ModelCorruptError, ModelNotFoundError
-from convergio_mlx.store import importing
+from convergio_mlx.engine.engine import Engine
+from convergio_mlx.errors import (
+    InvalidRequestError,
+    ModelCorruptError,
+    ModelNotFoundError,
+    StorageError,
+)
 from convergio_mlx.store import place as place_module
+from convergio_mlx.store.folders import Folder
 from hub import Hub
 from store.models import GUIDE, MODEL, REPOSITORY, contents, guide, sharded, wanted
 
@@ -77,7 +83,7 @@ def test_no_second_copy_where_the_file_system_can(
     assert contents(found.folder) == guide().files
 
 
-def refuse(*_: object) -> None:
+def refuse(*_: object, **__: object) -> None:
     raise OSError
 
 
@@ -94,7 +100,7 @@ def test_a_download_never_writes_into_what_was_linked(
     with pytest.raises(KeyboardInterrupt):
         store.import_model(source, model=MODEL, on_progress=stop)
     assert store.installed() == []
-    monkeypatch.setattr(importing, "emptied", lambda _: None)  # as a kill would leave it
+    monkeypatch.setattr(Folder, "remove", lambda *_: None)  # as a kill would leave it
     with pytest.raises(KeyboardInterrupt):
         store.import_model(source, model=MODEL, on_progress=stop)
     store.download(MODEL)
@@ -166,8 +172,7 @@ def test_a_cache_that_does_not_have_it(hub: Hub) -> None:
         ("no header", "'model.safetensors' has no safetensors header: it was cut off or changed"),
         ("no tokenizer", "has no tokenizer.json; take a repository or folder with config.json,"),
         ("no weights", "has no model.safetensors; take a repository or folder with config.json,"),
-        ("index", "model.safetensors.index.json of the folder"),
-        ("no index", "is no index of weights; take another repository or folder."),
+        ("index", "is not whole: model.safetensors.index.json: "),
     ],
 )
 def test_folders_that_are_not_whole(home: Path, source: Path, damage: str, sentence: str) -> None:
@@ -181,13 +186,45 @@ def test_folders_that_are_not_whole(home: Path, source: Path, damage: str, sente
     elif damage == "no weights":
         weights.unlink()
     else:
-        text = '{"weight_map": {"t": "model-2.safetensors"}}' if damage == "index" else "[]"
+        weights.unlink()
+        text = '{"weight_map": {"t": "model-2.safetensors"}}'
         (source / "model.safetensors.index.json").write_text(text)
     with pytest.raises(ModelCorruptError) as raised:
         store.import_model(source)
     assert sentence in str(raised.value)
     assert store.installed() == []
     assert store.disk_usage().partial == 0
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "dangling": lambda path: path.symlink_to("nowhere"),
+    "loop": lambda path: path.symlink_to(path.name),
+    "folder": os.mkdir,
+    "endless": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize(
+    "name", ["tokenizer.json", "model.safetensors", "model.safetensors.index.json"]
+)
+def test_what_is_no_file_is_not_imported(home: Path, source: Path, name: str, kind: str) -> None:
+    (source / name).unlink(missing_ok=True)
+    ODD[kind](source / name)
+    with pytest.raises((StorageError, ModelCorruptError)) as raised:
+        store.import_model(source)
+    assert name in str(raised.value)
+    assert store.installed() == []
+    assert store.disk_usage().partial == 0
+
+
+def test_a_link_loop_or_a_name_too_long_as_source(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for source in (tmp_path / "loop", "x" * 5000, "~nobody-of-this-name/x", "a\0b", "\ud800"):
+        with pytest.raises(ModelNotFoundError):
+            store.import_model(source)
 
 
 def test_ids(home: Path, source: Path) -> None:
@@ -232,6 +269,6 @@ def test_sources_that_are_not_there(home: Path, source: str | Path) -> None:
     with pytest.raises(ModelNotFoundError) as raised:
         store.import_model(source)
     assert str(raised.value) == (
-        f"[store] there is no folder {str(source)!r}; give a folder, or a model of the Hugging "
+        f"[store] there is no folder or file {str(source)!r}; give one, or a model of the Hugging "
         "Face cache as owner/name."
     )

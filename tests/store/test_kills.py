@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from convergio_mlx import store
-from convergio_mlx.engine import Engine
+from convergio_mlx.engine.engine import Engine
 from convergio_mlx.errors import ModelNotInstalledError
-from convergio_mlx.locate import locate
+from convergio_mlx.store.locate import locate
 from hub import Hub, Repository
 from store.downloaders import Downloaders
 from store.models import GUIDE, MODEL, REPOSITORY, contents, guide, sharded, wanted
+
+pytestmark = pytest.mark.slow
+
 
 KILLS = 50
 PACE = 8e6

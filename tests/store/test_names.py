@@ -47,7 +47,9 @@ NAMES = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=30)
 @given(st.lists(NAMES, max_size=8))
 def test_listings(listed: list[str]) -> None:
     try:
-        found = names.chosen([*NEEDED, *listed], "a repository")
+        every = [*NEEDED, *listed]
+        small = names.small_files(every, "a repository")
+        found = [*small, *names.weight_files(every, None, "a repository")]
     except ModelCorruptError as error:
         found, said = [], str(error)
     else:

@@ -57,6 +57,7 @@ def test_one_flipped_byte_in_any_file(hub: Hub, folder: Path) -> None:
     assert contents(folder) == wanted(hub.repositories[REPOSITORY])
 
 
+@pytest.mark.slow
 def test_any_byte_of_the_receipt(hub: Hub, folder: Path) -> None:
     """Also one that still reads as JSON, or means the same."""
     store.download(MODEL)

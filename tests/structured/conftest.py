@@ -1,4 +1,4 @@
-"""A random model of each notation, made once."""
+"""A random model of each tool-call format, made once."""
 
 import sys
 from functools import cache
@@ -14,12 +14,12 @@ from random_models import BY_NAME, Speaker, make_folder
 
 @pytest.fixture(scope="session")
 def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
-    """A function (notation, reasons=False) -> a random model that writes calls so."""
+    """A function (tool-call format, reasons=False) -> a random model that writes calls so."""
 
     @cache
-    def load(notation: str, reasons: bool = False) -> Engine:
-        folder = tmp_path_factory.mktemp(notation) / "model"
-        return Engine.load(make_folder(folder, BY_NAME[notation], reasons))
+    def load(tool_format: str, reasons: bool = False) -> Engine:
+        folder = tmp_path_factory.mktemp(tool_format) / "model"
+        return Engine.load(make_folder(folder, BY_NAME[tool_format], reasons))
 
     return load
 

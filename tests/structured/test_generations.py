@@ -22,7 +22,7 @@ def test_answers_fit_a_schema(engine: Engine, schema: Any) -> None:
         {"params": params(engine, seed), "response_format": form(schema)} for seed in range(4)
     )
     for answer in answers(engine, requests):
-        assert answer.finish.reason == "stop"
+        assert answer.finish_reason == "stop"
         check(schema, answer.text)
 
 
@@ -33,5 +33,5 @@ def test_answers_fit_random_schemas(engine: Engine) -> None:
         for seed, schema in enumerate(schemas)
     )
     for schema, answer in zip(schemas, answers(engine, requests), strict=True):
-        assert answer.finish.reason == "stop", schema
+        assert answer.finish_reason == "stop", schema
         check(schema, answer.text)

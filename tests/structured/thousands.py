@@ -3,7 +3,7 @@
     python tests/structured/thousands.py [--count 5000] [--seed 0]
 
 Half of them are held to JSON Schemas, written and random ones; half call tools with such schemas as
-parameters, in every notation of tool calls, with `tool_choice` required and auto. Ends with 1 if
+parameters, in every tool-call format, with `tool_choice` required and auto. Ends with 1 if
 any answer is not what it must be.
 """
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from random_models import BY_NAME, answers, check, make_folder, params
 from schemas import WRITTEN, made
 
-from convergio_mlx import Answer, Engine
+from convergio_mlx import ChatResponse, Engine
 
 Case = tuple[str, Any, dict[str, Any]]
 """What it is, the schema, the options of the request."""
@@ -43,13 +43,13 @@ def forms(engine: Engine, seed: int) -> Iterator[Case]:
         yield "schema", schema, {"params": params(engine, number), "response_format": form}
 
 
-def calls(engine: Engine, notation: str, seed: int) -> Iterator[Case]:
+def calls(engine: Engine, tool_format: str, seed: int) -> Iterator[Case]:
     objects = (one for one in schemas(seed) if one.get("type") == "object")
-    mark = BY_NAME[notation].marks[0]
+    mark = BY_NAME[tool_format].marks[0]
     for number, schema in enumerate(objects, start=seed):
         choice = ("required", "auto")[number % 2]
         yield (
-            f"{notation}, {choice}",
+            f"{tool_format}, {choice}",
             schema,
             {
                 "params": params(engine, number, mark),
@@ -59,11 +59,11 @@ def calls(engine: Engine, notation: str, seed: int) -> Iterator[Case]:
         )
 
 
-def fault(case: Case, answer: Answer) -> str | None:
+def fault(case: Case, answer: ChatResponse) -> str | None:
     """What is wrong with an answer."""
     kind, schema, _ = case
-    if answer.finish.reason not in ("stop", "tool_calls"):
-        return f"it ended by {answer.finish.reason}"
+    if answer.finish_reason not in ("stop", "tool_calls"):
+        return f"it ended by {answer.finish_reason}"
     texts = [call.arguments for call in answer.tool_calls]
     if kind == "schema":
         texts = [answer.text]
@@ -87,8 +87,8 @@ def main() -> None:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         engines = {
-            name: Engine.load(make_folder(Path(scratch) / name, notation))
-            for name, notation in BY_NAME.items()
+            name: Engine.load(make_folder(Path(scratch) / name, tool_format))
+            for name, tool_format in BY_NAME.items()
         }
         sources = [(engines["hermes"], forms(engines["hermes"], arguments.seed))] * len(engines)
         sources += [(one, calls(one, name, arguments.seed)) for name, one in engines.items()]
@@ -101,7 +101,7 @@ def main() -> None:
                 made_of[case[0]] += 1
                 right[case[0]] += wrong is None
                 values += len(answer.tool_calls) + (case[0] == "schema")
-                tokens += len(answer.finish.token_ids)
+                tokens += len(answer.token_ids)
                 if wrong is not None:
                     print(f"{case[0]}: {wrong}\n  {case[1]}\n  {answer.text!r}", file=sys.stderr)
     for kind in made_of:

@@ -27,6 +27,7 @@ def check(tok: Tokenizer, ids: list[int], skip: bool) -> None:
         assert whole.startswith(said)  # so nothing shown is ever taken back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*MADE, *REAL])
 @fuzz
 @given(data=st.data(), skip=st.booleans())
@@ -46,6 +47,7 @@ def test_any_text(name: str, text: str, skip: bool) -> None:
     check(tok, tok.encode(text), skip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*MADE, *REAL])
 @fuzz
 @given(text=texts, order=st.randoms())
@@ -131,6 +133,7 @@ AT_THE_END = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*STREAMED, *AT_THE_END])
 @fuzz
 @given(ids=st.lists(st.integers(0, 380), max_size=20), text=texts)

@@ -15,8 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
+from convergio_mlx.text import model_folder
 from convergio_mlx.text.tokenizer import Tokenizer
-from vocabularies import FOLDERS, LINES, REAL, SPECIAL, fuzz, made, texts, tokenizer, write_folder
+from vocabularies import (
+    FOLDERS,
+    LINES,
+    MADE,
+    REAL,
+    SPECIAL,
+    fuzz,
+    made,
+    texts,
+    tokenizer,
+    write_folder,
+)
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
@@ -35,10 +47,19 @@ def check(tok: Tokenizer, folder: Path, text: str) -> None:
         assert tok.decode(ids, skip) == ref.decode(ids, skip_special_tokens=skip)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_known_texts_as_transformers(name: str) -> None:
     for text in LINES:
         check(tokenizer(name), FOLDERS[name], text)
+
+
+def test_two_bos_tokens_of_the_text_itself_stay() -> None:
+    backend = made("byte-level")
+    backend.add_special_tokens(["<s>"])
+    tok = Tokenizer(backend, {"bos_token": "<s>"})
+    bos = tok.bos_id
+    assert tok.encode("<s><s>") == [bos, bos]
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -170,6 +191,7 @@ def test_the_class_llama_tokenizer_as_transformers(
         check(tok, folder, text)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("phi-3" not in REAL, reason="needs CONVERGIO_TEST_DATA")
 @pytest.mark.parametrize("model_type", ["llama", "phi3"])
 def test_the_class_llama_tokenizer_with_a_real_vocabulary(tmp_path: Path, model_type: str) -> None:
@@ -408,10 +430,10 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = write_folder(tmp_path, made("byte-level"))
     path = folder / "tokenizer.json"
 
-    def refuse(self: Path, *_: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)  # root may read anything
+    monkeypatch.setattr(model_folder, "read_file", refuse)  # root may read anything
     assert error_of(folder) == (
         f"[tokenizer] {path} cannot be read (Permission denied); make it readable."
     )
@@ -423,7 +445,8 @@ def test_a_file_beyond_all_measure(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate((64 << 20) + 1)
     assert error_of(folder) == (
-        f"[tokenizer] {path} is larger than 67108864 bytes; download the file again."
+        f"[tokenizer] {path} cannot be read (it has more than 67108864 bytes); download the file "
+        "again."
     )
 
 
@@ -475,6 +498,7 @@ fields = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["tokenizer_config", "special_tokens_map", "added_tokens", "config", "generation_config"],
@@ -523,3 +547,73 @@ def test_special_tokens_made_here_are_special() -> None:
     assert [tok.id_to_token(i) for i in ids] == SPECIAL
     assert tok.decode(ids) == ""
     assert tok.decode(ids, skip_special_tokens=False) == "".join(SPECIAL)
+
+
+LFS_POINTER = (
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e"
+    "adbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+)
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"])
+def test_a_pointer_of_git_lfs_is_refused(name: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, made("byte-level"))
+    (tmp_path / name).write_text(LFS_POINTER)
+    with pytest.raises(TokenizerError) as error:
+        Tokenizer.from_folder(tmp_path)
+    assert str(error.value) == (
+        f"[tokenizer] {tmp_path / name} is a pointer of Git LFS, not the file itself; run `git lfs "
+        "pull` in its folder, or download the model again."
+    )
+
+
+@pytest.mark.parametrize("name", [*REAL, *MADE])
+def test_a_long_text_has_the_ids_of_a_short_one(name: str) -> None:
+    text = "".join(LINES) * 20
+    backend = tokenizer(name)._backend
+    assert len(text) > 1 << 12
+    for special in (True, False):
+        ids = tokenizer(name).encode(text, add_special_tokens=special)
+        wanted = backend.encode(text, add_special_tokens=special).ids
+        assert ids == wanted[wanted[:2] == [tokenizer(name).bos_id] * 2 :]
+
+
+def test_a_text_beyond_measure_is_refused() -> None:
+    with pytest.raises(InvalidRequestError) as error:
+        tokenizer("byte-level").encode("a" * ((16 << 20) + 1))
+    assert str(error.value) == (
+        "[tokenizer] the text has 16777217 characters; give at most 16777216."
+    )
+
+
+def test_a_panic_while_encoding_is_a_tokenizer_error() -> None:
+    class PanicException(BaseException):
+        pass
+
+    class Backend:
+        def encode(self, *_: object, **__: object) -> None:
+            raise PanicException("index out of bounds")
+
+    found = Tokenizer(made("byte-level"))
+    found._backend = Backend()  # type: ignore[assignment]
+    with pytest.raises(TokenizerError) as error:
+        found.encode("a")
+    assert str(error.value) == (
+        "[tokenizer] the model's tokenizer fails on this text (index out of bounds); download the "
+        "model again, or give another text."
+    )
+
+
+def test_an_id_that_no_vocabulary_has_is_refused() -> None:
+    vocabulary = {"a": 0, "b": 300_000_000}
+    import tokenizers
+    from tokenizers import decoders, models
+
+    backend = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="a"))
+    backend.decoder = decoders.ByteLevel()
+    with pytest.raises(TokenizerError) as error:
+        Tokenizer(backend).token_bytes()
+    assert str(error.value) == (
+        "[tokenizer] the vocabulary has the id 300000000; ids must be below 16777216, so download "
+        "the model again."
+    )

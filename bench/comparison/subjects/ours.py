@@ -14,7 +14,7 @@ class Ours:
 
     def __init__(self) -> None:
         import convergio_mlx as cm
-        from convergio_mlx.native import native
+        from convergio_mlx.platform.native import native
 
         self._cm = cm
         self._native = native()

@@ -2,6 +2,7 @@
 // what it calls, so not in alphabetical order.
 
 // clang-format off
+#include "kernels/bodies/row_tiles.inl.h"
 #include "kernels/bodies/groups.inl.h"
 #include "kernels/bodies/codec.inl.h"
 #include "kernels/bodies/packed.inl.h"
@@ -13,5 +14,16 @@
 #include "kernels/bodies/attention.inl.h"
 // clang-format on
 
-constexpr KernelSet kSet = {
-    {arranged_floats, arrange, gemv}, matmul, dequantize, rms_norm, gated, rope, cast_row, attend};
+constexpr KernelSet kSet = {{prepacked_floats, prepack, gemv},
+                            matmul,
+                            dequantize,
+                            rms_norm,
+                            layer_norm,
+                            gated,
+                            clamped_swiglu,
+                            xielu,
+                            rope,
+                            rope_pairs,
+                            cast_row,
+                            attend,
+                            merge_partials};

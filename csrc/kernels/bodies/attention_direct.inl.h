@@ -1,9 +1,10 @@
-// Attention of a few query rows takes keys and values as a cache has them: to turn and widen a
-// block, as for many rows, would cost more than its products.
+// Attention of a few query rows takes keys and values as a cache has them: to transpose and
+// widen a block, as for many rows, would cost more than its products.
 
-/// Asks for `bytes` of the row that stands a block after this one, for the second-level cache: the
-/// processor itself does not look past a page. The address may lie past the end.
-CONVERGIO_INLINE void ask_ahead(const std::uint8_t* row, std::int64_t apart, std::int64_t bytes) {
+/// Prefetches `bytes` of the row that stands a block after this one, for the second-level cache:
+/// the processor itself does not look past a page. The address may lie past the end.
+CONVERGIO_INLINE void prefetch_next_block(const std::uint8_t* row, std::int64_t apart,
+                                          std::int64_t bytes) {
   for (std::int64_t at = 0; at < bytes; at += 64) {
     __builtin_prefetch(row + kAttentionKeys * apart + at, 0, 2);
   }
@@ -49,7 +50,7 @@ CONVERGIO_INLINE void score_rows(const float* q, std::int64_t width, const std::
   std::int64_t j = 0;
   for (; j + kKeys <= count; j += kKeys) {
     for (int i = 0; i < kKeys; ++i) {
-      ask_ahead(keys + (j + i) * key_bytes, key_bytes, width * type_bytes(kType));
+      prefetch_next_block(keys + (j + i) * key_bytes, key_bytes, width * type_bytes(kType));
     }
     score_tile<kType, kRows, kKeys>(q, width, keys + j * key_bytes, key_bytes, scores + j);
   }
@@ -63,23 +64,8 @@ template <Type kType>
 CONVERGIO_INLINE void score(std::int64_t rows, const float* q, std::int64_t width,
                             const std::uint8_t* keys, std::int64_t key_bytes, std::int64_t count,
                             float* scores) {
-  for (std::int64_t r = 0; r < rows;) {
-    const float* from = q + r * width;
-    float* to = scores + r * kAttentionKeys;
-    const std::int64_t take = rows - r < 4 ? rows - r : 4;
-    switch (take) {
-      case 4:
-        score_rows<kType, 4>(from, width, keys, key_bytes, count, to);
-        break;
-      case 3:
-        score_rows<kType, 3>(from, width, keys, key_bytes, count, to);
-        break;
-      case 2:
-        score_rows<kType, 2>(from, width, keys, key_bytes, count, to);
-        break;
-      default:
-        score_rows<kType, 1>(from, width, keys, key_bytes, count, to);
-    }
-    r += take;
-  }
+  for_row_tiles<4, 3, 2, 1>(rows, [&]<int kRows>(std::int64_t r) CONVERGIO_LAMBDA {
+    score_rows<kType, kRows>(q + r * width, width, keys, key_bytes, count,
+                             scores + r * kAttentionKeys);
+  });
 }

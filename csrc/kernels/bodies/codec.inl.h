@@ -5,6 +5,7 @@ template <int kBits>
 struct AffineCodec {
   static constexpr int kChunk = 32;
   static constexpr int kBytes = 4 * kBits;
+  static constexpr bool kInWords = 32 % kBits == 0;  // packed.inl.h has faster kernels
   V scale;
   V bias;
   CONVERGIO_METHOD AffineCodec(float s, float b) : scale(splat(s)), bias(splat(b)) {}
@@ -19,6 +20,7 @@ struct AffineCodec {
 struct E2m1Codec {
   static constexpr int kChunk = 16;
   static constexpr int kBytes = 8;
+  static constexpr bool kInWords = true;
   V scale;
   CONVERGIO_METHOD E2m1Codec(float s, float) : scale(splat(s)) {}
   CONVERGIO_METHOD void operator()(const std::uint8_t* p, V* out) const {
@@ -32,6 +34,7 @@ struct E2m1Codec {
 struct E4m3Codec {
   static constexpr int kChunk = 32;
   static constexpr int kBytes = 32;
+  static constexpr bool kInWords = false;
   V scale;
   CONVERGIO_METHOD E4m3Codec(float s, float) : scale(splat(s)) {}
   CONVERGIO_METHOD void operator()(const std::uint8_t* p, V* out) const {

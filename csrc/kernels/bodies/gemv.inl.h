@@ -1,34 +1,40 @@
-// y = x · Wᵀ for one to eight rows of x: limited by the memory that holds W. Each weight is read
-// and unpacked once; a row of W meets up to four rows of x at a time.
+// y = x · Wᵀ for a few rows of x: limited by the memory that holds W. Each weight is read and
+// unpacked once for up to four rows of x.
+//
+// Each lane adds its products one after another, as in the kernel of many rows. So that it need not
+// wait for its last sum at each step, a few rows of W are taken at a time where x has one.
 
-template <class Codec, int kRows>
-CONVERGIO_INLINE void gemv_row(const Weights& w, const std::uint8_t* p, std::int64_t row,
-                               const float* x, std::int64_t x_stride, float* y,
-                               std::int64_t y_stride) {
+/// kRows rows of x by kW rows of W.
+template <class Codec, int kRows, int kW>
+CONVERGIO_INLINE void codec_rows(const Weights& w, std::int64_t row, void* spare, const float* x,
+                                 std::int64_t x_stride, float* y, std::int64_t y_stride) {
   constexpr int kVectors = Codec::kChunk / kLanes;
-  float scales[kGroupsAtOnce];
-  float biases[kGroupsAtOnce];
-  V even[kRows];
-  V odd[kRows];
-  for (int i = 0; i < kRows; ++i) {
-    even[i] = splat(0.0F);
-    odd[i] = splat(0.0F);
-  }
   const std::int64_t groups = w.cols / w.group;
+  const std::uint8_t* p[kW];
+  float scales[kW][kGroupsAtOnce];
+  float biases[kW][kGroupsAtOnce];
+  V acc[kRows][kW];
+  for (int j = 0; j < kW; ++j) {
+    p[j] = packed_row(w, row + j, static_cast<std::uint8_t*>(spare) + j * spare_bytes(w));
+    for (int i = 0; i < kRows; ++i) {
+      acc[i][j] = splat(0.0F);
+    }
+  }
   for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
-    read_groups(w, row * groups + g, count, scales, biases);
+    for (int j = 0; j < kW; ++j) {
+      read_groups(w, (row + j) * groups + g, count, scales[j], biases[j]);
+    }
     for (int group = 0; group < count; ++group) {
-      const Codec codec(scales[group], biases[group]);
       for (int k = 0; k < w.group; k += Codec::kChunk) {
-        V v[kVectors];
-        codec(p, v);
-        p += Codec::kBytes;
-        for (int i = 0; i < kRows; ++i) {
-          const float* xi = x + i * x_stride;
-          for (int j = 0; j < kVectors; ++j) {
-            V& acc = j % 2 == 0 ? even[i] : odd[i];
-            acc = fma(v[j], load(xi + j * kLanes), acc);
+        for (int j = 0; j < kW; ++j) {
+          V v[kVectors];
+          Codec(scales[j][group], biases[j][group])(p[j], v);
+          p[j] += Codec::kBytes;
+          for (int i = 0; i < kRows; ++i) {
+            for (int n = 0; n < kVectors; ++n) {
+              acc[i][j] = fma(v[n], load(x + i * x_stride + n * kLanes), acc[i][j]);
+            }
           }
         }
         x += Codec::kChunk;
@@ -36,101 +42,89 @@ CONVERGIO_INLINE void gemv_row(const Weights& w, const std::uint8_t* p, std::int
     }
   }
   for (int i = 0; i < kRows; ++i) {
-    y[i * y_stride] = sum(even[i] + odd[i]);
+    for (int j = 0; j < kW; ++j) {
+      y[i * y_stride + j] = sum(acc[i][j]);
+    }
   }
 }
 
-template <Type kType, int kRows>
-CONVERGIO_INLINE void dense_row(const std::uint8_t* p, std::int64_t cols, const float* x,
-                                std::int64_t x_stride, float* y, std::int64_t y_stride) {
+/// kRows rows of x by kW rows of W from `p` on.
+template <Type kType, int kRows, int kW>
+CONVERGIO_INLINE void dense_rows(const std::uint8_t* p, std::int64_t cols, const float* x,
+                                 std::int64_t x_stride, float* y, std::int64_t y_stride) {
   constexpr std::int64_t kSize = type_bytes(kType);
-  constexpr int kSums = kRows > 2 ? 1 : 4;
-  V acc[kRows][kSums];
+  V acc[kRows][kW];
   for (int i = 0; i < kRows; ++i) {
-    for (int s = 0; s < kSums; ++s) {
-      acc[i][s] = splat(0.0F);
+    for (int j = 0; j < kW; ++j) {
+      acc[i][j] = splat(0.0F);
     }
   }
   std::int64_t k = 0;
-  for (; k + kSums * kLanes <= cols; k += kSums * kLanes) {
-    for (int s = 0; s < kSums; ++s) {
-      const V v = load_as<kType>(p + (k + s * kLanes) * kSize);
+  for (; k + kLanes <= cols; k += kLanes) {
+    for (int j = 0; j < kW; ++j) {
+      const V v = load_as<kType>(p + (j * cols + k) * kSize);
       for (int i = 0; i < kRows; ++i) {
-        acc[i][s] = fma(v, load(x + i * x_stride + k + s * kLanes), acc[i][s]);
+        acc[i][j] = fma(v, load(x + i * x_stride + k), acc[i][j]);
       }
     }
   }
-  for (; k < cols; k += kLanes) {
+  if (k < cols) {
     const int rest = static_cast<int>(cols - k);
-    const V v = load_as<kType>(p + k * kSize, rest);
-    for (int i = 0; i < kRows; ++i) {
-      acc[i][0] = fma(v, load(x + i * x_stride + k, rest), acc[i][0]);
+    for (int j = 0; j < kW; ++j) {
+      const V v = load_as<kType>(p + (j * cols + k) * kSize, rest);
+      for (int i = 0; i < kRows; ++i) {
+        acc[i][j] = fma(v, load(x + i * x_stride + k, rest), acc[i][j]);
+      }
     }
   }
   for (int i = 0; i < kRows; ++i) {
-    V all = acc[i][0];
-    for (int s = 1; s < kSums; ++s) {
-      all = all + acc[i][s];
+    for (int j = 0; j < kW; ++j) {
+      y[i * y_stride + j] = sum(acc[i][j]);
     }
-    y[i * y_stride] = sum(all);
   }
 }
 
-template <class Codec, int kRows>
-CONVERGIO_INLINE void gemv_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
-  const float* x = piece.x + first * piece.x_stride;
-  float* y = piece.y + first * piece.y_stride;
-  for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-    gemv_row<Codec, kRows>(w, packed_row(w, row, piece.work), row, x, piece.x_stride,
-                           y + (row - piece.begin), piece.y_stride);
-  }
-}
-
-template <Type kType, int kRows>
-CONVERGIO_INLINE void dense_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
-  const std::int64_t bytes = row_bytes(w);
-  for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-    dense_row<kType, kRows>(w.data + row * bytes, w.cols, piece.x + first * piece.x_stride,
-                            piece.x_stride, piece.y + first * piece.y_stride + (row - piece.begin),
-                            piece.y_stride);
-  }
-}
+/// Rows of W taken at a time for kRows rows of x.
+constexpr int rows_of_w(int rows, int most) { return rows == 1 ? most : rows == 2 ? most / 2 : 1; }
 
 struct GemvOfCodec {
   const Weights& w;
   const LinearPiece& piece;
   template <class Codec>
   CONVERGIO_METHOD void run() const {
-    std::int64_t i = 0;
-    for (; i + 4 <= piece.n; i += 4) {
-      gemv_rows<Codec, 4>(w, piece, i);
-    }
-    for (; i + 2 <= piece.n; i += 2) {
-      gemv_rows<Codec, 2>(w, piece, i);
-    }
-    if (i < piece.n) {
-      gemv_rows<Codec, 1>(w, piece, i);
+    if constexpr (!Codec::kInWords) {
+      for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+        const float* x = piece.x + i * piece.x_stride;
+        float* y = piece.y + i * piece.y_stride;
+        for_row_tiles<rows_of_w(kRows, 2), 1>(
+            piece.end - piece.begin, [&]<int kW>(std::int64_t row) CONVERGIO_LAMBDA {
+              codec_rows<Codec, kRows, kW>(w, piece.begin + row, piece.work, x, piece.x_stride,
+                                           y + row, piece.y_stride);
+            });
+      });
     }
   }
 };
 
 template <Type kType>
 CONVERGIO_INLINE void gemv_dense(const Weights& w, const LinearPiece& piece) {
-  std::int64_t i = 0;
-  for (; i + 4 <= piece.n; i += 4) {
-    dense_rows<kType, 4>(w, piece, i);
-  }
-  for (; i + 2 <= piece.n; i += 2) {
-    dense_rows<kType, 2>(w, piece, i);
-  }
-  if (i < piece.n) {
-    dense_rows<kType, 1>(w, piece, i);
-  }
+  const std::int64_t bytes = row_bytes(w);
+  for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+    const float* x = piece.x + i * piece.x_stride;
+    float* y = piece.y + i * piece.y_stride;
+    for_row_tiles<rows_of_w(kRows, 4), 1>(
+        piece.end - piece.begin, [&]<int kW>(std::int64_t row) CONVERGIO_LAMBDA {
+          dense_rows<kType, kRows, kW>(w.data + (piece.begin + row) * bytes, w.cols, x,
+                                       piece.x_stride, y + row, piece.y_stride);
+        });
+  });
 }
 
+/// piece.x is prepacked where the format's numbers are words.
 static void gemv(const Weights& w, const LinearPiece& piece) {
   if (is_packed_words(w)) {
-    return gemv_packed(w, piece);
+    with_packed_words(w, PackedGemv{w, piece});
+    return;
   }
   if (w.format != Format::Dense) {
     with_codec(w, GemvOfCodec{w, piece});

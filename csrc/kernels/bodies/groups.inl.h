@@ -34,6 +34,10 @@ CONVERGIO_INLINE V load_any(Type type, const std::uint8_t* p, int n) {
   }
 }
 
+CONVERGIO_INLINE std::int64_t round_up(std::int64_t n, std::int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
+
 constexpr int kGroupsAtOnce = 16;
 
 /// The scales of kLanes groups from number `first` (of the whole matrix) on, zero past `n` of them.
@@ -61,6 +65,11 @@ CONVERGIO_INLINE void read_groups(const Weights& w, std::int64_t first, int coun
   }
 }
 
+/// The bytes of a copy of a packed row that may be read past.
+CONVERGIO_INLINE std::int64_t spare_bytes(const Weights& w) {
+  return round_up(row_bytes(w) + kOverread, 16);
+}
+
 /// Row `row`, in place where a vector's overread stays within the matrix, else a copy in `spare`.
 CONVERGIO_INLINE const std::uint8_t* packed_row(const Weights& w, std::int64_t row, void* spare) {
   const std::int64_t bytes = row_bytes(w);
@@ -72,15 +81,15 @@ CONVERGIO_INLINE const std::uint8_t* packed_row(const Weights& w, std::int64_t r
   return static_cast<const std::uint8_t*>(spare);
 }
 
-/// Asks for a line of a matrix well before its use: a page ahead, beyond what the machine sees
+/// Prefetches a line of a matrix well before its use: a page ahead, beyond what the machine sees
 /// coming by itself, and for the second-level cache, which has more requests open than the first.
-CONVERGIO_INLINE void ask(const std::uint8_t* p) {
+CONVERGIO_INLINE void prefetch_ahead(const std::uint8_t* p) {
   constexpr int kAhead = 4096;  // bytes
   __builtin_prefetch(p + kAhead, 0, 2);
 }
 
 /// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
-CONVERGIO_INLINE void ask_for_groups(const Weights& w, std::int64_t row) {
+CONVERGIO_INLINE void prefetch_groups(const Weights& w, std::int64_t row) {
   constexpr std::int64_t kRowsAhead = 8;
   const std::int64_t bytes = w.cols / w.group * group_bytes(w);
   const std::int64_t from = (row + kRowsAhead) * bytes;

@@ -1,12 +1,14 @@
-// y = x · Wᵀ for a few rows of x where the width of a number divides 32: 2, 4 and 8 bits.
+// y = x · Wᵀ where the width of a number divides 32: 2, 4 and 8 bits.
 //
 // A vector of packed words is taken as it lies: lane l holds kFields numbers that follow each
-// other. Masking field j out and converting it gives field j of every lane, so x is laid out once a
-// call to match ("arranged"): for each block of kLanes words, for each field j, item l · kFields +
-// j of x. A mask leaves the field where it is, a power of two too large; that is taken out of x
-// instead.
+// other. Masking field j out and converting it gives field j of every lane, so x is prepacked to
+// match: for each block of kLanes words, for each field j, item l · kFields + j of x. A mask leaves
+// the field where it is, a power of two too large; that is taken out of x instead.
 //
-// y = Σ over groups of scale · Σ q·x + bias · Σ x: the sums of x are part of what is arranged.
+// y = Σ over groups of scale · Σ q·x + bias · Σ x: the sums of x are part of what is prepacked.
+//
+// For a few rows of x the words are unpacked where they meet them; for many, sixteen rows of W are
+// unpacked once, laid out alike. A lane's sum goes through the same steps in both.
 
 template <int kFieldBits>
 struct AffineWords {
@@ -27,15 +29,11 @@ struct E2m1Words {
   static constexpr float factor(int) { return 1.0F; }
 };
 
-CONVERGIO_INLINE std::int64_t round_up(std::int64_t n, std::int64_t unit) {
-  return (n + unit - 1) / unit * unit;
-}
-
 /// Items of x in one block.
 constexpr std::int64_t block_items(int bits) { return kLanes * (32 / bits); }
 
-/// The arranged items of a row of x, before its sums.
-CONVERGIO_INLINE std::int64_t arranged_items(const Weights& w) {
+/// The prepacked items of a row of x, before its sums.
+CONVERGIO_INLINE std::int64_t prepacked_items(const Weights& w) {
   return round_up(w.cols, block_items(w.bits));
 }
 
@@ -44,16 +42,16 @@ static bool is_packed_words(const Weights& w) {
          (w.format == Format::Affine && 32 % w.bits == 0);
 }
 
-static std::int64_t arranged_floats(const Weights& w) {
+static std::int64_t prepacked_floats(const Weights& w) {
   return is_packed_words(w)
-             ? round_up(arranged_items(w) + round_up(w.cols / w.group, kGroupsAtOnce), 16)
+             ? round_up(prepacked_items(w) + round_up(w.cols / w.group, kGroupsAtOnce), 16)
              : 0;
 }
 
 template <class Number>
-CONVERGIO_INLINE void arrange_as(const Weights& w, const float* x, float* out) {
+CONVERGIO_INLINE void prepack_as(const Weights& w, const float* x, float* out) {
   constexpr int kFields = 32 / Number::kBits;
-  const std::int64_t padded = arranged_items(w);
+  const std::int64_t padded = prepacked_items(w);
   for (std::int64_t block = 0; block < padded; block += kLanes * kFields) {
     const std::int64_t left = w.cols - block;
     for (int j = 0; j < kFields; ++j) {
@@ -75,15 +73,15 @@ CONVERGIO_INLINE void arrange_as(const Weights& w, const float* x, float* out) {
   }
 }
 
-static void arrange(const Weights& w, const float* x, float* out) {
+static void prepack(const Weights& w, const float* x, float* out) {
   if (w.format != Format::Affine) {
-    arrange_as<E2m1Words>(w, x, out);
+    prepack_as<E2m1Words>(w, x, out);
   } else if (w.bits == 2) {
-    arrange_as<AffineWords<2>>(w, x, out);
+    prepack_as<AffineWords<2>>(w, x, out);
   } else if (w.bits == 4) {
-    arrange_as<AffineWords<4>>(w, x, out);
+    prepack_as<AffineWords<4>>(w, x, out);
   } else {
-    arrange_as<AffineWords<8>>(w, x, out);
+    prepack_as<AffineWords<8>>(w, x, out);
   }
 }
 
@@ -125,7 +123,7 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
   }
   const bool affine = w.format == Format::Affine;
   const std::int64_t groups = w.cols / w.group;
-  const float* sums = x + arranged_items(w);
+  const float* sums = x + prepacked_items(w);
   for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
     const std::int64_t group = row * groups + g;
@@ -140,7 +138,7 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
     }
     if (count == kGroupsAtOnce) {
       for (int b = 0; b < kBlocks; ++b) {
-        ask(p + b * 4 * kLanes);
+        prefetch_ahead(p + b * 4 * kLanes);
         add_words<Number, kWords, kRows>(load_words(p + b * 4 * kLanes), scales,
                                          b * kLanes / kWords, x + b * kItems, x_stride, total);
       }
@@ -166,49 +164,45 @@ CONVERGIO_INLINE void packed_rows(const Weights& w, const LinearPiece& piece, st
   const float* x = piece.x + first * piece.x_stride;
   float* y = piece.y + first * piece.y_stride;
   for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-    ask_for_groups(w, row);
+    prefetch_groups(w, row);
     packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride,
                                           y + (row - piece.begin), piece.y_stride);
   }
 }
 
-template <class Number, int kGroup>
-static void packed_gemv(const Weights& w, const LinearPiece& piece) {
-  constexpr int kWords = kGroup * Number::kBits / 32;
-  std::int64_t i = 0;
-  for (; i + 4 <= piece.n; i += 4) {
-    packed_rows<Number, kWords, 4>(w, piece, i);
-  }
-  for (; i + 2 <= piece.n; i += 2) {
-    packed_rows<Number, kWords, 2>(w, piece, i);
-  }
-  if (i < piece.n) {
-    packed_rows<Number, kWords, 1>(w, piece, i);
-  }
-}
-
-template <class Number>
-CONVERGIO_INLINE void packed_gemv_of_group(const Weights& w, const LinearPiece& piece) {
-  if (w.group == 32) {
-    packed_gemv<Number, 32>(w, piece);
-  } else if (w.group == 64) {
-    packed_gemv<Number, 64>(w, piece);
-  } else {
-    packed_gemv<Number, 128>(w, piece);
-  }
-}
-
-/// piece.x is arranged.
-static void gemv_packed(const Weights& w, const LinearPiece& piece) {
+/// Calls f.run<Number, words of a group>() for the format of `w`.
+template <class F>
+CONVERGIO_INLINE void with_packed_words(const Weights& w, const F& f) {
+  const auto of_bits = [&]<int kBits>() CONVERGIO_LAMBDA {
+    using Number = AffineWords<kBits>;
+    if (w.group == 32) {
+      f.template run<Number, kBits>();
+    } else if (w.group == 64) {
+      f.template run<Number, 2 * kBits>();
+    } else {
+      f.template run<Number, 4 * kBits>();
+    }
+  };
   if (w.format == Format::Mxfp4) {
-    packed_gemv<E2m1Words, 32>(w, piece);
+    f.template run<E2m1Words, 4>();
   } else if (w.format == Format::Nvfp4) {
-    packed_gemv<E2m1Words, 16>(w, piece);
+    f.template run<E2m1Words, 2>();
   } else if (w.bits == 2) {
-    packed_gemv_of_group<AffineWords<2>>(w, piece);
+    of_bits.template operator()<2>();
   } else if (w.bits == 4) {
-    packed_gemv_of_group<AffineWords<4>>(w, piece);
+    of_bits.template operator()<4>();
   } else {
-    packed_gemv_of_group<AffineWords<8>>(w, piece);
+    of_bits.template operator()<8>();
   }
 }
+
+struct PackedGemv {
+  const Weights& w;
+  const LinearPiece& piece;
+  template <class Number, int kWords>
+  CONVERGIO_METHOD void run() const {
+    for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+      packed_rows<Number, kWords, kRows>(w, piece, i);
+    });
+  }
+};

@@ -25,6 +25,36 @@ static void rms_norm(const float* x, const float* weight, float eps, std::int64_
   }
 }
 
+/// out = (x - mean) / sqrt(variance + eps) · weight (+ bias, where there is one).
+static void layer_norm(const float* x, const float* weight, const float* bias, float eps,
+                       std::int64_t width, float* out) {
+  V sums = splat(0.0F);
+  std::int64_t k = 0;
+  for (; k + kLanes <= width; k += kLanes) {
+    sums = sums + load(x + k);
+  }
+  if (k < width) {
+    sums = sums + load(x + k, static_cast<int>(width - k));
+  }
+  const float mean = sum(sums) / static_cast<float>(width);
+  float variance = 0.0F;
+  V squares = splat(0.0F);
+  for (k = 0; k + kLanes <= width; k += kLanes) {
+    const V v = load(x + k) - splat(mean);
+    squares = fma(v, v, squares);
+  }
+  for (; k < width; ++k) {
+    variance += (x[k] - mean) * (x[k] - mean);
+  }
+  variance = (variance + sum(squares)) / static_cast<float>(width);
+  const V scale = splat(1.0F / __builtin_sqrtf(variance + eps));
+  for (k = 0; k < width; k += kLanes) {
+    const int n = static_cast<int>(width - k < kLanes ? width - k : kLanes);
+    const V y = (load(x + k, n) - splat(mean)) * scale * load(weight + k, n);
+    store(out + k, bias == nullptr ? y : y + load(bias + k, n), n);
+  }
+}
+
 template <Activation kActivation>
 CONVERGIO_INLINE V activate(V x) {
   const V half = splat(0.5F);
@@ -36,14 +66,25 @@ CONVERGIO_INLINE V activate(V x) {
     return half * x * (one + tanh(inner * splat(0.797884561F)));  // sqrt(2 / pi)
   } else if constexpr (kActivation == Activation::Gelu) {
     return half * x * (one + erf(x * splat(0.707106781F)));
+  } else if constexpr (kActivation == Activation::Sigmoid) {
+    return sigmoid(x);
   } else {
-    return vmax(x, splat(0.0F));
+    const V above = vmax(x, splat(0.0F));
+    return kActivation == Activation::ReluSquared ? above * above : above;
   }
 }
 
+/// `up` may be null, for 1.
 template <Activation kActivation>
 CONVERGIO_INLINE void gated_row(const float* gate, const float* up, std::int64_t width,
                                 float* out) {
+  if (up == nullptr) {
+    for (std::int64_t k = 0; k < width; k += kLanes) {
+      const int n = static_cast<int>(width - k < kLanes ? width - k : kLanes);
+      store(out + k, activate<kActivation>(load(gate + k, n)), n);
+    }
+    return;
+  }
   std::int64_t k = 0;
   for (; k + kLanes <= width; k += kLanes) {
     store(out + k, activate<kActivation>(load(gate + k)) * load(up + k));
@@ -65,6 +106,30 @@ static void gated(const float* gate, const float* up, Activation activation, std
       return gated_row<Activation::Gelu>(gate, up, width, out);
     case Activation::Relu:
       return gated_row<Activation::Relu>(gate, up, width, out);
+    case Activation::ReluSquared:
+      return gated_row<Activation::ReluSquared>(gate, up, width, out);
+    case Activation::Sigmoid:
+      return gated_row<Activation::Sigmoid>(gate, up, width, out);
+  }
+}
+
+static void xielu(const float* x, const Xielu& p, std::int64_t width, float* out) {
+  for (std::int64_t k = 0; k < width; k += kLanes) {
+    const int n = static_cast<int>(width - k < kLanes ? width - k : kLanes);
+    const V v = load(x + k, n);
+    const V above = splat(p.alpha_p) * v * v;
+    const V below = splat(p.alpha_n) * (exp(vmin(v, splat(p.eps))) - splat(1.0F) - v);
+    store(out + k, fma(splat(p.beta), v, where_below(splat(0.0F), v, above, below)), n);
+  }
+}
+
+static void clamped_swiglu(const float* gate, const float* up, float alpha, float limit,
+                           std::int64_t width, float* out) {
+  for (std::int64_t k = 0; k < width; k += kLanes) {
+    const int n = static_cast<int>(width - k < kLanes ? width - k : kLanes);
+    const V x = vmin(load(gate + k, n), splat(limit));
+    const V linear = vmin(vmax(load(up + k, n), splat(-limit)), splat(limit)) + splat(1.0F);
+    store(out + k, linear * (x * sigmoid(splat(alpha) * x)), n);
   }
 }
 
@@ -79,6 +144,20 @@ static void rope(const float* x, const float* cosines, const float* sines, std::
     const V s = load(sines + i, n);
     store(out + i, a * c - b * s, n);
     store(out + i + half, b * c + a * s, n);
+  }
+  for (std::int64_t i = 2 * half; i < width; ++i) {
+    out[i] = x[i];
+  }
+}
+
+/// The same of neighbours: (x[2i], x[2i + 1]).
+static void rope_pairs(const float* x, const float* cosines, const float* sines, std::int64_t half,
+                       std::int64_t width, float* out) {
+  for (std::int64_t i = 0; i < half; ++i) {
+    const float a = x[2 * i];
+    const float b = x[2 * i + 1];
+    out[2 * i] = a * cosines[i] - b * sines[i];
+    out[2 * i + 1] = b * cosines[i] + a * sines[i];
   }
   for (std::int64_t i = 2 * half; i < width; ++i) {
     out[i] = x[i];

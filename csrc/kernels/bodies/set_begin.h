@@ -3,7 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/kernel_set.h"
+#include "kernels/bodies/kernel_set.h"
 
 #define CONVERGIO_INLINE static inline __attribute__((always_inline, unused))
 #define CONVERGIO_METHOD inline __attribute__((always_inline))
+#define CONVERGIO_LAMBDA __attribute__((always_inline))

@@ -23,19 +23,20 @@ namespace convergio::kernels {
 namespace vnni {
 #include "kernels/bodies/vec_avx512.h"
 // the vector comes first
-#include "kernels/bodies/digits.inl.h"
 #include "kernels/bodies/groups.inl.h"
+#include "kernels/bodies/int16.inl.h"
+#include "kernels/bodies/row_tiles.inl.h"
 // what both ways of multiplying them share comes first
-#include "kernels/bodies/digits_gemv.inl.h"
-#include "kernels/bodies/digits_matmul.inl.h"
-constexpr DigitSet kSet = {{digits_floats, digits, digits_gemv}, round_row, digits_matmul};
+#include "kernels/bodies/int16_gemv.inl.h"
+#include "kernels/bodies/int16_matmul.inl.h"
+constexpr Int16Set kSet = {{int16_floats, int16_prepack, int16_gemv}, quantize_row, int16_matmul};
 }  // namespace vnni
 
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
 
-const DigitSet& vnni_set() { return vnni::kSet; }
+const Int16Set& vnni_set() { return vnni::kSet; }
 
 }  // namespace convergio::kernels
 

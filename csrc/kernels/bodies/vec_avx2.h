@@ -15,6 +15,12 @@ CONVERGIO_INLINE V load(const float* p) { return _mm256_loadu_ps(p); }
 CONVERGIO_INLINE V load(const float* p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 CONVERGIO_INLINE void store(float* p, V v) { _mm256_storeu_ps(p, v); }
 CONVERGIO_INLINE void store(float* p, V v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+/// The same, kept in a register: where it is used several times GCC may read it from memory each
+/// time.
+CONVERGIO_INLINE V in_register(V v) {
+  __asm__("" : "+x"(v));
+  return v;
+}
 CONVERGIO_INLINE V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
 CONVERGIO_INLINE V vmax(V a, V b) { return _mm256_max_ps(a, b); }
 CONVERGIO_INLINE V vmin(V a, V b) { return _mm256_min_ps(a, b); }
@@ -55,6 +61,7 @@ CONVERGIO_INLINE void transpose(V* r) {
     r[i] = t[i];
   }
 }
+constexpr int sum_order(int i) { return i; }
 CONVERGIO_INLINE V sums_of(const V* v) {
   // four rows each: of the low halves, then of the high ones
   const V a = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));

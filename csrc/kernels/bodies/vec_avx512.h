@@ -16,6 +16,12 @@ CONVERGIO_INLINE V load(const float* p) { return _mm512_loadu_ps(p); }
 CONVERGIO_INLINE V load(const float* p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 CONVERGIO_INLINE void store(float* p, V v) { _mm512_storeu_ps(p, v); }
 CONVERGIO_INLINE void store(float* p, V v, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+/// The same, kept in a register: where it is used several times GCC may read it from memory each
+/// time.
+CONVERGIO_INLINE V in_register(V v) {
+  __asm__("" : "+v"(v));
+  return v;
+}
 CONVERGIO_INLINE V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 CONVERGIO_INLINE V vmax(V a, V b) { return _mm512_max_ps(a, b); }
 CONVERGIO_INLINE V vmin(V a, V b) { return _mm512_min_ps(a, b); }
@@ -56,6 +62,7 @@ CONVERGIO_INLINE void transpose(V* v) {
     v[12 + j] = _mm512_castsi512_ps(_mm512_shuffle_i32x4(b, d, 0xdd));
   }
 }
+constexpr int sum_order(int i) { return (i & ~3) | (i & 1) << 1 | (i >> 1 & 1); }
 CONVERGIO_INLINE V sums_of(const V* v) {
   V quarters[4];  // of rows 4i … 4i + 3, four times: once for each 128 bits
   for (int i = 0; i < 4; ++i) {

@@ -23,6 +23,7 @@ CONVERGIO_INLINE void store(float* p, V v, int n) {
     p[i] = lanes[i];
   }
 }
+CONVERGIO_INLINE V in_register(V v) { return v; }
 CONVERGIO_INLINE V fma(V a, V b, V c) { return vfmaq_f32(c, a, b); }
 CONVERGIO_INLINE float sum(V v) { return vaddvq_f32(v); }
 CONVERGIO_INLINE V vmax(V a, V b) { return vmaxq_f32(a, b); }
@@ -45,6 +46,7 @@ CONVERGIO_INLINE void transpose(V* r) {
   r[2] = vzip1q_f32(b, d);
   r[3] = vzip2q_f32(b, d);
 }
+constexpr int sum_order(int i) { return i; }
 CONVERGIO_INLINE V sums_of(const V* v) {
   return vpaddq_f32(vpaddq_f32(v[0], v[1]), vpaddq_f32(v[2], v[3]));
 }

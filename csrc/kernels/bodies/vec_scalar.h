@@ -2,10 +2,10 @@
 // Included once, inside a namespace of its own. Each vec_*.h gives the same names:
 //   V, kLanes            a vector of floats and how many it holds
 //   load, store, splat   also for the first n lanes only: load(p, n) (zero in the others)
-//   load_f16 … store_bf16, fma(a, b, c) = a · b + c, sum, sums_of, vmax, largest, exp2i, round_even
-//   unpack<bits>(p, out) 32 packed numbers as floats, linear order (may read kOverread past them)
-//   unpack16_e2m1, unpack_e4m3   16 4-bit floats, 32 8-bit floats
-//   Words, field_of, e2m1_field, repeat   packed words, for packed.inl.h
+//   load_f16 … store_bf16, in_register, fma(a, b, c) = a · b + c, sum, sums_of, vmax, largest,
+//   exp2i, round_even unpack<bits>(p, out) 32 packed numbers as floats, linear order (may read
+//   kOverread past them) unpack16_e2m1, unpack_e4m3   16 4-bit floats, 32 8-bit floats Words,
+//   field_of, e2m1_field, repeat   packed words, for packed.inl.h
 
 using V = float;
 constexpr int kLanes = 1;
@@ -24,6 +24,7 @@ CONVERGIO_INLINE void store(float* p, V v, int n) {
     *p = v;
   }
 }
+CONVERGIO_INLINE V in_register(V v) { return v; }
 CONVERGIO_INLINE V fma(V a, V b, V c) { return a * b + c; }
 CONVERGIO_INLINE float sum(V v) { return v; }
 CONVERGIO_INLINE V vmax(V a, V b) { return a > b ? a : b; }
@@ -35,6 +36,8 @@ CONVERGIO_INLINE V where_below(V x, V limit, V then, V otherwise) {
   return x < limit ? then : otherwise;
 }
 CONVERGIO_INLINE void transpose(V*) {}
+/// sums_of adds lanes two by two, then the sums of two, and so on; they are taken in this order.
+constexpr int sum_order(int i) { return i; }
 /// The sums of kLanes vectors.
 CONVERGIO_INLINE V sums_of(const V* v) { return *v; }
 CONVERGIO_INLINE V round_even(V v) { return __builtin_rintf(v); }

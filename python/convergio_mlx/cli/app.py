@@ -6,22 +6,13 @@ import argparse
 import os
 from importlib import import_module
 
-from convergio_mlx import __version__
-from convergio_mlx.cli import (
-    bench,
-    chat,
-    complete,
-    completion,
-    doctor,
-    help_pages,
-    models,
-    setup,
-)
-from convergio_mlx.cli.commands import add_commands, add_json
+from convergio_mlx.cli import bench, chat, complete, completion, doctor, help_pages, models, setup
+from convergio_mlx.cli.commands import add_commands
 from convergio_mlx.cli.output import YELLOW, standard_error
 from convergio_mlx.cli.parser import Parser
 from convergio_mlx.cli.reporting import reported
-from convergio_mlx.offline import go_offline
+from convergio_mlx.platform.offline import go_offline
+from convergio_mlx.version import __version__
 
 PROGRAM = "convergio-mlx"
 _COMMANDS = (chat, complete, setup, models, doctor, bench, help_pages, completion)
@@ -34,13 +25,39 @@ def run() -> None:
         # The hub's library would log what servers write in their headers, as it comes.
         os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
         parser = make_parser()
+        completion.complete_if_asked(parser)
         given = parser.parse_args()
         _apply_config()
+        _pass_on(given)
         given.run(given)
 
 
+def _pass_on(given: argparse.Namespace) -> None:
+    """Options before a command count for it as if they stood behind its name; one that it does not
+    have is an error."""
+    own = {action.dest for action in given.parser._actions}
+    for name in ("model", "json"):
+        value = getattr(given, f"top_{name}", None)
+        if not value or given.parser is given.program:
+            continue
+        takes = name in own if name == "json" else _answers(given.parser)
+        if not takes:
+            given.parser.error(f"--{name} is no option of `{given.parser.prog}`")
+        if name not in given:
+            setattr(given, name, value)
+    if given.parser is not given.program and given.list_models:
+        given.program.error("--list-models is a command of its own; leave the other one out")
+    if given.provider is not None and not (given.parser is given.program or _answers(given.parser)):
+        given.parser.error(f"--provider is no option of `{given.parser.prog}`")
+
+
+def _answers(parser: argparse.ArgumentParser) -> bool:
+    """Whether a command is one that has a model answer."""
+    return any(action.dest == "max_tokens" for action in parser._actions)
+
+
 def _apply_config() -> None:
-    from convergio_mlx.config import load_config
+    from convergio_mlx.platform.config import load_config
 
     config = load_config()
     for problem in config.problems:
@@ -68,28 +85,30 @@ def make_parser() -> Parser:
         prog=PROGRAM,
         usage="%(prog)s [OPTIONS] COMMAND [OPTIONS]",
         description="Run language models on this machine, offline.",
-        epilog="With --model alone it holds a conversation, as chat does.",
+        epilog="With only --model it starts a conversation, as chat does.",
     )
     parser.add_argument(
         "--provider",
         choices=("mlx",),
         metavar="NAME",
-        help="who answers; mlx, which runs models on this machine, is the only one here",
+        help="the provider; mlx, which runs models on this machine, is the only one",
     )
-    parser.add_argument("-m", "--model", metavar="MODEL", help="the model, as chat takes it")
     parser.add_argument(
-        "--list-models", action="store_true", help="list the models, as models list does"
+        "-m", "--model", dest="top_model", metavar="MODEL", help="the model, same as chat -m"
     )
-    add_json(parser, "what is printed")
+    parser.add_argument(
+        "--list-models", action="store_true", help="list models, same as models list"
+    )
+    parser.add_argument("--json", dest="top_json", action="store_true", help="print JSON")
     parser.add_argument(
         "--version",
         action=_Version,
         nargs=0,
         default=argparse.SUPPRESS,
-        help="show the versions of this program and of its MLX",
+        help="show the version of this program and of MLX",
     )
     parser.add_common()
-    parser.set_defaults(run=_bare, parser=parser)
+    parser.set_defaults(run=_bare, parser=parser, program=parser)
     commands = add_commands(parser)
     for command in _COMMANDS:
         command.add_to(commands)
@@ -99,12 +118,17 @@ def make_parser() -> Parser:
 def _bare(given: argparse.Namespace) -> None:
     """No command: the models, a conversation where a model or a provider is named, or the help."""
     parser: Parser = given.parser
+    json = ["--json"] if given.top_json else []
     if given.list_models:
-        listing = parser.parse_args(["models", "list", *(["--json"] if "json" in given else [])])
+        if given.top_model is not None:
+            parser.error("--list-models takes no --model")
+        listing = parser.parse_args(["models", "list", *json])
         listing.run(listing)
-    elif given.model is not None or given.provider is not None:
-        words = ["chat", *(["-m", given.model] if given.model is not None else [])]
-        talk = parser.parse_args([*words, *(["--json"] if "json" in given else [])])
+    elif given.top_model is not None or given.provider is not None:
+        words = ["chat", *(["-m", given.top_model] if given.top_model is not None else [])]
+        talk = parser.parse_args([*words, *json])
         talk.run(talk)
+    elif json:
+        parser.error("--json goes with a command, --model or --list-models")
     else:
         parser.print_help()

@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from convergio_mlx.cli.commands import add_command, add_json, finish, wants_json
-from convergio_mlx.locate import GUIDE_ID
+from convergio_mlx.cli.numbers import whole
+from convergio_mlx.store.locate import GUIDE_ID
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
@@ -18,10 +19,9 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "bench",
-        "measure how fast a model is on this machine",
-        "Measure how fast a model is on this machine: its load, its first token, the speed at "
-        "which it reads prompts and makes tokens, its memory, and what reading that memory would "
-        "allow.",
+        "measure a model's speed on this machine",
+        "Measure a model's speed on this machine: time to load, time to first token, prefill and "
+        "decode speed, memory, and the decode speed that the memory's bandwidth allows.",
         usage="[OPTIONS] [MODEL]",
     )
     parser.add_argument(
@@ -32,24 +32,28 @@ def add_to(commands: Commands) -> None:
         help=f"a model's id, or its folder (default: {GUIDE_ID})",
     )
     parser.add_argument(
-        "--prompt", type=_count, default=512, metavar="N", help="tokens of a prompt (default: 512)"
+        "--prompt",
+        type=_count,
+        default=512,
+        metavar="N",
+        help="tokens of the prompt (default: 512)",
     )
     parser.add_argument(
         "--answer",
         type=_several,
         default=64,
         metavar="N",
-        help="tokens to make, at least 2 (default: 64)",
+        help="tokens to generate, at least 2 (default: 64)",
     )
     parser.add_argument(
-        "--rounds", type=_count, default=3, metavar="N", help="times to measure (default: 3)"
+        "--rounds", type=_count, default=3, metavar="N", help="number of measurements (default: 3)"
     )
     add_json(parser, "the figures")
     finish(parser, _run)
 
 
 def _count(given: str, least: int = 1) -> int:
-    number = int(given)
+    number = whole(given)
     if number < least:
         raise argparse.ArgumentTypeError(f"{number} is below {least}")
     return number
@@ -103,7 +107,7 @@ def lines(model: str, speed: Speed, rounds: int) -> list[str]:
         _line(
             "limit",
             f"{limit:.1f} tokens/s",
-            f"{megabytes(speed.step_bytes)} a token, read at {read}",
+            f"{megabytes(speed.step_bytes)} per token, read at {read}",
         ),
         _line("", "", f"decode is at {100 * decode.median / limit:.0f} % of it"),
         _line("memory", megabytes(speed.peak_bytes), "at the peak, weights included"),

@@ -44,7 +44,7 @@ def add_commands(parser: Parser, metavar: str = "COMMAND") -> Commands:
 def add_json(parser: Parser, what: str) -> None:
     """Lets a command write what it found for programs."""
     parser.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help=f"write {what} as JSON"
+        "--json", action="store_true", default=argparse.SUPPRESS, help=f"print {what} as JSON"
     )
 
 

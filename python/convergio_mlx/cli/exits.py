@@ -19,17 +19,17 @@ BROKEN_PIPE = 141
 
 MEANINGS: dict[int, str] = {
     OK: "The answer is complete, or a conversation was ended.",
-    FAILURE: "A failure that no other code names.",
-    USAGE: "An option, an argument or a prompt cannot be taken as given.",
-    MODEL: "The model is not there, is damaged, or is of a kind that cannot be run.",
-    UNAVAILABLE: "MLX cannot run on this machine, or another version than needed is installed.",
+    FAILURE: "Any other failure.",
+    USAGE: "An option, an argument or the prompt is invalid.",
+    MODEL: "The model is missing, damaged or not supported.",
+    UNAVAILABLE: "MLX cannot run on this machine, or is installed in the wrong version.",
     CONTEXT: "The prompt and its answer do not fit the model's context window.",
-    MEMORY: "There was not enough memory.",
-    NETWORK: "The network is forbidden or down, or a server refuses or asks for a token.",
+    MEMORY: "Not enough memory.",
+    NETWORK: "The network is forbidden or down, or a server refuses the request or needs a token.",
     STORAGE: "The disk is full or cannot be written, or a model is in use.",
     TIMEOUT: "The answer was not complete within --timeout.",
-    INTERRUPTED: "Ctrl-C stopped the only answer.",
-    BROKEN_PIPE: "The program that read the output ended first.",
+    INTERRUPTED: "Interrupted by Ctrl-C.",
+    BROKEN_PIPE: "The reader of the output ended first.",
 }
 
 _BY_ERROR: dict[ErrorCode, int] = {

@@ -37,17 +37,16 @@ def page(name: str) -> str:
 
 
 def _run(given: argparse.Namespace) -> None:
-    from convergio_mlx.cli.app import make_parser
-
-    parser: Parser = make_parser()
+    program: Parser = given.program
+    parser = program
     if len(given.subject) == 1 and given.subject[0] in PAGES:
         print(page(given.subject[0]), end="")
         return
     for name in given.subject:
         if name not in parser.commands:
             given.parser.error(
-                f"there is no help on {name!r}; there is: "
-                f"{', '.join(dict.fromkeys((*PAGES, *make_parser().commands)))}"
+                f"there is no help page {name!r}; available: "
+                f"{', '.join(dict.fromkeys((*PAGES, *program.commands)))}"
             )
         parser = parser.commands[name]
     parser.print_help()

@@ -2,67 +2,75 @@
 
 from __future__ import annotations
 
-from convergio_mlx.cli.conversation import Conversation
+from convergio_mlx.cli.chat_session import ChatSession
 from convergio_mlx.cli.line_input import LineInput
 from convergio_mlx.cli.output import Stream
 from convergio_mlx.cli.reporting import report
-from convergio_mlx.cli.session import Session
 from convergio_mlx.cli.timings import Timings
 from convergio_mlx.errors import ContextLengthError, ConvergioError
+from convergio_mlx.store.locate import GUIDE_ID
 
 _HELP = (
-    "/system TEXT  how to answer from now on",
-    "/system       no system text any more",
-    "/clear        forget what was said",
-    "/stats        what the last answer took",
+    "/system TEXT  set the system text: how to answer",
+    "/system       remove the system text",
+    "/clear        clear the conversation",
+    "/stats        time and memory of the last answer",
     "/help         this list",
     "/exit         leave, as Ctrl-D does",
     "Ctrl-C        stop an answer",
 )
 
 
-def converse(session: Session, conversation: Conversation, lines: LineInput | None = None) -> None:
-    """Talks until the person leaves, who types into `lines` where something else reads them
-    too."""
-    Conversing(session, conversation, lines or LineInput(session.out, session.err)).run()
+def converse(session: ChatSession, lines: LineInput | None = None) -> None:
+    """Runs until the person leaves.
+
+    Args:
+        session: the model and the conversation with it.
+        lines: where the person types, if something else reads lines too.
+    """
+    Conversing(session, lines or LineInput(session.screen.out, session.screen.err)).run()
 
 
 class Conversing:
-    """The loop of reading and answering. It is only left on purpose: whatever fails is told, and
-    the next question can be asked."""
+    """The loop of reading and answering. Only the person ends it: an error is reported, and the
+    next question can be asked."""
 
-    def __init__(self, session: Session, conversation: Conversation, lines: LineInput) -> None:
-        """Takes a loaded model, what was said before, and where the person types."""
+    def __init__(self, session: ChatSession, lines: LineInput) -> None:
+        """Takes a loaded model and where the person types."""
         self._session = session
-        self._conversation = conversation
+        self._screen = session.screen
         # With --json or in a pipe, standard output is for answers alone.
-        plain = session.out.is_terminal and not session.options.json
-        self._screen: Stream = session.out if plain else session.err
+        plain = self._screen.out.is_terminal and not self._screen.options.json
+        self._told: Stream = self._screen.out if plain else self._screen.err
         self._input = lines
         self._timings: Timings | None = None
 
     def run(self) -> None:
         """Reads and answers until Ctrl-D, /exit, or Ctrl-C twice in an empty line."""
-        engine = self._session.engine
-        self._screen.line(
-            f"{self._session.options.model}, {engine.context_window} tokens of context. "
-            "/help lists commands, Ctrl-D leaves."
+        model, window = self._screen.options.model, self._session.conversation.window
+        self._told.line(
+            f"{model}, {window} tokens of context. /help lists commands, Ctrl-D leaves."
         )
+        if model.removeprefix("mlx/") == GUIDE_ID:
+            self._screen.note(
+                "This is a small demonstration model; `convergio-mlx models recommend` names "
+                "better ones."
+            )
         leaving = False
         while True:
-            self._screen.line()
+            self._told.line()
             try:
                 said = self._input.read().strip()
             except EOFError:
-                self._screen.raw("\n")
+                self._told.raw("\n")
                 return
             except KeyboardInterrupt:
-                self._screen.raw("\n")
+                self._told.raw("\n")
                 if leaving and not self._input.typed:
                     return
                 leaving = not self._input.typed
                 if leaving:
-                    self._session.note("Ctrl-C again or Ctrl-D leaves.")
+                    self._screen.note("Ctrl-C again or Ctrl-D leaves.")
                 continue
             leaving = False
             if said.startswith("/"):
@@ -72,24 +80,23 @@ class Conversing:
                 self._answer(said)
 
     def _answer(self, question: str) -> None:
-        session = self._session
+        screen = self._screen
         try:
-            answer = session.answer(self._conversation.asking(question))
+            answer = self._session.ask(question)
         except KeyboardInterrupt:
-            session.note("Stopped.")
+            screen.note("Stopped.")
             return
         except ConvergioError as error:
-            report(error, session.err)
-            if isinstance(error, ContextLengthError) and len(self._conversation):
-                session.err.line("/clear forgets what was said and makes room.")
+            report(error, screen.err)
+            if isinstance(error, ContextLengthError) and self._session.conversation.originals:
+                screen.err.line("/clear clears the conversation and makes room.")
             return
         self._timings = answer.timings
-        self._conversation.keep(question, answer.text)
-        session.conclude_message(answer)
+        screen.conclude_message(answer)
         if answer.finish_reason == "cancelled":
-            session.note("Stopped.")
-        elif session.is_full(answer):
-            session.note("/clear forgets what was said and makes room.")
+            screen.note("Stopped.")
+        elif screen.is_full(answer):
+            screen.note("/clear clears the conversation and makes room.")
 
     def _command(self, line: str) -> bool:
         """Obeys a command; False where it is to leave."""
@@ -101,16 +108,16 @@ class Conversing:
             case "/help":
                 lines = _HELP
             case "/clear":
-                self._conversation.clear()
-                lines = ("What was said is forgotten.",)
+                self._session.clear()
+                lines = ("The conversation is cleared.",)
             case "/stats":
                 known = self._timings
-                lines = tuple(known.lines()) if known else ("There is no answer yet.",)
+                lines = tuple(known.lines()) if known else ("No answer yet.",)
             case "/system":
-                self._conversation.system = text.strip() or None
+                self._session.conversation.system = text.strip() or None
                 lines = ("The system text is set.",) if text else ("There is no system text.",)
             case _:
                 lines = (f"There is no command {name}; /help lists them.",)
         for shown in lines:
-            self._screen.line(shown)
+            self._told.line(shown)
         return True

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
-
-from convergio_mlx.generation import Generation
 
 
 class Interrupts:
     """Within the block, the first Ctrl-C cancels the answer under way. A further one, and one
     before there is an answer, raises KeyboardInterrupt as ever."""
 
-    def __init__(self) -> None:
-        """Nothing is changed before the block begins."""
-        self._generation: Generation | None = None
-        self._before: Any = None
-        self._met = False
+    def __init__(self, cancel: Callable[[], bool]) -> None:
+        """Changes nothing before the block begins.
 
-    def cancels(self, generation: Generation) -> Generation:
-        """The answer that Ctrl-C shall end."""
-        self._generation = generation
-        return generation
+        Args:
+            cancel: ends the answer under way; False where there is none yet.
+        """
+        self._cancel = cancel
+        self._before: Any = None
+        self._cancelled = False
 
     def __enter__(self) -> Self:
         """Takes the signal, unless whoever started the program had it ignored."""
@@ -36,7 +34,6 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._generation is None or self._met:
+        if self._cancelled or not self._cancel():
             raise KeyboardInterrupt
-        self._met = True
-        self._generation.cancel()
+        self._cancelled = True

@@ -30,14 +30,16 @@ class LineInput:
             self._readline = readline
 
     def read(self) -> str:
-        """The next line, or the several lines of a paste.
+        """The next line, or the several lines of a paste. Lines that were typed before there was a
+        prompt are taken one by one: they were not pasted here.
 
         Raises:
             EOFError: Ctrl-D.
             KeyboardInterrupt: Ctrl-C.
         """
+        typed_ahead = self._has_more(0)
         lines = [self._line(_PROMPT)]
-        while self._has_more():
+        while not typed_ahead and self._has_more(_PASTE_GAP):
             lines.append(self._line(""))
         return "\n".join(lines)
 
@@ -55,5 +57,6 @@ class LineInput:
             raise EOFError
         return line.removesuffix("\n")
 
-    def _has_more(self) -> bool:
-        return sys.stdin.isatty() and bool(select.select([sys.stdin], [], [], _PASTE_GAP)[0])
+    def _has_more(self, seconds: float) -> bool:
+        """Whether there is a line at a terminal now, or within so many seconds."""
+        return sys.stdin.isatty() and bool(select.select([sys.stdin], [], [], seconds)[0])

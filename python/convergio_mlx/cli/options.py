@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from convergio_mlx.locate import GUIDE_ID
+from convergio_mlx.cli.numbers import number, whole
+from convergio_mlx.store.locate import GUIDE_ID
 
 if TYPE_CHECKING:
-    from convergio_mlx.sampling import SamplingParams
+    from convergio_mlx.generation.sampling import SamplingParams
 
 
 def _option(
@@ -36,10 +37,10 @@ def _option(
 def _bias(given: str) -> tuple[int, float]:
     token, _, value = given.partition("=")
     try:
-        return int(token), float(value)
-    except ValueError as error:
+        return whole(token), number(value)
+    except ArgumentTypeError as error:
         raise ArgumentTypeError(
-            f"{given!r} is not a token id and a number, such as 42=-1.5"
+            f"{given[:80]!r} is not a token id and a number, such as 42=-1.5"
         ) from error
 
 
@@ -49,52 +50,53 @@ class AnswerOptions:
 
     model: str = _option(
         GUIDE_ID,
-        "a model's id, or a folder with config.json, tokenizer.json and safetensors files "
-        f"(default: what setup chose, else {GUIDE_ID})",
+        "a model's id, hf:OWNER/NAME for a repository of the Hugging Face hub, or a folder with "
+        "config.json, tokenizer.json and safetensors files (default: the one chosen in setup, else "
+        f"{GUIDE_ID})",
         "MODEL",
         short="-m",
     )
     max_tokens: int | None = _option(
-        None, "tokens of the answer at most (default: what the context window leaves)", "N", int
+        None,
+        "maximum tokens of the answer (default: what is left of the context window)",
+        "N",
+        whole,
     )
     temperature: float | None = _option(
         None,
-        "0 takes the likeliest token, more is more varied (default, as for the next four: what "
-        "the model's generation_config.json says, or no effect)",
+        "0 always takes the most likely token, higher values vary more (default, here and for the "
+        "next four: the model's generation_config.json, else no effect)",
         "X",
-        float,
+        number,
     )
-    top_k: int | None = _option(None, "choose among the N likeliest tokens; 0 is all", "N", int)
+    top_k: int | None = _option(None, "sample from the N most likely tokens; 0 is all", "N", whole)
     top_p: float | None = _option(
-        None, "among the likeliest that together reach probability X", "X", float
+        None, "sample from the most likely tokens that together reach probability X", "X", number
     )
     min_p: float | None = _option(
-        None, "among those at least X times as likely as the likeliest", "X", float
+        None, "sample from tokens at least X times as likely as the most likely one", "X", number
     )
     repetition_penalty: float | None = _option(
-        None, "above 1, avoid the tokens of prompt and answer", "X", float
+        None, "above 1: penalize tokens of the prompt and the answer", "X", number
     )
     presence_penalty: float = _option(
-        0.0, "above 0, avoid the answer's tokens (default: 0)", "X", float
+        0.0, "above 0: penalize tokens of the answer (default: 0)", "X", number
     )
     frequency_penalty: float = _option(
-        0.0, "above 0, avoid them more with each repetition (default: 0)", "X", float
+        0.0, "above 0: penalize them more with each repetition (default: 0)", "X", number
     )
     logit_bias: tuple[tuple[int, float], ...] = _option(
-        (), "add X to the logit of the token ID; may be given several times", "ID=X", _bias
+        (), "add X to the logit of token ID; can be given several times", "ID=X", _bias
     )
-    seed: int | None = _option(None, "the same seed gives the same answer", "N", int)
-    stop: tuple[str, ...] = _option(
-        (), "end the answer before this text; may be given several times", "TEXT"
-    )
+    seed: int | None = _option(None, "random seed; the same seed gives the same answer", "N", whole)
+    stop: tuple[str, ...] = _option((), "stop before this text; can be given several times", "TEXT")
     timeout: float | None = _option(
-        None, "give up when the answer is not complete after so many seconds", "SECONDS", float
+        None, "fail if the answer is not complete after so many seconds", "SECONDS", number
     )
-    force: bool = _option(False, "load the model although it does not fit into memory")
-    stats: bool = _option(False, "tell on standard error what the answer took")
-    json: bool = _option(
-        False, "write one JSON object for each answer, on one line, when it is complete"
-    )
+    force: bool = _option(False, "load the model even if it does not fit into memory")
+    yes: bool = _option(False, "download the model if it is not here, without asking", short="-y")
+    stats: bool = _option(False, "print time and memory to standard error")
+    json: bool = _option(False, "print each complete answer as one JSON object on one line")
 
     @classmethod
     def add_to(cls, parser: ArgumentParser) -> None:
@@ -108,7 +110,7 @@ class AnswerOptions:
     @classmethod
     def of(cls, given: Namespace) -> Self:
         """The options of a parsed command line, then those of the configuration."""
-        from convergio_mlx.config import load_config
+        from convergio_mlx.platform.config import load_config
 
         config = load_config()
         values: dict[str, Any] = {**config.options}
@@ -120,7 +122,7 @@ class AnswerOptions:
 
     def sampling(self) -> SamplingParams:
         """The engine's form of the options; their values are checked when it is used."""
-        from convergio_mlx.sampling import SamplingParams
+        from convergio_mlx.generation.sampling import SamplingParams
 
         return SamplingParams(
             temperature=self.temperature,

@@ -7,11 +7,8 @@ import sys
 import textwrap
 from typing import TextIO
 
+from convergio_mlx.cli.neutral import neutral
 from convergio_mlx.cli.wrap import Wrapper, cells
-
-_CONTROL = {code: f"^{chr(code ^ 64)}" for code in (*range(32), 127)}
-_CONTROL |= {code: f"\\x{code:02x}" for code in range(128, 160)}
-_CONTROL |= {ord("\n"): "\n", ord("\t"): "\t", ord("\r"): ""}
 
 _NARROW = 16
 """Columns; a text in fewer is hard to read."""
@@ -23,10 +20,8 @@ RED = "31"
 YELLOW = "33"
 
 
-def neutral(text: str) -> str:
-    """A text without what terminals obey: control characters are spelled out as `cat -v` does
-    (`^[` for escape), carriage returns dropped, newlines and tabs kept."""
-    return text.translate(_CONTROL)
+class OutputError(OSError):
+    """Standard output or standard error cannot be written."""
 
 
 class Stream:
@@ -43,16 +38,28 @@ class Stream:
         self._styled = self.is_terminal and not self.is_dumb and not os.environ.get("NO_COLOR")
         self._wrapper = Wrapper(self._columns) if self.is_terminal else None
         self._at_start = True
+        self._style = ""
+        self._last = ""
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, *, style: str = "") -> None:
         """Shows a piece of a text that streams; a terminal may get the last word later."""
-        text = neutral(text)
+        self._turn_style(style if self._styled else "")
+        shown = neutral(text, self._last)
         if text:
-            self._at_start = text.endswith("\n")
-        self._emit(self._wrapper.feed(text) if self._wrapper else text)
+            self._last = text[-1]
+            self._at_start = shown.endswith("\n") if shown else self._at_start
+        self._emit(self._wrapper.feed(shown) if self._wrapper else shown)
+
+    def _turn_style(self, style: str) -> None:
+        """Text from now on is of another style; "" is plain."""
+        if style != self._style:
+            self._flush_word()
+            self._emit(f"\x1b[{style}m" if style else "\x1b[0m")
+            self._style = style
 
     def end_line(self) -> None:
         """Shows what is held back, and begins a new line unless one has begun."""
+        self._turn_style("")
         if not self._at_start:
             self.write("\n")
 
@@ -109,9 +116,15 @@ class Stream:
             self._emit(self._wrapper.finish())
 
     def _emit(self, text: str) -> None:
-        if text:
+        if not text:
+            return
+        try:
             self._stream.write(text)
             self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from error
 
     def _columns(self) -> int:
         try:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from convergio_mlx.cli import exits
 from convergio_mlx.cli.output import RED, standard_error
 from convergio_mlx.cli.reporting import show_tracebacks
-from convergio_mlx.offline import go_offline
+from convergio_mlx.platform.offline import go_offline
 
 
 class _Help(argparse.HelpFormatter):
@@ -75,7 +75,7 @@ class Parser(argparse.ArgumentParser):
             action=_Debug,
             nargs=0,
             default=argparse.SUPPRESS,
-            help="show the traceback of an error",
+            help="show the traceback when an error occurs",
         )
         self.add_argument("-h", "--help", action="help", help="show this help")
 
@@ -85,11 +85,11 @@ class Parser(argparse.ArgumentParser):
         """Reads a command line, or ends the process with help or an error."""
         given, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            given.parser.error(f"unknown argument {unknown[0]!r}")
+            given.parser.error(f"unknown argument {unknown[0][:80]!r}")
         return given
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with a sentence on standard error."""
-        text = f"[cli] {message}; `{self.prog} --help` tells what there is."
+        text = f"[cli] {message}; `{self.prog} --help` lists commands and options."
         standard_error().line(text, lead="error: ", style=RED)
         sys.exit(exits.USAGE)

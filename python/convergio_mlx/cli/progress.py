@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from convergio_mlx.cli import exits
+from convergio_mlx.cli.neutral import neutral
 from convergio_mlx.cli.output import Stream
-from convergio_mlx.fit import size
+from convergio_mlx.sizing.fit import size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from convergio_mlx.store import Progress
 
 _DOING = {
-    "listing": "asking the hub what there is",
+    "listing": "listing files on the hub",
     "downloading": "downloading",
     "verifying": "checking",
     "importing": "importing",
+    "unpacking": "unpacking",
+    "converting": "converting",
 }
 _INTERVAL = 10.0
 """Seconds between two lines where nobody looks at a terminal."""
@@ -79,17 +82,12 @@ class ProgressDisplay:
             from rich.progress import BarColumn, Progress, TextColumn
             from rich.table import Column
 
-            def text(what: str, **column: object) -> TextColumn:
-                return TextColumn(
-                    what,
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis", **column),  # type: ignore[arg-type]
-                )
-
+            model = Column(no_wrap=True, overflow="ellipsis", max_width=24)
+            state = Column(overflow="fold")  # a reason to wait takes several lines
             self._rich = Progress(
-                text("{task.description}"),
-                BarColumn(bar_width=20),
-                text("{task.fields[told]}"),
+                TextColumn("{task.description}", markup=False, table_column=model),
+                BarColumn(bar_width=12 if self._stream.columns < 70 else 20),
+                TextColumn("{task.fields[told]}", markup=False, table_column=state),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -107,10 +105,10 @@ class ProgressDisplay:
             self._task = rich.add_task("", total=None, told="")
         rich.update(
             self._task,
-            description=progress.model,
+            description=neutral(progress.model),
             completed=progress.done_bytes,
             total=progress.total_bytes or None,
-            told=told(progress),
+            told=neutral(told(progress)),
         )
 
     def _write(self, progress: Progress) -> None:
@@ -130,13 +128,13 @@ class ProgressDisplay:
 
 
 @contextmanager
-def stoppable(display: ProgressDisplay, stream: Stream, command: str) -> Iterator[ProgressDisplay]:
-    """Shows the progress of the block; Ctrl-C ends the process and says how to go on.
+def stoppable(display: ProgressDisplay, stream: Stream, then: str) -> Iterator[ProgressDisplay]:
+    """Shows the progress of the block; Ctrl-C ends the process and says how to continue.
 
     Args:
         display: what shows it.
         stream: where that is said.
-        command: what goes on from there.
+        then: what does, and from where.
     """
     try:
         with display:
@@ -148,5 +146,5 @@ def stoppable(display: ProgressDisplay, stream: Stream, command: str) -> Iterato
             so_far = f" at {size(last.done_bytes)} of {size(last.total_bytes)}"
         if stream.is_terminal:  # the terminal has just written ^C
             stream.raw("\n")
-        stream.line(f"Stopped{so_far}; `{command}` goes on from there.")
+        stream.line(f"Stopped{so_far}; {then}.")
         sys.exit(exits.INTERRUPTED)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from convergio_mlx.cli import exits
-from convergio_mlx.cli.output import RED, Stream, standard_error
+from convergio_mlx.cli.output import RED, OutputError, Stream, standard_error
 from convergio_mlx.errors import ConvergioError
 
 _debug = False
@@ -30,8 +30,22 @@ def report(error: Exception, stream: Stream) -> int:
         if error.hint and error.hint not in str(error):
             stream.line(error.hint, lead="hint: ", style=RED)
         return exits.exit_code(error.code)
-    if isinstance(error, OSError) and error.filename is None:
+    if isinstance(error, MemoryError):
+        stream.line(
+            "[cli] there is no memory left; close other programs, or take a smaller model.",
+            lead="error: ",
+            style=RED,
+        )
+        return exits.MEMORY
+    if isinstance(error, OutputError):
         what = f"the output cannot be written ({error.strerror}); write it elsewhere."
+    elif isinstance(error, OSError):
+        place = "" if error.filename is None else f" {os.fsdecode(error.filename)!r}"
+        what = (
+            f"the system refuses access to a file or device{place} "
+            f"({error.strerror or type(error).__name__}); make it accessible, or run this again "
+            "with --debug to see where that happens."
+        )
     else:
         said = " ".join(str(error).split())
         what = (
@@ -49,7 +63,7 @@ def reported() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            _flush()
     except KeyboardInterrupt:
         if sys.stderr.isatty():  # the terminal has just written ^C
             sys.stderr.write("\n")
@@ -58,9 +72,20 @@ def reported() -> Iterator[None]:
         _discard_output()
         sys.exit(exits.BROKEN_PIPE)
     except Exception as error:
-        if isinstance(error, OSError):
+        if isinstance(error, OutputError):
             _discard_output()
         sys.exit(report(error, standard_error()))
+
+
+def _flush() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error.errno, error.strerror) from error
 
 
 def _discard_output() -> None:

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from convergio_mlx.cli.timings import peak_bytes
-from convergio_mlx.engine import Engine
-from convergio_mlx.native import native
-from convergio_mlx.sampling import SamplingParams
+from convergio_mlx.engine.engine import Engine
+from convergio_mlx.generation.sampling import SamplingParams
+from convergio_mlx.platform.native import native
 
 _SHORT_PROMPT = 16
 
@@ -106,7 +106,7 @@ def measure(
         which = f"round {number} of {rounds}"
         tell(f"reading a prompt of {prompt} tokens, {which}")
         prefill.append(prompt / run(prompt, 1)[0])
-        tell(f"making {answer} tokens, {which}")
+        tell(f"generating {answer} tokens, {which}")
         seconds, rest = run(_SHORT_PROMPT, answer)
         first.append(seconds)
         decode.append((answer - 1) / rest)

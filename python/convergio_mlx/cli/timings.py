@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from convergio_mlx.generation import GenerationStats
+from convergio_mlx.generation.stats import GenerationStats
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
+from convergio_mlx.cli.neutral import neutral
 from convergio_mlx.cli.output import Stream
 
 if TYPE_CHECKING:
@@ -76,4 +77,4 @@ def _text(what: str) -> Text:
     """As rich shows it: no markup is read in it."""
     from rich.text import Text
 
-    return Text(what)
+    return Text(neutral(what))

@@ -6,38 +6,37 @@ import itertools
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from convergio_mlx.errors import ModelNotFoundError, NotInitializedError
-from convergio_mlx.providers.chat import (
+from convergio_mlx.chat.request import (
+    CHAT_OPTIONS,
     ChatOptions,
     ChatRequest,
-    ChatResponse,
-    Prompt,
-    StreamHandler,
-    StreamOptions,
-    ToolChoice,
-    ToolDefinition,
-    as_text,
-    openai_tools,
-    request_messages,
+    Question,
+    Tools,
+    conversation_of,
 )
-from convergio_mlx.providers.handler import serve
-from convergio_mlx.providers.interface import ModelConfig, ProviderErrorInfo, ProviderType
-from convergio_mlx.providers.stream import (
-    AsyncChatStream,
-    AsyncSource,
-    ChatStream,
-    Source,
+from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chat.response_builder import ResponseBuilder
+from convergio_mlx.chat.stream import AsyncEventStream, AsyncSource, EventStream, Source
+from convergio_mlx.chat.tools import parse_tools
+from convergio_mlx.errors import (
+    InvalidRequestError,
+    ModelNotFoundError,
+    NotInitializedError,
+    ProviderErrorInfo,
 )
-from convergio_mlx.providers.transcript import Transcript
+from convergio_mlx.generation.sampling import SamplingParams, check_keywords
+from convergio_mlx.providers.handler import StreamHandler, serve
+from convergio_mlx.providers.interface import ModelConfig, ProviderType
+from convergio_mlx.text.messages import as_text
 
 if TYPE_CHECKING:
-    from convergio_mlx.generation import GenerationStats
+    from convergio_mlx.generation.stats import GenerationStats
 
 _NONE: Mapping[int, ProviderErrorInfo] = MappingProxyType({})
 _last_errors: ContextVar[Mapping[int, ProviderErrorInfo]] = ContextVar("errors", default=_NONE)
@@ -59,7 +58,7 @@ class BaseProvider(ABC):
         self._number = next(_numbers)
         self._lock = threading.Lock()
         self._ready = False
-        self._streams: weakref.WeakSet[ChatStream | AsyncChatStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[EventStream | AsyncEventStream] = weakref.WeakSet()
 
     @abstractmethod
     def _start(self) -> None:
@@ -70,11 +69,11 @@ class BaseProvider(ABC):
         """Frees everything; the answers under way are cancelled already."""
 
     @abstractmethod
-    def _open(self, request: ChatRequest) -> Source:
+    def _open(self, model: str, request: ChatRequest) -> Source:
         """Begins an answer."""
 
     @abstractmethod
-    async def _aopen(self, request: ChatRequest) -> AsyncSource:
+    async def _aopen(self, model: str, request: ChatRequest) -> AsyncSource:
         """Begins an answer, without blocking the loop."""
 
     @abstractmethod
@@ -152,8 +151,9 @@ class BaseProvider(ABC):
         """How the last call of this thread or task ended."""
         return _last_errors.get().get(self._number, _OK)
 
-    def _ended(self, info: ProviderErrorInfo) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         """Notes how a call ended, in a new mapping, since a task begins with its parent's."""
+        info = _OK if error is None else ProviderErrorInfo.of(error)
         seen = _last_errors.get()
         if info != _OK:
             _last_errors.set({**seen, self._number: info})
@@ -161,92 +161,137 @@ class BaseProvider(ABC):
             _last_errors.set({key: kept for key, kept in seen.items() if key != self._number})
 
     def chat(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[ChatOptions]
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
     ) -> ChatResponse:
         """One whole answer."""
-        return self.stream(model, system, user, **options).response()
+        asked = self._asked("chat", (system, user), params, tools, options)
+        return self._stream(model, asked).response()
 
     def chat_with_tools(
         self,
         model: str,
         system: str | None,
-        user: Prompt,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]],
+        user: Question,
+        tools: Tools,
         *,
-        tool_choice: ToolChoice = "auto",
+        params: SamplingParams | None = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResponse:
         """One whole answer, which may hold calls."""
-        stream = self.stream(model, system, user, tools=tools, tool_choice=tool_choice, **options)
-        return stream.response()
+        asked = self._asked("chat_with_tools", (system, user), params, tools, options)
+        return self._stream(model, asked).response()
 
     def stream_chat(
         self,
         model: str,
         system: str | None,
-        user: Prompt,
+        user: Question,
         handler: StreamHandler,
-        **options: Unpack[StreamOptions],
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
     ) -> None:
         """Gives an answer to the handler as it is made."""
-        serve(handler, lambda: self.stream(model, system, user, **options))
+        asked = self._asked("stream_chat", (system, user), params, tools, options)
+        serve(handler, lambda: self._stream(model, asked))
 
     def stream(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[StreamOptions]
-    ) -> ChatStream:
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> EventStream:
         """An answer as it is made."""
-        try:
-            transcript = self._transcript(model)
-            stream = ChatStream(transcript, self._open(self._request(model, system, user, options)))
-        except BaseException as error:
-            self._ended(ProviderErrorInfo.of(error))
-            raise
-        self._watch(stream)
-        return stream
+        return self._stream(model, self._asked("stream", (system, user), params, tools, options))
 
     def astream(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[StreamOptions]
-    ) -> AsyncChatStream:
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncEventStream:
         """An answer as it is made, for asyncio."""
+        asked = self._asked("astream", (system, user), params, tools, options)
 
-        async def start() -> AsyncSource:
-            return await self._aopen(self._request(model, system, user, options))
+        async def open_source() -> AsyncSource:
+            return await self._aopen(model, self._begun(model, asked))
 
-        stream = AsyncChatStream(self._transcript(model), start)
+        stream = AsyncEventStream(self._builder(model), open_source)
         self._watch(stream)
         return stream
+
+    def _stream(self, model: str, asked: Callable[[], ChatRequest]) -> EventStream:
+        try:
+            builder = self._builder(model)
+            source = self._open(model, self._begun(model, asked))
+        except BaseException as error:
+            self._ended(error)
+            raise
+        stream = EventStream(builder, source)
+        self._watch(stream)
+        return stream
+
+    def _asked(
+        self,
+        method: str,
+        prompt: tuple[str | None, Question],
+        params: SamplingParams | None,
+        tools: Tools | None,
+        options: Mapping[str, Any],
+    ) -> Callable[[], ChatRequest]:
+        """What checks a request, once the provider is known to be ready; only its keywords are
+        checked now."""
+        call = f"{type(self).__name__}.{method}"
+        check_keywords(call, options, CHAT_OPTIONS)
+        return lambda: ChatRequest.of(call, conversation_of(*prompt), params, tools, options)
+
+    def _begun(self, model: str, asked: Callable[[], ChatRequest]) -> ChatRequest:
+        self._ended(None)
+        if not self._ready:
+            raise self._not_initialized()
+        if not isinstance(model, str) or not model.strip():
+            raise InvalidRequestError(f"[{self.type}] the model is {model!r}; give the id of one.")
+        return asked()
 
     def count_tokens(
         self,
         model: str,
         system: str | None,
-        user: Prompt,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
+        user: Question,
+        tools: Tools = (),
     ) -> int:
         """Tokens of a prompt, by an estimate: those of its texts and tools, and 4 for what a
         template puts around each message."""
-        messages = request_messages(system, user)
+        messages = conversation_of(system, user)
         texts = [as_text(message) for message in messages]
-        texts += [str(tool) for tool in openai_tools(tools) or []]
+        texts += [str(tool.definition) for tool in parse_tools(list(tools))]
         return sum(self.estimate_tokens(text, model) for text in texts) + 4 * len(messages)
-
-    def _request(
-        self, model: str, system: str | None, user: Prompt, options: Mapping[str, Any]
-    ) -> ChatRequest:
-        self._ended(_OK)
-        if not self._ready:
-            raise self._not_initialized()
-        return ChatRequest.of(model, system, user, options)
 
     def _not_initialized(self) -> NotInitializedError:
         return NotInitializedError(
             f"[{self.type}] the provider is not initialized, or was shut down; call init()."
         )
 
-    def _transcript(self, model: str) -> Transcript:
-        return Transcript(model, self._ended, partial(self._cost, model))
+    def _builder(self, model: str) -> ResponseBuilder:
+        return ResponseBuilder(model, self._ended, partial(self._cost, model))
 
-    def _watch(self, stream: ChatStream | AsyncChatStream) -> None:
+    def _watch(self, stream: EventStream | AsyncEventStream) -> None:
         """Notes a stream for `shutdown` to cancel; one that came too late is cancelled now."""
         with self._lock:
             self._streams.add(stream)

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from convergio_mlx.answers.events import ReasoningEvent, TextEvent, ToolCallEvent
-from convergio_mlx.errors import ConvergioError
-from convergio_mlx.providers.chat import ResponseEvent, StreamHandler
-from convergio_mlx.providers.interface import ProviderErrorInfo
+from convergio_mlx.chat.events import (
+    FinishEvent,
+    ReasoningEvent,
+    StreamEvent,
+    TextEvent,
+    ToolCallEvent,
+)
+from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chat.stream import EventStream
+from convergio_mlx.chat.tools import ToolCall
+from convergio_mlx.errors import ConvergioError, ProviderErrorInfo
 
-if TYPE_CHECKING:
-    from convergio_mlx.providers.stream import ChatStream
-    from convergio_mlx.providers.transcript import StreamEvent
+
+@dataclass(frozen=True, kw_only=True)
+class StreamHandler:
+    """Callbacks of an answer while it is generated, all called on the thread of `stream_chat`."""
+
+    on_chunk: Callable[[str], object]
+    """Each piece of the answer's text."""
+    on_complete: Callable[[str], object] | None = None
+    """The full text, once; not after an error."""
+    on_error: Callable[[ProviderErrorInfo], object] | None = None
+    """What went wrong, once; without it the error is raised."""
+    on_reasoning: Callable[[str], object] | None = None
+    """Each piece of the model's reasoning."""
+    on_tool_call: Callable[[ToolCall], object] | None = None
+    """Each call, whole."""
+    on_response: Callable[[ChatResponse], object] | None = None
+    """The whole answer with its usage, once, after `on_complete`."""
 
 
-def serve(handler: StreamHandler, begin: Callable[[], ChatStream]) -> None:
+def serve(handler: StreamHandler, begin: Callable[[], EventStream]) -> None:
     """Begins an answer and calls the handler with each event, then with the whole, or with the
     error. What the handler itself raises ends the answer and is raised here."""
     try:
@@ -30,7 +51,7 @@ def serve(handler: StreamHandler, begin: Callable[[], ChatStream]) -> None:
             except ConvergioError as error:
                 _report(handler, error)
                 return
-            if isinstance(event, ResponseEvent):
+            if isinstance(event, FinishEvent):
                 break
             _hand(event, handler)
     if handler.on_complete is not None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Unpack, runtime_checkable
 
-from convergio_mlx.errors import ConvergioError, ErrorCode
+from convergio_mlx.errors import ProviderErrorInfo
 
 if TYPE_CHECKING:
-    from convergio_mlx.providers.chat import (
-        ChatOptions,
-        ChatResponse,
-        Prompt,
-        StreamHandler,
-        StreamOptions,
-        ToolChoice,
-        ToolDefinition,
-    )
-    from convergio_mlx.providers.stream import AsyncChatStream, ChatStream
+    from convergio_mlx.chat.request import ChatOptions, Question, Tools
+    from convergio_mlx.chat.response import ChatResponse
+    from convergio_mlx.chat.stream import AsyncEventStream, EventStream
+    from convergio_mlx.generation.sampling import SamplingParams
+    from convergio_mlx.providers.handler import StreamHandler
 
 
 class ProviderType(StrEnum):
@@ -78,7 +72,7 @@ class ModelConfig:
     supports_streaming: bool = True
     supports_reasoning: bool = False
     release_date: str | None = None
-    """YYYY-MM-DD; None where nobody knows."""
+    """YYYY-MM-DD; None where it is unknown."""
     deprecated: bool = False
     installed: bool = True
     """Whether it can be used as things are; False where it must be downloaded first."""
@@ -94,28 +88,6 @@ class ModelConfig:
         fresh = input_tokens - cached_tokens
         dollars = fresh * self.input_cost + cached_tokens * cached
         return (dollars + output_tokens * self.output_cost) / 1e6
-
-
-@dataclass(frozen=True)
-class ProviderErrorInfo:
-    """How a call ended."""
-
-    code: ErrorCode = ErrorCode.OK
-    message: str = ""
-    provider_code: str | None = None
-    """The provider's own name of the failure: a service's error code, or our exception's class."""
-    retryable: bool = False
-    """Whether the same call can succeed later."""
-    retry_after_ms: int | None = None
-    """Milliseconds to wait before that, where the provider says so."""
-
-    @classmethod
-    def of(cls, error: BaseException) -> ProviderErrorInfo:
-        """What an exception says."""
-        if not isinstance(error, ConvergioError):
-            return cls(ErrorCode.UNKNOWN, str(error), type(error).__name__)
-        own = error.provider_code or type(error).__name__
-        return cls(error.code, str(error), own, error.retryable, error.retry_after_ms)
 
 
 @runtime_checkable
@@ -164,7 +136,14 @@ class Provider(Protocol):
         this machine. Raises nothing."""
 
     def chat(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[ChatOptions]
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
     ) -> ChatResponse:
         """One whole answer.
 
@@ -173,17 +152,19 @@ class Provider(Protocol):
             system: how to answer; None or empty for nothing.
             user: a question, or the messages of a conversation in OpenAI's shape; a system message
                 among them only where `system` is empty.
-            options: see `ChatOptions`.
+            params: how to sample and when to end.
+            tools: what may be called.
+            options: see `ChatOptions`; the fields of `SamplingParams` go before `params`.
         """
 
     def chat_with_tools(
         self,
         model: str,
         system: str | None,
-        user: Prompt,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]],
+        user: Question,
+        tools: Tools,
         *,
-        tool_choice: ToolChoice = "auto",
+        params: SamplingParams | None = None,
         **options: Unpack[ChatOptions],
     ) -> ChatResponse:
         """As `chat`; the answer may hold calls of the tools given. Answer those with messages of
@@ -193,24 +174,42 @@ class Provider(Protocol):
         self,
         model: str,
         system: str | None,
-        user: Prompt,
+        user: Question,
         handler: StreamHandler,
-        **options: Unpack[StreamOptions],
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
     ) -> None:
         """Gives an answer to the handler as it is made: each chunk of text, then the full text or
         an error. Returns when the answer has ended. What the handler itself raises ends the answer
         and is raised here."""
 
     def stream(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[StreamOptions]
-    ) -> ChatStream:
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> EventStream:
         """An answer as it is made: an iterator of events, the last one with the response."""
 
     def astream(
-        self, model: str, system: str | None, user: Prompt, **options: Unpack[StreamOptions]
-    ) -> AsyncChatStream:
-        """As `stream`, for asyncio: the loop is never blocked. What `stream` raises is raised when
-        it is first awaited. `await provider.astream(…).response()` is the whole answer."""
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncEventStream:
+        """As `stream`, for asyncio: the loop is never blocked. What `stream` raises is raised by
+        `await stream.start()`, or when it is first awaited. `await
+        provider.astream(…).response()` is the whole answer."""
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
         """Tokens of a text, special ones not counted; exact where the provider has the model's
@@ -220,8 +219,8 @@ class Provider(Protocol):
         self,
         model: str,
         system: str | None,
-        user: Prompt,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
+        user: Question,
+        tools: Tools = (),
     ) -> int:
         """Tokens of a whole prompt, as the model would get it; exact where `estimate_tokens` is."""
 

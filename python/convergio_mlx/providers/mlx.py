@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from convergio_mlx.chat.request import ChatRequest, Question, Tools, conversation_of
 from convergio_mlx.errors import InvalidRequestError, UnavailableError
-from convergio_mlx.locate import GUIDE_ID, locate
-from convergio_mlx.machine import availability
+from convergio_mlx.platform.machine import availability
 from convergio_mlx.providers.base import BaseProvider
-from convergio_mlx.providers.chat import (
-    ChatRequest,
-    Prompt,
-    ToolDefinition,
-    openai_tools,
-    request_messages,
-)
 from convergio_mlx.providers.interface import ModelConfig, ProviderType
-from convergio_mlx.providers.memory import FitMemory
-from convergio_mlx.providers.mlx_streams import AsyncMlxStream, MlxStream, acquired
-from convergio_mlx.providers.models import LoadedModel, Models
+from convergio_mlx.providers.memory_budget import FitMemory
+from convergio_mlx.providers.model_pool import LoadedModel, Models
+from convergio_mlx.store.locate import GUIDE_ID, locate
 
 if TYPE_CHECKING:
-    from convergio_mlx.engine import Engine
+    from convergio_mlx.engine.engine import Engine
+    from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource
     from convergio_mlx.text.tokenizer import Tokenizer
 
-_NEEDED = ("engine", "answers.answering", "text.template_sandbox", "pump")
+_NEEDED = ("engine.engine", "chat.planning", "text.template_process", "generation.pump")
 """Modules of this package that answers need, with what they import from elsewhere."""
 
 
@@ -40,6 +33,8 @@ def mlx_provider_create(
     idle_seconds: float | None = None,
     memory_bytes: int | None = None,
     wait_seconds: float = 10.0,
+    force: bool = False,
+    prepare_constraints: bool = True,
 ) -> MlxProvider | None:
     """The MLX provider, or None where MLX cannot run; `availability()` says why.
 
@@ -48,6 +43,9 @@ def mlx_provider_create(
         idle_seconds: unload a model that was not used for so long; None: only to make room.
         memory_bytes: what all models together may take at most; None: what the machine has.
         wait_seconds: how long a load waits for models in use to make room for it.
+        force: load models although they do not fit into the memory that is available.
+        prepare_constraints: prepare a loaded model for constrained answers in the background;
+            False leaves that to the first of them.
     """
     if not availability():
         return None
@@ -56,6 +54,8 @@ def mlx_provider_create(
         idle_seconds=idle_seconds,
         memory_bytes=memory_bytes,
         wait_seconds=wait_seconds,
+        force=force,
+        prepare_constraints=prepare_constraints,
     )
 
 
@@ -73,10 +73,14 @@ class MlxProvider(BaseProvider):
         idle_seconds: float | None = None,
         memory_bytes: int | None = None,
         wait_seconds: float = 10.0,
+        force: bool = False,
+        prepare_constraints: bool = True,
     ) -> None:
         """See `mlx_provider_create`."""
         super().__init__()
-        self._memory = FitMemory(memory_bytes)
+        self._memory = FitMemory(memory_bytes, force=force)
+        self._force = force
+        self._prepare_constraints = prepare_constraints
         self._idle_seconds = _positive("idle_seconds", idle_seconds)
         self._wait_seconds = _positive("wait_seconds", wait_seconds) or 0.0
         self._models: Models | None = None
@@ -89,10 +93,14 @@ class MlxProvider(BaseProvider):
         for name in _NEEDED:  # now, since loading a library later would hold up an asyncio loop
             import_module(f"convergio_mlx.{name}")
         import_module("tokenizers")
-        import_module("llguidance")
-        import_module("convergio_mlx.pump").pump()
-        import_module("convergio_mlx.preparing").start()
-        self._models = Models(self._memory, _load, self._idle_seconds, self._wait_seconds)
+        import_module("convergio_mlx.generation.pump").pump()
+        import_module("convergio_mlx.generation.background").start()
+        self._models = Models(
+            self._memory,
+            partial(_load, force=self._force, prepare=self._prepare_constraints),
+            self._idle_seconds,
+            self._wait_seconds,
+        )
 
     def _stop(self) -> None:
         models, self._models = self._models, None
@@ -124,8 +132,8 @@ class MlxProvider(BaseProvider):
         return self._held().loaded()
 
     def list_models(self) -> list[ModelConfig]:
-        """The embedded model, those of the registry, and those in the models' folder beside."""
-        from convergio_mlx.providers.mlx_models import list_models
+        """The embedded model, those of the registry, and others in the models' folder."""
+        from convergio_mlx.providers.catalog import list_models
 
         return list_models()
 
@@ -141,18 +149,14 @@ class MlxProvider(BaseProvider):
         self,
         model: str,
         system: str | None,
-        user: Prompt,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
+        user: Question,
+        tools: Tools = (),
     ) -> int:
         """Tokens of a prompt, exactly: what the model would get, template and tools included."""
-        from convergio_mlx.answers import answering
+        from convergio_mlx.engine.request import chat_prompt
 
-        tokenizer = self._tokenizer(model)
-        messages = request_messages(system, user)
-        plan = answering.plan(tokenizer, messages, tools=openai_tools(tools))
-        chat = tokenizer.chat_template(tools=bool(plan.tools))
-        text = chat.render(plan.messages, plan.tools)
-        return len(tokenizer.encode(text, add_special_tokens=False))
+        request = ChatRequest.of("count_tokens", conversation_of(system, user), tools=list(tools))
+        return len(chat_prompt(self._tokenizer(model), request))
 
     def _tokenizer(self, model: str | None) -> Tokenizer:
         name = model or self._last_model
@@ -165,22 +169,23 @@ class MlxProvider(BaseProvider):
         finally:
             lease.release()
 
-    def _open(self, request: ChatRequest) -> MlxStream:
-        lease = self._held().acquire(request.model)
-        self._last_model = request.model
+    def _open(self, model: str, request: ChatRequest) -> EngineSource:
+        lease = self._held().acquire(model)
+        self._last_model = model
         try:
-            return MlxStream(lease, lease.engine.stream(**_arguments(request)))
+            return lease.engine.source(request, lease.release)
         except BaseException:
             lease.release()
             raise
 
-    async def _aopen(self, request: ChatRequest) -> AsyncMlxStream:
-        models = self._held()
-        lease = models.acquire_loaded(request.model)
-        if lease is None:
-            lease = await acquired(models, request.model)
-        self._last_model = request.model
-        return AsyncMlxStream(lease, lease.engine.astream(**_arguments(request)))
+    async def _aopen(self, model: str, request: ChatRequest) -> AsyncEngineSource:
+        lease = await self._held().aacquire(model)
+        self._last_model = model
+        try:
+            return await lease.engine.asource(request, lease.release)
+        except BaseException:
+            lease.release()
+            raise
 
     def _held(self) -> Models:
         models = self._models
@@ -189,36 +194,21 @@ class MlxProvider(BaseProvider):
         return models
 
 
-def _arguments(request: ChatRequest) -> dict[str, Any]:
-    """What `Engine.stream` takes; what was not asked for is left to it."""
-    given: dict[str, Any] = {
-        "messages": request.messages,
-        "params": request.params,
-        "tools": request.tools,
-        "tool_choice": request.tool_choice,
-        "timeout": request.timeout,
-        "template": request.template,
-    }
-    for name in ("response_format", "reasoning_budget"):
-        if getattr(request, name) is not None:
-            given[name] = getattr(request, name)
-    return given
+def _load(folder: Path, *, force: bool, prepare: bool) -> Engine:
+    from convergio_mlx.engine.engine import Engine
 
-
-def _load(folder: Path) -> Engine:
-    from convergio_mlx.engine import Engine
-
-    engine = Engine.load(folder)
+    engine = Engine.load(folder, force=force)
     tokenizer = engine.tokenizer  # now, on this thread, and not on an asyncio loop's
-    threading.Thread(
-        target=_prepare, args=(tokenizer,), name="convergio-mlx-constraints", daemon=True
-    ).start()
+    if prepare:
+        threading.Thread(
+            target=_prepare, args=(tokenizer,), name="convergio-mlx-constraints", daemon=True
+        ).start()
     return engine
 
 
 def _prepare(tokenizer: Tokenizer) -> None:
-    """Makes ready for constrained answers, meanwhile; what hinders that, such an answer tells."""
-    from convergio_mlx.answers.answering import prepare_constraints
+    """Prepares constrained answers in the background; the first such answer raises what fails."""
+    from convergio_mlx.chat.planning import prepare_constraints
 
     with suppress(Exception):
         prepare_constraints(tokenizer)
@@ -226,7 +216,7 @@ def _prepare(tokenizer: Tokenizer) -> None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Tokenizer:
-    from convergio_mlx.engine import read_tokenizer
+    from convergio_mlx.engine.engine import read_tokenizer
 
     return read_tokenizer(folder)
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convergio_mlx.answers.events import (
-    Event,
-    FinishEvent,
-    FinishReason,
+from convergio_mlx.chat.events import (
+    End,
     ReasoningEvent,
+    SourceEvent,
     TextEvent,
     ToolCallEvent,
 )
-from convergio_mlx.answers.tool_calls import ToolCall
-from convergio_mlx.errors import ContentFilterError, InvalidRequestError, NetworkError
-from convergio_mlx.generation import GenerationStats
-from convergio_mlx.providers.chat import ChatRequest
-from convergio_mlx.sampling import SamplingParams
+from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.chat.tools import ToolCall
+from convergio_mlx.errors import (
+    ContentFilterError,
+    InferenceError,
+    InvalidRequestError,
+    NetworkError,
+)
+from convergio_mlx.generation.sampling import SamplingParams
+from convergio_mlx.generation.stats import FinishReason, GenerationStats
 
 _OWN_FIELDS = ("thinking", "reasoning_content")
 """What only local templates read."""
+_OF_TEMPLATES = ("allow_lost_messages", "special_tokens_in_messages")
 _UNKNOWN_PARAMS = (
     "top_k",
     "min_p",
@@ -45,8 +50,8 @@ def body(model: str, request: ChatRequest) -> dict[str, Any]:
     Raises:
         InvalidRequestError: an option that the interface has no field for.
     """
-    for name in ("reasoning_budget", "template"):
-        if getattr(request, name) is not None:
+    for name in ("reasoning_budget", "chat_template_kwargs", *_OF_TEMPLATES):
+        if getattr(request, name) not in (None, False):
             raise _unsupported(name)
     given: dict[str, Any] = {
         "model": model,
@@ -56,10 +61,13 @@ def body(model: str, request: ChatRequest) -> dict[str, Any]:
         ],
         "stream": True,
         "stream_options": {"include_usage": True},
-        **_sampling(request.params or SamplingParams()),
+        **_sampling(request.params),
     }
     if request.tools:
-        given |= {"tools": request.tools, "tool_choice": request.tool_choice}
+        given["tools"] = [tool.definition for tool in request.tools]
+        given["tool_choice"] = request.choice.openai()
+        if not (request.choice.many or request.choice.is_named):
+            given["parallel_tool_calls"] = False
     if request.response_format is not None:
         given["response_format"] = request.response_format
     return given
@@ -109,28 +117,44 @@ class Assembly:
         """Nothing has come yet."""
         self._calls: dict[int, _Call] = {}
         self._reason: str | None = None
-        self._stats = GenerationStats()
+        self.stats = GenerationStats()
 
-    def add(self, chunk: Any) -> Iterator[Event]:
-        """Takes a `ChatCompletionChunk`."""
+    def add(self, chunk: Any) -> list[SourceEvent]:
+        """Takes a `ChatCompletionChunk`; the `openai` package does not check what is in it.
+
+        Raises:
+            InferenceError: it is not of that shape.
+        """
+        try:
+            return self._events(chunk)
+        except (AttributeError, TypeError, ValueError, KeyError) as error:
+            raise InferenceError(
+                "[openai] the service's answer is not of the shape of chat completions "
+                f"({error}); use a service that speaks them."
+            ) from error
+
+    def _events(self, chunk: Any) -> list[SourceEvent]:
+        events: list[SourceEvent] = []
         if chunk.usage is not None:
             details = chunk.usage.prompt_tokens_details
-            self._stats = GenerationStats(
-                prompt_tokens=chunk.usage.prompt_tokens,
-                output_tokens=chunk.usage.completion_tokens,
-                cached_tokens=(details and details.cached_tokens) or 0,
+            self.stats = GenerationStats(
+                prompt_tokens=_count(chunk.usage.prompt_tokens),
+                output_tokens=_count(chunk.usage.completion_tokens),
+                cached_tokens=_count(details and details.cached_tokens),
             )
-        for choice in chunk.choices[:1]:
+        for choice in (chunk.choices or ())[:1]:
             delta = choice.delta
-            if thought := getattr(delta, "reasoning_content", None):
-                yield ReasoningEvent(thought)
-            if delta.content:
-                yield TextEvent(delta.content)
-            for piece in delta.tool_calls or ():
-                self._add_piece(piece)
-            self._reason = choice.finish_reason or self._reason
+            if delta is not None:
+                if thought := _text(getattr(delta, "reasoning_content", None)):
+                    events.append(ReasoningEvent(thought))
+                if text := _text(delta.content):
+                    events.append(TextEvent(text))
+                for piece in delta.tool_calls or ():
+                    self._add_piece(piece)
+            self._reason = _text(choice.finish_reason) or self._reason
+        return events
 
-    def finish(self) -> Iterator[Event]:
+    def finish(self) -> Iterator[SourceEvent]:
         """What is left when the stream has ended.
 
         Raises:
@@ -145,18 +169,40 @@ class Assembly:
                 provider_code=self._reason,
             )
         yield from (self._calls[index].event() for index in sorted(self._calls))
-        yield FinishEvent(_FINISH.get(self._reason, "stop"), self._stats)
+        yield End(_FINISH.get(self._reason, "stop"), self.stats)
 
-    def cancelled(self) -> FinishEvent:
+    def cancelled(self) -> End:
         """The last event of an answer that the caller ended."""
-        return FinishEvent("cancelled", self._stats)
+        return End("cancelled", self.stats)
 
     def _add_piece(self, piece: Any) -> None:
-        call = self._calls.setdefault(piece.index, _Call())
-        call.id = piece.id or call.id
+        index = piece.index if isinstance(piece.index, int) else len(self._calls)
+        call = self._calls.setdefault(index, _Call())
+        call.id = _text(piece.id) or call.id
         if piece.function is not None:
-            call.name += piece.function.name or ""
-            call.arguments += piece.function.arguments or ""
+            call.name += _text(piece.function.name)
+            arguments = piece.function.arguments
+            call.arguments += json.dumps(arguments) if _is_plain(arguments) else _text(arguments)
+
+
+def _text(value: Any) -> str:
+    """A field's text: of a list of parts, as some services send it, those that are texts."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, Mapping))
+    if not isinstance(value, str):
+        raise TypeError(f"a text is a {type(value).__name__}")
+    return value
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _is_plain(arguments: Any) -> bool:
+    """Whether a service sends arguments as an object, rather than its JSON."""
+    return isinstance(arguments, Mapping)
 
 
 def _is_object(text: str) -> bool:

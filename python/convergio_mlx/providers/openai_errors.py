@@ -64,7 +64,8 @@ def translated(error: Exception) -> ConvergioError:
     if isinstance(error, ConvergioError):
         return error
     kind = _kind(error)
-    code = getattr(error, "code", None) or type(error).__name__
+    given = getattr(error, "code", None)
+    code = str(given) if isinstance(given, str | int) and given else type(error).__name__
     status = getattr(error, "status_code", None)
     body = getattr(error, "body", None)
     said = _printable(str(body["message"]) if _has_message(body) else str(error))
@@ -89,13 +90,25 @@ def _kind(error: Exception) -> type[ConvergioError]:
         return DeadlineExceededError
     if isinstance(error, openai.APIConnectionError):
         return NetworkError
-    if isinstance(error, openai.APIError):  # told of within a stream
+    if isinstance(error, openai.APIError):  # sent within a stream
         return _named(error) or InferenceError
+    return _foreign(error)
+
+
+def _foreign(error: Exception) -> type[ConvergioError]:
+    """Of an exception that is not the package's: it lets those through that come amid a stream."""
+    if any(base.__name__ == "HTTPError" for base in type(error).__mro__):  # httpx, or its successor
+        return NetworkError
+    if isinstance(error, ValueError | TypeError | AttributeError):  # of what the service sent
+        return InferenceError
     return ConvergioError
 
 
 def _named(error: openai.APIError) -> type[ConvergioError] | None:
-    return _BY_CODE.get(error.code or "") or _BY_CODE.get(error.type or "")
+    for given in (error.code, error.type):
+        if isinstance(given, str) and given in _BY_CODE:
+            return _BY_CODE[given]
+    return None
 
 
 def _retry_after(error: Exception) -> int | None:

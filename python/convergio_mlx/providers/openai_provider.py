@@ -12,19 +12,15 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.errors import (
-    AuthError,
-    ConvergioError,
-    UnavailableError,
-)
+from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.errors import AuthError, ConvergioError, UnavailableError
 from convergio_mlx.providers.base import BaseProvider
-from convergio_mlx.providers.chat import ChatRequest
 from convergio_mlx.providers.interface import ModelConfig, ProviderType
 
 if TYPE_CHECKING:
     import openai
 
-    from convergio_mlx.generation import GenerationStats
+    from convergio_mlx.generation.stats import GenerationStats
     from convergio_mlx.providers.openai_streams import AsyncOpenAIStream, OpenAIStream
 
 UNKNOWN_WINDOW = 8192
@@ -112,7 +108,7 @@ class OpenAIProvider(BaseProvider):
         return True
 
     def list_models(self) -> list[ModelConfig]:
-        """What the service lists, and what the host knows beside."""
+        """What the service lists, and the models that the host gave."""
         if self._client is None:
             raise self._not_initialized()
         self._listed = {model.id: model for model in self._ask_for_models(self._client)}
@@ -135,7 +131,7 @@ class OpenAIProvider(BaseProvider):
         return (len(text.encode(errors="replace")) + 3) // 4
 
     def _cost(self, model: str, stats: GenerationStats) -> float:
-        """Dollars, where the host gave the model's prices; 0 where nobody did."""
+        """Dollars, where the host gave the model's prices; otherwise 0."""
         config = self._known.get(self.bare_id(model))
         if config is None:
             return 0.0
@@ -162,17 +158,17 @@ class OpenAIProvider(BaseProvider):
             supports_tools=True,
         )
 
-    def _open(self, request: ChatRequest) -> OpenAIStream:
+    def _open(self, model: str, request: ChatRequest) -> OpenAIStream:
         from convergio_mlx.providers.openai_streams import OpenAIStream
 
         assert self._client is not None
-        return OpenAIStream(self._client, self.bare_id(request.model), request)
+        return OpenAIStream(self._client, self.bare_id(model), request)
 
-    async def _aopen(self, request: ChatRequest) -> AsyncOpenAIStream:
+    async def _aopen(self, model: str, request: ChatRequest) -> AsyncOpenAIStream:
         from convergio_mlx.providers.openai_streams import AsyncOpenAIStream
 
         client = await self._client_of(asyncio.get_running_loop())
-        stream = AsyncOpenAIStream(client, self.bare_id(request.model), request)
+        stream = AsyncOpenAIStream(client, self.bare_id(model), request)
         await stream.open()
         return stream
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.errors import DeadlineExceededError, InvalidRequestError
+from convergio_mlx.errors import DeadlineExceededError
 from convergio_mlx.providers.openai_chat import Assembly
 from convergio_mlx.providers.openai_chat import body as body_of
 from convergio_mlx.providers.openai_errors import translated
@@ -18,8 +18,9 @@ from convergio_mlx.providers.openai_errors import translated
 if TYPE_CHECKING:
     import openai
 
-    from convergio_mlx.answers.events import Event
-    from convergio_mlx.providers.chat import ChatRequest
+    from convergio_mlx.chat.events import SourceEvent
+    from convergio_mlx.chat.request import ChatRequest
+    from convergio_mlx.generation.stats import GenerationStats
 
 
 class OpenAIStream:
@@ -30,7 +31,7 @@ class OpenAIStream:
         self._parts = Assembly()
         self._ended: str | None = None
         self._timer: threading.Timer | None = None
-        seconds = _seconds(request.timeout)
+        seconds = request.timeout
         began = time.monotonic()
         options = {} if seconds is None else {"timeout": seconds}
         create: Any = client.chat.completions.create
@@ -46,7 +47,7 @@ class OpenAIStream:
             self._timer.start()
         self._events = self._read(seconds)
 
-    def __next__(self) -> Event:
+    def __next__(self) -> SourceEvent:
         """The next event."""
         return next(self._events)
 
@@ -60,6 +61,11 @@ class OpenAIStream:
             self._timer.cancel()
         self._stream.close()
 
+    @property
+    def stats(self) -> GenerationStats:
+        """The token counts that the service has reported so far."""
+        return self._parts.stats
+
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
         network = self._stream.response.extensions.get("network_stream")
@@ -67,7 +73,7 @@ class OpenAIStream:
         with contextlib.suppress(OSError, AttributeError):  # closed already
             connection.shutdown(socket.SHUT_RDWR)
 
-    def _read(self, seconds: float | None) -> Iterator[Event]:
+    def _read(self, seconds: float | None) -> Iterator[SourceEvent]:
         try:
             for chunk in self._stream:
                 yield from self._parts.add(chunk)
@@ -93,7 +99,7 @@ class AsyncOpenAIStream:
         self._client = client
         self._body = body_of(model, request)
         self._loop = asyncio.get_running_loop()
-        self._seconds = _seconds(request.timeout)
+        self._seconds = request.timeout
         self._deadline = None if self._seconds is None else self._loop.time() + self._seconds
         self._cancelled = False
         self._limit: asyncio.Timeout | None = None
@@ -110,7 +116,7 @@ class AsyncOpenAIStream:
         except Exception as error:
             raise translated(error) from error
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> SourceEvent:
         """The next event."""
         return await anext(self._events)
 
@@ -127,12 +133,17 @@ class AsyncOpenAIStream:
             with contextlib.suppress(RuntimeError):  # that loop is closed, and the socket with it
                 self._loop.call_soon_threadsafe(_spawn, self._loop, stream)
 
+    @property
+    def stats(self) -> GenerationStats:
+        """The token counts that the service has reported so far."""
+        return self._parts.stats
+
     def _expire(self) -> None:
         if self._limit is not None and not self._limit.expired():
             with contextlib.suppress(RuntimeError):  # between two reads
                 self._limit.reschedule(self._loop.time())
 
-    async def _read(self) -> AsyncIterator[Event]:
+    async def _read(self) -> AsyncIterator[SourceEvent]:
         chunks = aiter(self._stream)
         while not self._cancelled:
             try:
@@ -161,17 +172,6 @@ def _spawn(loop: asyncio.AbstractEventLoop, stream: Any) -> None:
     task = loop.create_task(stream.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)
-
-
-def _seconds(timeout: object) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise InvalidRequestError(
-            f"[openai] timeout is {timeout!r}, which must be a number of seconds above 0; give "
-            "None for no deadline."
-        )
-    return float(timeout)
 
 
 def _late(seconds: float | None) -> DeadlineExceededError:

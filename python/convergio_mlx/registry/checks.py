@@ -28,6 +28,11 @@ there."""
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[0-9][A-Za-z0-9.!+_-]{0,63}")
+_MEMBER = re.compile(
+    r"([A-Za-z0-9_][A-Za-z0-9._-]{0,99}/){1,8}[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\.gguf"
+)
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -53,6 +58,16 @@ def is_repository(value: object) -> bool:
 def is_file_name(value: object) -> bool:
     """A file of a model's folder: ASCII, no path, not hidden."""
     return _matches(_FILE, value)
+
+
+def is_package(value: object) -> bool:
+    """A GGUF file in a wheel of a package index: the wheel's name, version and SHA-256, and the
+    path of the file in it."""
+    return (
+        isinstance(value, Mapping)
+        and set(value) == set(_PACKAGE_FIELDS)
+        and all(check(value[name]) for name, check in _PACKAGE_FIELDS.items())
+    )
 
 
 def is_revision(value: object) -> bool:
@@ -132,6 +147,14 @@ def is_hashes(value: object) -> bool:
         and 0 < len(value) <= 1000
         and all(is_file_name(name) and is_sha256(one) for name, one in value.items())
     )
+
+
+_PACKAGE_FIELDS: Mapping[str, Check] = {
+    "name": lambda value: _matches(_PACKAGE, value),
+    "version": lambda value: _matches(_VERSION, value),
+    "file": lambda value: _matches(_MEMBER, value),
+    "sha256": is_sha256,
+}
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from convergio_mlx.atomic import write_atomically
 from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.platform.atomic import write_atomically
+from convergio_mlx.platform.files import read_file
 from convergio_mlx.registry.entry import RegistryEntry
-from convergio_mlx.registry.load import parse
+from convergio_mlx.registry.parsing import LARGEST, parse
 
 _SHORT_LIST = re.compile(r'\[\s+("[^"\n]*"(?:,\s+"[^"\n]*")*)\s+\]')
 
@@ -22,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
         InvalidRequestError: it cannot be read, or is no registry.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path, LARGEST)
         parse(data)
     except (OSError, ValueError) as error:
         why = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else error
@@ -52,11 +53,21 @@ def entries(registry: dict[str, Any], path: Path) -> list[RegistryEntry]:
     return found
 
 
-def set_pin(registry: dict[str, Any], model: str, revision: str, sha256: dict[str, str]) -> None:
-    """Changes what an entry pins."""
+class Pin(Protocol):
+    """What an entry is to pin."""
+
+    download_bytes: int
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Fields of the entry, and their values."""
+
+
+def set_pin(registry: dict[str, Any], model: str, pin: Pin) -> None:
+    """Changes what an entry pins, and the size that goes with it."""
     for given in registry["models"]:
         if given["id"] == model:
-            given["revision"], given["sha256"] = revision, sha256
+            given.update({**pin.fields, "download_bytes": pin.download_bytes})
 
 
 def text(registry: dict[str, Any]) -> str:

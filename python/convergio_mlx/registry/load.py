@@ -3,21 +3,23 @@ own, each overriding by id what came before."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from convergio_mlx.errors import ConvergioError, ModelNotFoundError
-from convergio_mlx.home import home
-from convergio_mlx.registry.entry import RegistryEntry
+from convergio_mlx.platform.home import home
+from convergio_mlx.registry.entry import HubEntry, RegistryEntry
+from convergio_mlx.registry.hub_name import PREFIX, HubName
+from convergio_mlx.registry.parsing import read
+from convergio_mlx.registry.remote import cached
 
-SCHEMA = 1
-LARGEST = 8 << 20
-"""Bytes of a file that can be a registry."""
 _RESERVED = "convergio-guide"
 """The embedded model's id, which nothing may take."""
+
+_OF_THE_SOURCE = ("repository", "package", "config", "revision", "sha256")
+"""What is true of a model from one source alone."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,37 @@ class Registry:
         return len(self.models)
 
     def __contains__(self, model: object) -> bool:
-        """Whether there is an entry of an id, a leading `mlx/` accepted."""
+        """Whether the files have a model of an id, a leading `mlx/` accepted."""
         return isinstance(model, str) and plain_id(model) in self.models
 
     def get(self, model: str) -> RegistryEntry | None:
-        """The entry of an id, a leading `mlx/` accepted; None where there is none."""
-        return self.models.get(plain_id(model))
+        """The entry of an id, a leading `mlx/` accepted; None where there is none. A name of the
+        hub (`hf:owner/name`) always has one: that of its repository, or one made for it.
+
+        Raises:
+            ModelNotFoundError: it begins as a name of the hub, and is none.
+        """
+        if not isinstance(model, str):
+            return None
+        name = HubName.parse(model)
+        if name is None:
+            return self.models.get(plain_id(model))
+        return self._of_repository(name) or HubEntry.of(name)
+
+    def id_of(self, model: str) -> str:
+        """The id that a name stands for: without `mlx/`, or that of a repository of the hub.
+
+        Raises:
+            ModelNotFoundError: as `get`.
+        """
+        entry = self.get(model) if model.startswith(PREFIX) else None
+        return plain_id(model) if entry is None else entry.id
+
+    def _of_repository(self, name: HubName) -> RegistryEntry | None:
+        """The files' entry of a repository, where no revision of it is asked for."""
+        wanted = name.repository.lower()
+        found = (one for one in self if one.repository and one.repository.lower() == wanted)
+        return None if name.revision else next(found, None)
 
     def require(self, model: str) -> RegistryEntry:
         """The entry of an id.
@@ -54,7 +81,8 @@ class Registry:
         if entry is None:
             raise ModelNotFoundError(
                 f"[registry] there is no model {ascii(model)[:100]}; "
-                "`convergio-mlx models list` shows those there are."
+                "`convergio-mlx models list` shows those there are, and hf:owner/name takes any "
+                "repository of the hub."
             )
         return entry
 
@@ -76,8 +104,6 @@ def load_registry() -> Registry:
     Raises:
         ConvergioError: the package's own models.json is damaged.
     """
-    from convergio_mlx.registry.remote import cached
-
     problems: list[str] = []
     raw: dict[str, dict[str, Any]] = {}
     models: dict[str, RegistryEntry] = {}
@@ -103,39 +129,6 @@ def load_registry() -> Registry:
     return Registry(models, tuple(problems))
 
 
-def read(path: Path) -> list[Any]:
-    """The entries of a registry's file, not looked at yet.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no registry; why, as the end of a sentence.
-    """
-    with path.open("rb") as file:
-        return parse(file.read(LARGEST + 1))
-
-
-def parse(data: bytes) -> list[Any]:
-    """As `read`, of a file's bytes."""
-    if len(data) > LARGEST:
-        raise ValueError(f"is larger than {LARGEST >> 20} MiB")
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"is not JSON ({ascii(str(error))[1:-1][:100]})") from error
-    if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")
-    if value.get("schema") != SCHEMA:
-        raise ValueError(
-            f"has schema {ascii(value.get('schema'))[:20]}, and this version reads schema {SCHEMA}"
-        )
-    models = value.get("models")
-    if not isinstance(models, list):
-        raise ValueError("has no list 'models'")
-    if unknown := set(value) - {"$schema", "schema", "models"}:
-        raise ValueError(f"has the unknown field {ascii(min(unknown))[:60]}")
-    return models
-
-
 def _merge(
     entries: list[Any],
     source: str,
@@ -146,30 +139,32 @@ def _merge(
     """Adds a file's entries: the fields that one gives replace those of its id so far."""
     for number, given in enumerate(entries, 1):
         try:
-            entry = _entry(given, raw)
+            whole = _whole(given, raw)
+            entry = RegistryEntry.parse(whole)
         except ValueError as error:
             problems.append(
                 f"[registry] entry {number} of {source} is ignored: it {error}; "
                 "docs/models.md tells what an entry holds."
             )
             continue
-        raw[entry.id] = {**raw.get(entry.id, {}), **given}
+        raw[entry.id] = whole
         models[entry.id] = entry
 
 
-def _entry(given: Any, raw: Mapping[str, dict[str, Any]]) -> RegistryEntry:
+def _whole(given: Any, raw: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A file's entry with the fields that it leaves to the files before it."""
     if not isinstance(given, dict):
         raise ValueError("is not a JSON object")
     model = given.get("id")
     before = raw.get(model, {}) if isinstance(model, str) else {}
-    # Sizes and a revision are of one repository, hashes of one revision: none outlives it.
-    if given.get("repository", before.get("repository")) != before.get("repository"):
-        before = {**before, "config": None, "revision": None, "sha256": None}
+    # Sizes and a revision are of one source, hashes of one revision: none outlives it.
+    if any(given.get(one, before.get(one)) != before.get(one) for one in ("repository", "package")):
+        before = {**before, **dict.fromkeys(_OF_THE_SOURCE)}
     elif given.get("revision", before.get("revision")) != before.get("revision"):
         before = {**before, "sha256": None}
     if model == _RESERVED:
         raise ValueError(f"takes the id {_RESERVED!r} of the embedded model")
-    return RegistryEntry.parse({**before, **given})
+    return {**before, **given}
 
 
 def _shipped_file() -> Path:

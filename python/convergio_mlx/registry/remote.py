@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from convergio_mlx.atomic import write_atomically
-from convergio_mlx.home import home
-from convergio_mlx.offline import is_offline
+from convergio_mlx.platform.atomic import write_atomically
+from convergio_mlx.platform.files import read_file
+from convergio_mlx.platform.home import home
+from convergio_mlx.platform.http import ask, split_credentials, without_credentials
+from convergio_mlx.platform.offline import is_offline
+from convergio_mlx.registry.parsing import LARGEST, parse
 
 VARIABLE = "CONVERGIO_REGISTRY_URL"
 KEPT_SECONDS = 24 * 3600
-_TIMEOUT = 5.0
-"""Seconds to wait for a server that nobody needs."""
+_SECONDS = 10.0
+"""To wait for a server that nobody needs."""
 
 
 def cache_file() -> Path:
@@ -31,14 +35,12 @@ def cached() -> tuple[list[Any], str | None]:
     an old registry is better than none where there is no network."""
     url = os.environ.get(VARIABLE)
     kept = _read_cache()
-    if not url or kept is None or kept.get("url") != url:
+    if not url or kept is None or kept.get("of") != _name_of(url):
         return [], None
-    from convergio_mlx.registry.load import parse
-
     try:
         return parse(str(kept.get("text")).encode()), None
     except ValueError as error:
-        return [], f"[registry] the remote registry {url!a} is ignored: it {error}."
+        return [], f"[registry] the remote registry {_shown(url)} is ignored: it {error}."
 
 
 def refresh() -> str | None:
@@ -48,42 +50,42 @@ def refresh() -> str | None:
     if not url or is_offline():
         return None
     kept = _read_cache() or {}
-    age = time.time() - kept["at"] if isinstance(kept.get("at"), int | float) else None
-    if kept.get("url") == url and age is not None and 0 <= age < KEPT_SECONDS:
+    at, now = kept.get("at"), time.time()
+    is_young = isinstance(at, int | float) and now - KEPT_SECONDS < at <= now
+    if kept.get("of") == _name_of(url) and is_young:
         return None
-    from convergio_mlx.registry.load import parse
-
     try:
         text = _fetch(url)
         parse(text.encode())
-        record = {"url": url, "at": time.time(), "text": text}
+        record = {"of": _name_of(url), "at": now, "text": text}
         write_atomically(cache_file(), json.dumps(record).encode())
     except Exception as error:  # whatever a server or a proxy does, the registry goes on without
-        why = ascii(str(error) or type(error).__name__)[1:-1][:200]
+        why = ascii(without_credentials(str(error)) or type(error).__name__)[1:-1][:200]
         return (
-            f"[registry] the remote registry {url!a} cannot be had ({why}); "
+            f"[registry] the remote registry {_shown(url)} cannot be had ({why}); "
             f"the models known before are used. Correct or unset {VARIABLE}."
         )
     return None
 
 
 def _fetch(url: str) -> str:
-    parts = urlsplit(url)
+    plain, credentials = split_credentials(url)
+    parts = urlsplit(plain)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
         raise ValueError("only https is taken")
-    from huggingface_hub import get_session
+    answer = ask(plain, credentials, largest=LARGEST, seconds=_SECONDS)
+    if answer.status != 200:
+        raise ValueError(f"it answers {answer.status}")
+    return answer.body.decode()
 
-    from convergio_mlx.registry.load import LARGEST
 
-    until = time.monotonic() + 2 * _TIMEOUT
-    data = b""
-    with get_session().stream("GET", url, timeout=_TIMEOUT) as response:
-        response.raise_for_status()
-        for piece in response.iter_bytes():
-            data += piece
-            if len(data) > LARGEST or time.monotonic() > until:
-                raise ValueError("it is too large or too slow")
-    return data.decode()
+def _name_of(url: str) -> str:
+    """What tells one address from another on the disk, without what is secret in it."""
+    return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _shown(url: str) -> str:
+    return ascii(without_credentials(url)[:200])
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -95,7 +97,7 @@ def _is_loopback(host: str | None) -> bool:
 
 def _read_cache() -> dict[str, Any] | None:
     try:
-        value = json.loads(cache_file().read_bytes())
+        value = json.loads(read_file(cache_file(), 2 * LARGEST))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

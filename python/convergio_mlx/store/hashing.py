@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from pathlib import Path
-
-from convergio_mlx.store.layout import own_file
 
 CHUNK = 1 << 20
 """Bytes that are read at once."""
@@ -41,24 +38,24 @@ class Digest:
 
 
 def sha256_of(
-    path: Path,
+    descriptor: int,
     on_bytes: Callable[[int], None] = lambda _: None,
     digest: Digest | None = None,
 ) -> str:
-    """The SHA-256 of a file, which may not be a link.
+    """The SHA-256 of an open file from where it stands; closes it.
 
     Args:
-        path: the file.
+        descriptor: of the file.
         on_bytes: told how many bytes more have been read; may raise to end it.
         digest: what the bytes go through, for more than the SHA-256.
 
     Raises:
-        OSError: it cannot be read, or is a link.
+        OSError: it cannot be read.
     """
     digest = digest or Digest()
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
-    with os.fdopen(own_file(path, os.O_RDONLY), "rb", buffering=0) as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
         while count := file.readinto(buffer):
             digest.update(view[:count])
             on_bytes(count)

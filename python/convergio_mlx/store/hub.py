@@ -1,29 +1,24 @@
-"""What the hub says of a repository, through huggingface_hub: its endpoint, tokens and proxies."""
+"""What the hub says of a repository."""
 
 from __future__ import annotations
 
-import os
+import json
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
-from convergio_mlx.errors import (
-    AuthError,
-    ConvergioError,
-    ModelCorruptError,
-    ModelNotFoundError,
-    NetworkError,
-    RateLimitError,
-)
-from convergio_mlx.registry import RegistryEntry, checks
+from convergio_mlx.errors import ModelCorruptError, NetworkError
+from convergio_mlx.platform.http import RequestError, ask
+from convergio_mlx.registry import checks
 from convergio_mlx.store import names
+from convergio_mlx.store.endpoint import endpoint, headers
 from convergio_mlx.store.hashing import Digest
+from convergio_mlx.store.refusals import refusal, refused
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_TIMEOUT = 10.0
-"""Seconds to wait for the hub's answer to a question."""
+_LISTING_SECONDS = 30.0
+"""Until a listing has come whole."""
+_LARGEST_LISTING = 32 << 20
+"""Bytes of a listing, unpacked: more than a hundred thousand files."""
 
 
 @dataclass(frozen=True)
@@ -48,202 +43,88 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The files of a model at one commit."""
+class Commit:
+    """A repository as it was once."""
 
     repository: str
     revision: str
-    files: tuple[RemoteFile, ...]
+
+
+class Listing:
+    """What the hub says of a repository at one commit."""
+
+    def __init__(self, commit: Commit, siblings: dict[str, dict[str, Any]]) -> None:
+        """Made by `listing`; `siblings` are as the hub has them, by name."""
+        self.commit = commit
+        self._siblings = siblings
 
     @property
-    def size_bytes(self) -> int:
-        """Of all files together."""
-        return sum(file.size for file in self.files)
+    def names(self) -> list[str]:
+        """Of all files."""
+        return list(self._siblings)
+
+    def file(self, name: str) -> RemoteFile:
+        """One of the files.
+
+        Raises:
+            ModelCorruptError: the hub says of it what cannot be.
+        """
+        sibling = self._siblings[name]
+        size, git_id, lfs = sibling.get("size"), sibling.get("blobId"), sibling.get("lfs")
+        sha256 = lfs.get("sha256") if isinstance(lfs, dict) else lfs
+        largest = names.LARGEST_TEXT if names.is_text(name) else names.LARGEST_WEIGHTS
+        if (
+            isinstance(size, int)
+            and not isinstance(size, bool)
+            and 0 <= size <= largest
+            and (checks.is_sha256(sha256) or (lfs is None and checks.is_revision(git_id)))
+        ):
+            return RemoteFile(name, size, sha256, git_id if isinstance(git_id, str) else None)
+        raise ModelCorruptError(
+            f"[store] the hub's listing of {self.commit.repository!r} has no size and hash that "
+            f"{name!r} could have; check HF_ENDPOINT, or try again later."
+        )
 
 
-def plan(entry: RegistryEntry) -> Plan:
-    """What is to be downloaded of a model, at the registry's revision or the newest.
+def listing(repository: str, revision: str | None) -> Listing:
+    """What there is of a repository, at a commit, a branch or a tag, or at the newest commit.
 
     Raises:
         ConvergioError: the hub cannot be reached, refuses, or tells what cannot be.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
+    found, siblings = _asked(repository, revision)
+    other = checks.is_revision(revision) and found != revision
+    if not checks.is_revision(found) or other:
+        raise ModelCorruptError(
+            f"[store] the hub answers with revision {ascii(found)[:60]} of {repository!r} "
+            f"where {revision or 'a commit'} was asked for; check HF_ENDPOINT."
+        )
+    by_name = {one["rfilename"]: one for one in siblings}
+    if len(by_name) != len(siblings):
+        raise ModelCorruptError(
+            f"[store] the hub names a file of {repository!r} twice; check HF_ENDPOINT."
+        )
+    return Listing(Commit(repository, str(found)), by_name)
 
-    from convergio_mlx import __version__
 
+def _asked(repository: str, revision: str | None) -> tuple[object, list[dict[str, Any]]]:
+    """The commit and the files that the hub names, each with a text `rfilename`."""
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    url = f"{endpoint()}/api/models/{repository}{at}?blobs=true"
     try:
-        api = HfApi(endpoint(), library_name="convergio-mlx", library_version=__version__)
-        info = api.model_info(
-            entry.repository, revision=entry.revision, files_metadata=True, timeout=_TIMEOUT
-        )
-        revision, siblings = info.sha, info.siblings or []
-        found = {one.rfilename: one for one in siblings}
-    except transport_errors() as error:
-        raise refusal(error, entry.repository) from error
-    except (
-        HFValidationError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
-        raise NetworkError(
-            f"[store] the hub's answer about {entry.repository!r} is no listing of a repository; "
-            "check HF_ENDPOINT and proxies."
-        ) from error
-    if not checks.is_revision(revision) or (entry.revision and revision != entry.revision):
-        raise ModelCorruptError(
-            f"[store] the hub answers with revision {ascii(revision)[:60]} of {entry.repository!r} "
-            f"where {entry.revision or 'a commit'} was asked for; check HF_ENDPOINT."
-        )
-    if len(found) != len(siblings):
-        raise ModelCorruptError(
-            f"[store] the hub names a file of {entry.repository!r} twice; check HF_ENDPOINT."
-        )
-    wanted = names.chosen(found, f"the repository {entry.repository!r}")
-    files = [_file(entry, found[name]) for name in wanted]
-    return Plan(entry.repository, str(revision), tuple(_pinned(entry, files)))
-
-
-def _file(entry: RegistryEntry, sibling: Any) -> RemoteFile:
-    """One file of the hub's listing, which says what it likes."""
-    sha256 = getattr(sibling.lfs, "sha256", None)
-    sound = (
-        isinstance(sibling.size, int)
-        and sibling.size >= 0
-        and (names.is_weights(sibling.rfilename) or sibling.size <= names.LARGEST_TEXT)
-        and (checks.is_sha256(sha256) or (sha256 is None and checks.is_revision(sibling.blob_id)))
+        answer = ask(url, headers(), largest=_LARGEST_LISTING, seconds=_LISTING_SECONDS)
+    except RequestError as error:
+        raise refusal(error) from error
+    if answer.status != 200:
+        raise refused(answer.status, answer.headers, repository)
+    try:
+        said = json.loads(answer.body)
+        siblings = said.get("siblings") or []
+        if all(isinstance(one["rfilename"], str) and isinstance(one, dict) for one in siblings):
+            return said.get("sha"), list(siblings)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise NetworkError(
+        f"[store] the hub's answer about {repository!r} is no listing of a repository; check "
+        "HF_ENDPOINT and proxies."
     )
-    if not sound:
-        raise ModelCorruptError(
-            f"[store] the hub's listing of {entry.repository!r} has no size and hash that "
-            f"{sibling.rfilename!r} could have; check HF_ENDPOINT, or try again later."
-        )
-    return RemoteFile(sibling.rfilename, sibling.size, sha256, sibling.blob_id)
-
-
-def _pinned(entry: RegistryEntry, files: list[RemoteFile]) -> list[RemoteFile]:
-    """The files with the hashes of models.json, where it has them."""
-    if entry.sha256 is None:
-        return files
-    offered = {file.name: file for file in files}
-    if missing := [name for name in entry.sha256 if name not in offered]:
-        raise ModelCorruptError(
-            f"[store] {entry.repository!r} at {entry.revision} lacks {missing[0]!r}, which the "
-            "registry names; the repository or the registry was changed, so nothing is downloaded."
-        )
-    pinned = []
-    for name, sha256 in entry.sha256.items():
-        file = offered[name]
-        if file.sha256 not in (None, sha256):
-            raise ModelCorruptError(
-                f"[store] the hub offers {name!r} of {entry.repository!r} with SHA-256 "
-                f"{file.sha256}, and the registry pins {sha256}; nothing is downloaded."
-            )
-        pinned.append(RemoteFile(name, file.size, sha256, file.git_id))
-    return pinned
-
-
-def endpoint() -> str:
-    """The hub: `HF_ENDPOINT`, or huggingface.co."""
-    from huggingface_hub import constants
-
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def file_url(repository: str, revision: str, name: str) -> str:
-    """Where a file is asked for."""
-    from huggingface_hub import hf_hub_url
-
-    return hf_hub_url(repository, name, revision=revision, endpoint=endpoint())
-
-
-def headers() -> dict[str, str]:
-    """What the hub is told: the token, where there is one, and that this program asks."""
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
-
-    from convergio_mlx import __version__
-
-    return build_hf_headers(library_name="convergio-mlx", library_version=__version__)
-
-
-def transport_errors() -> tuple[type[Exception], ...]:
-    """What a request raises where it fails: the errors of the HTTP library that huggingface_hub
-    uses, which is one or another by its version, and of sockets."""
-    from huggingface_hub import get_session
-
-    library = import_module(type(get_session()).__module__.partition(".")[0])
-    return (library.HTTPError, library.InvalidURL, library.StreamError, OSError)
-
-
-def refusal(error: Exception, repository: str) -> ConvergioError:
-    """A failed request as one of our errors."""
-    response = getattr(error, "response", None)
-    if response is not None:
-        return refused(response.status_code, response.headers, repository)
-    said = ascii(str(error) or type(error).__name__)[1:-1][:200]
-    return NetworkError(
-        f"[store] the hub at {endpoint()} cannot be reached ({said}); check the network, "
-        "HTTPS_PROXY and HF_ENDPOINT, and run the same again to go on."
-    )
-
-
-def refused(status: int, headers: Mapping[str, str], repository: str) -> ConvergioError:
-    """What an HTTP status of the hub means for a person."""
-    error = _refused(status, headers, repository)
-    if seconds := retry_after(headers):
-        error.retry_after_ms = round(seconds * 1000)
-    return error
-
-
-def _refused(status: int, headers: Mapping[str, str], repository: str) -> ConvergioError:
-    code = headers.get("X-Error-Code", "")
-    page = f"{endpoint()}/{repository}"
-    if code == "GatedRepo" or (status == 403 and code != "RepoNotFound"):
-        return AuthError(
-            f"[store] {repository!r} is gated; accept its licence at {page} with your account, "
-            "then set HF_TOKEN to a token of that account and download again.",
-            hint=page,
-        )
-    if status == 401:
-        remedy = (
-            "set HF_TOKEN to one that may read it"
-            if _has_token()
-            else "check its name, or set HF_TOKEN to a token that may read it"
-        )
-        what = "does not take the token for" if _has_token() else "has no public repository"
-        return AuthError(f"[store] the hub {what} {repository!r}; {remedy}.")
-    if status == 404:
-        what = {
-            "RevisionNotFound": "does not have the revision that was asked for",
-            "EntryNotFound": "does not have a file that its listing names",
-        }.get(code, "is not on the hub")
-        return ModelNotFoundError(
-            f"[store] {repository!r} {what} ({endpoint()}); check the registry's entry and "
-            "HF_ENDPOINT."
-        )
-    if status == 429:
-        seconds = retry_after(headers)
-        when = f"in {seconds:.0f} s" if seconds else "in some minutes"
-        return RateLimitError(
-            f"[store] the hub takes no more requests from here for now; run the same again {when}, "
-            "or set HF_TOKEN, which raises the limit."
-        )
-    return NetworkError(
-        f"[store] the hub at {endpoint()} answers {status} for {repository!r}; "
-        "try again later, or check HF_ENDPOINT."
-    )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait; None where it does not say."""
-    value = headers.get("Retry-After", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) < 7 else None
-
-
-def _has_token() -> bool:
-    from huggingface_hub import get_token
-
-    return bool(get_token())

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convergio_mlx.errors import ModelNotInstalledError, StorageError
-from convergio_mlx.home import models_folder
+from convergio_mlx.platform.home import models_folder
 from convergio_mlx.registry.checks import is_id
 from convergio_mlx.store.layout import (
+    IMPORTS,
+    PARTIALS,
+    TRASH,
     checked_id,
-    imports_folder,
     model_folder,
     partial_folder,
-    partials_folder,
-    trash_folder,
 )
 from convergio_mlx.store.locks import last_used
+from convergio_mlx.store.operation import operation
 from convergio_mlx.store.receipt import NAME, Receipt
 
 
@@ -54,6 +55,7 @@ class DiskUsage:
     free: int
 
 
+@operation("look at the model")
 def find(model: str) -> InstalledModel | None:
     """An installed model; None where it is not installed. Uses no network and reads no weights.
 
@@ -114,6 +116,7 @@ def require_receipt(model: str) -> InstalledModel:
     return found
 
 
+@operation("list the models")
 def installed() -> list[InstalledModel]:
     """All installed models, by id."""
     try:
@@ -124,19 +127,21 @@ def installed() -> list[InstalledModel]:
     return [one for one in found if one is not None]
 
 
+@operation("look at the model")
 def partial_bytes(model: str) -> int:
     """Bytes of an unfinished download; 0 where there is none."""
     return sum(info.st_size for info in files_in(partial_folder(model)))
 
 
+@operation("look at the disk")
 def disk_usage() -> DiskUsage:
     """What the store takes, and what is left."""
     top = models_folder()
     there = next(path for path in (top, *top.parents) if path.is_dir())
     return DiskUsage(
         sum(blocks(one.folder) for one in installed()),
-        blocks(partials_folder()) + blocks(imports_folder()),
-        blocks(trash_folder()),
+        blocks(top / PARTIALS) + blocks(top / IMPORTS),
+        blocks(top / TRASH),
         shutil.disk_usage(there).free,
     )
 

@@ -13,8 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from convergio_mlx.errors import ModelInUseError
-from convergio_mlx.store.layout import cannot, checked_id, lock_file, made, own_file, used_file
+from convergio_mlx.errors import ModelInUseError, ModelNotInstalledError, StorageError
+from convergio_mlx.platform.home import models_folder
+from convergio_mlx.store.folders import Folder, store_folder
+from convergio_mlx.store.layout import LOCKS, cannot, checked_id
 from convergio_mlx.store.progress import Reporter
 
 _POLL = 0.1
@@ -33,29 +35,37 @@ def changing(model: str, report: Reporter | None = None) -> Iterator[None]:
 
     Raises:
         ModelInUseError: another process changes it, and it is not to be waited for.
-        StorageError: the lock's file cannot be made.
+        StorageError: the lock's file cannot be made or locked.
     """
-    path = lock_file(model)
-    made(path.parent)
+    name = checked_id(model)
+    lock = f"{name}.lock"
     try:
-        descriptor = own_file(path, os.O_RDWR | os.O_CREAT)
+        with store_folder(LOCKS, make=True) as folder:
+            descriptor = folder.open(lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise cannot("lock", path, error) from error
+        raise cannot("lock", models_folder() / LOCKS / lock, error) from error
     try:
-        while not _locked(descriptor, fcntl.LOCK_EX):
-            who = _holder(descriptor)
-            if report is None:
-                raise ModelInUseError(
-                    f"[store] {checked_id(model)!r} is being changed by {who}; "
-                    "try again when that has ended."
-                )
-            report.pause("waiting", f"{who} is at work on it")
-            time.sleep(_POLL)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            _await(descriptor, name, report)
+        except OSError as error:
+            raise cannot("lock", models_folder() / LOCKS / lock, error) from error
         yield
     finally:
-        os.close(descriptor)
+        _close(descriptor)
+
+
+def _await(descriptor: int, model: str, report: Reporter | None) -> None:
+    while not _locked(descriptor, fcntl.LOCK_EX):
+        who = _holder(descriptor)
+        if report is None:
+            raise ModelInUseError(
+                f"[store] {model!r} is being changed by {who}; try again when that has ended."
+            )
+        report.pause("waiting", f"{who} is at work on it")
+        time.sleep(_POLL)
+    with suppress(OSError):  # who it is, is for people alone
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 class Use:
@@ -63,7 +73,7 @@ class Use:
 
     def __init__(self, descriptor: int) -> None:
         """Made by `using`."""
-        self._close = weakref.finalize(self, os.close, descriptor)
+        self._close = weakref.finalize(self, _close, descriptor)
 
     def close(self) -> None:
         """Lets go of the folder. Idempotent."""
@@ -82,51 +92,91 @@ def using(folder: Path) -> Use:
     """Keeps a model from being deleted. A folder on a file system without locks is used without.
 
     Raises:
+        ModelNotInstalledError: it has just been deleted.
         ModelInUseError: it is being deleted.
-        OSError: it cannot be opened.
+        StorageError: it cannot be opened or locked.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    if not _locked(descriptor, fcntl.LOCK_SH):
-        os.close(descriptor)
-        raise ModelInUseError(
-            f"[store] {folder.name!r} is being deleted; load another model, or download it again."
-        )
-    return Use(descriptor)
+    while True:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise ModelNotInstalledError(
+                f"[store] {folder.name!r} has just been deleted; load another model, or download "
+                "it again."
+            ) from error
+        except OSError as error:
+            raise cannot("open", folder, error) from error
+        try:
+            if not _locked(descriptor, fcntl.LOCK_SH):
+                raise ModelInUseError(
+                    f"[store] {folder.name!r} is being deleted; load another model, or download "
+                    "it again."
+                )
+            if _is_still(descriptor, folder):
+                return Use(descriptor)
+        except OSError as error:
+            _close(descriptor)
+            raise cannot("lock", folder, error) from error
+        except BaseException:
+            _close(descriptor)
+            raise
+        _close(descriptor)
+
+
+def _is_still(descriptor: int, folder: Path) -> bool:
+    """Whether the folder was not moved away between its opening and its locking."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(folder))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
-def unused(folder: Path) -> Iterator[None]:
+def unused(folder: Folder) -> Iterator[None]:
     """Within the block nobody can load the model.
 
     Raises:
         ModelInUseError: somebody has.
-        OSError: it cannot be opened.
+        StorageError: it cannot be locked.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if not _locked(descriptor, fcntl.LOCK_EX):
-            raise ModelInUseError(
-                f"[store] {folder.name!r} is loaded by a program that is running; "
-                "end that program first."
-            )
-        yield
-    finally:
-        os.close(descriptor)
+        is_free = _locked(folder.descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        raise cannot("lock", folder.path, error) from error
+    if not is_free:
+        raise ModelInUseError(
+            f"[store] {folder.path.name!r} is loaded by a program that is running; end that "
+            "program first."
+        )
+    yield  # closing the folder ends the lock
 
 
 def mark_used(model: str) -> None:
     """Remembers that a model was loaded now, where the disk lets it."""
-    path = used_file(model)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    with suppress(OSError, StorageError), store_folder(LOCKS, make=True) as folder:
+        descriptor = folder.open(f"{checked_id(model)}.used", os.O_WRONLY | os.O_CREAT)
+        try:
+            os.utime(descriptor)
+        finally:
+            _close(descriptor)
 
 
 def last_used(model: str) -> float | None:
     """When a model was loaded last, in seconds since 1970; None where it never was."""
     with suppress(OSError):
-        return used_file(model).stat().st_mtime
+        return (models_folder() / LOCKS / f"{checked_id(model)}.used").lstat().st_mtime
     return None
+
+
+def forget_use(model: str) -> None:
+    """Takes back what `mark_used` remembers, where the disk lets it."""
+    with suppress(OSError, StorageError), store_folder(LOCKS) as folder:
+        folder.unlink(f"{checked_id(model)}.used")
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _locked(descriptor: int, kind: int) -> bool:

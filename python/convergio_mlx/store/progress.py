@@ -9,7 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["waiting", "listing", "downloading", "retrying", "verifying", "importing"]
+Stage = Literal[
+    "waiting",
+    "listing",
+    "downloading",
+    "retrying",
+    "verifying",
+    "importing",
+    "unpacking",
+    "converting",
+    "measuring",
+]
 
 _INTERVAL = 0.1
 """Seconds between two reports of the same stage and file."""
@@ -39,6 +49,16 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 """Called in the thread that does the work. What it raises ends the work, as Ctrl-C does; what was
 downloaded stays for the next time."""
+
+
+class HostError(BaseException):
+    """Carries what the host's callback raised past everything that handles errors of the store's
+    own kinds, which it may look like."""
+
+    def __init__(self, error: Exception) -> None:
+        """`operation` raises it again, as it was."""
+        super().__init__()
+        self.error = error
 
 
 class Reporter:
@@ -99,18 +119,20 @@ class Reporter:
             return
         speed = None if stage else self._speed()
         left = max(self._total - self._done, 0) / speed if speed else None
-        self._tell(
-            Progress(
-                self._model,
-                stage or self._stage,
-                self._done,
-                self._total,
-                self._file,
-                speed,
-                left,
-                note,
-            )
+        told = Progress(
+            self._model,
+            stage or self._stage,
+            self._done,
+            self._total,
+            self._file,
+            speed,
+            left,
+            note,
         )
+        try:
+            self._tell(told)
+        except Exception as error:
+            raise HostError(error) from error
 
     def _speed(self) -> float | None:
         if len(self._samples) < 2:

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from convergio_mlx.atomic import write_atomically
-from convergio_mlx.registry import checks
-from convergio_mlx.store.layout import own_file
+from convergio_mlx.platform.files import read_file
+from convergio_mlx.registry import Package, RegistryEntry, checks
 
 NAME = "receipt.json"
 _SCHEMA = 1
-_LARGEST = 4 << 20
+_LONGEST_ORIGIN = 400
+LARGEST = 4 << 20
 """Bytes of a file that can be a receipt."""
 
 
@@ -34,50 +34,70 @@ class Receipt:
     """What was installed."""
 
     model: str
-    source: Literal["hub", "folder"]
+    source: Literal["hub", "folder", "package"]
     repository: str | None
-    """On the hub; None where the model came out of a folder."""
+    """On the hub; None where the model came from elsewhere."""
     revision: str | None
     """The commit, in full."""
     installed_at: str
     """UTC, as 2025-01-20T12:00:00Z."""
     files: tuple[ReceiptFile, ...]
+    made_from: str | None = None
+    """What the files were made from, and how, where they are not the source's own."""
+    package: Package | None = None
+    """What the model was converted from, where it came from a package index."""
+
+    @property
+    def origin(self) -> str | None:
+        """Where it came from, as people read it; None for a folder."""
+        return str(self.package) if self.package else self.made_from or self.repository
+
+    def is_of(self, entry: RegistryEntry) -> bool:
+        """Whether it came from the source of an entry, whatever the revision."""
+        if self.package is not None:
+            return entry.package == self.package
+        if self.repository is None or entry.repository is None:
+            return False
+        return self.repository.lower() == entry.repository.lower()
 
     @property
     def size_bytes(self) -> int:
         """Of all files together."""
         return sum(file.size for file in self.files)
 
-    def write(self, folder: Path) -> None:
-        """Puts the receipt into the model's folder.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        write_atomically(folder / NAME, self._text())
-
-    def _text(self) -> bytes:
+    def text(self) -> bytes:
+        """The bytes of its file."""
         fields = {"schema": _SCHEMA, **asdict(self)}
+        for name in ("made_from", "package"):
+            if fields[name] is None:
+                del fields[name]
         text = json.dumps(fields, indent=2)
         digest = hashlib.sha256(text.encode()).hexdigest()
         return json.dumps({**fields, "sha256": digest}, indent=2).encode() + b"\n"
 
     @classmethod
     def read(cls, folder: Path) -> Receipt:
-        """The receipt of a model's folder; its names are safe to make paths of.
+        """The receipt of a model's folder.
 
         Raises:
             FileNotFoundError: there is none.
             OSError: it cannot be read.
             ValueError: it is not, to the byte, what was written.
         """
-        with os.fdopen(own_file(folder / NAME, os.O_RDONLY), "rb") as file:
-            text = file.read(_LARGEST + 1)
+        return cls.of(read_file(folder / NAME, LARGEST, flags=os.O_NOFOLLOW))
+
+    @classmethod
+    def of(cls, text: bytes) -> Receipt:
+        """The receipt in a file's bytes; its names are safe to make paths of.
+
+        Raises:
+            ValueError: it is not, to the byte, what was written.
+        """
         try:
             receipt = cls._of(json.loads(text))
         except (TypeError, KeyError, RecursionError, AttributeError) as error:
             raise ValueError("it is not a receipt") from error
-        if receipt._text() != text:
+        if receipt.text() != text:
             raise ValueError("it was changed")
         return receipt
 
@@ -91,19 +111,28 @@ class Receipt:
             given["revision"],
             given["installed_at"],
             files,
+            made_from=given.get("made_from"),
+            package=Package(**given["package"]) if "package" in given else None,
         )
         sound = (
             checks.is_id(receipt.model)
-            and receipt.source in ("hub", "folder")
-            and (checks.is_repository(receipt.repository) or receipt.source == "folder")
-            and (checks.is_revision(receipt.revision) or receipt.source == "folder")
+            and receipt.source in ("hub", "folder", "package")
+            and checks.is_repository(receipt.repository) is (receipt.source == "hub")
+            and checks.is_revision(receipt.revision) is (receipt.source == "hub")
+            and (receipt.source == "hub" or receipt.repository is receipt.revision is None)
+            and checks.is_package(given.get("package")) is (receipt.source == "package")
             and checks.is_text(receipt.installed_at)
+            and ("made_from" not in given or _is_origin(receipt.made_from))
             and all(checks.is_file_name(f.name) and checks.is_sha256(f.sha256) for f in files)
-            and all(isinstance(f.size, int) and f.size >= 0 for f in files)
+            and all(type(f.size) is int and f.size >= 0 for f in files)
         )
         if not sound:
             raise ValueError("it holds what no receipt holds")
         return receipt
+
+
+def _is_origin(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ORIGIN and value.isprintable()
 
 
 def now() -> str:

@@ -1,4 +1,4 @@
-"""Trying again what failed for a reason that passes."""
+"""Transient errors are tried again, with growing pauses."""
 
 from __future__ import annotations
 

@@ -4,21 +4,27 @@ and addresses with our own range requests."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from convergio_mlx.errors import ModelCorruptError
-from convergio_mlx.store import hub
+from convergio_mlx.platform.http import Opened, RequestError, opened
+from convergio_mlx.store.endpoint import file_url, headers
+from convergio_mlx.store.folders import Folder
 from convergio_mlx.store.hashing import CHUNK
-from convergio_mlx.store.layout import cannot, own_file
+from convergio_mlx.store.hub import Commit, RemoteFile
+from convergio_mlx.store.layout import cannot
 from convergio_mlx.store.progress import Reporter
+from convergio_mlx.store.refusals import refusal, refused
 from convergio_mlx.store.retries import passing, until_done
 
 
-def fetch(plan: hub.Plan, file: hub.RemoteFile, part: Path, report: Reporter) -> str:
-    """Makes `part` the whole and verified file, and returns its SHA-256. What it has of it already
-    is hashed and kept.
+def fetch(commit: Commit, file: RemoteFile, folder: Folder, part: str, report: Reporter) -> str:
+    """Makes `part` in `folder` the whole and verified file, and returns its SHA-256. What it has of
+    it already is hashed and kept.
 
     Raises:
         ConvergioError: the hub cannot be reached or refuses; `part` keeps what came.
@@ -26,41 +32,55 @@ def fetch(plan: hub.Plan, file: hub.RemoteFile, part: Path, report: Reporter) ->
         StorageError: the disk is full or cannot be written.
     """
     report.file(file.name)
+    path = folder.path / part
     try:
-        opened = os.fdopen(own_file(part, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
+        with os.fdopen(_own(folder, part), "r+b", buffering=0) as out:
+            transfer = _Transfer(commit, file, path, out, report)
+            transfer.resume()
+            for last in (False, True):
+                until_done(transfer.pull, report, lambda: transfer.done)
+                if transfer.is_sound():
+                    os.fsync(out.fileno())
+                    return transfer.sha256
+                if last:
+                    break
+                transfer.restart()
+            folder.unlink(part)
     except OSError as error:
-        raise cannot("write", part, error) from error
-    with opened as out:
-        transfer = _Transfer(plan, file, part, out, report)
-        transfer.resume()
-        for last in (False, True):
-            until_done(transfer.pull, report, lambda: transfer.done)
-            if transfer.is_sound():
-                os.fsync(out.fileno())
-                return transfer.sha256
-            if last:
-                break
-            transfer.restart()
-        part.unlink()
+        raise cannot("write", path, error) from error
     raise ModelCorruptError(
-        f"[store] what the hub sends as {file.name!r} of {plan.repository!r} has SHA-256 "
-        f"{transfer.sha256}, which is not what its listing says; it is thrown away, so check "
-        "HF_ENDPOINT and proxies, and try again."
+        f"[store] what the hub sends as {file.name!r} of {commit.repository!r} has SHA-256 "
+        f"{transfer.sha256} where {file.sha256 or f'git id {file.git_id}'} was expected; it is "
+        "thrown away, so check HF_ENDPOINT and proxies, and try again."
     )
+
+
+def _own(folder: Folder, name: str) -> int:
+    """A file that has this one name alone: what is written into it changes no other, which somebody
+    may have mapped."""
+    for _ in range(2):
+        descriptor = folder.open(name, os.O_RDWR | os.O_CREAT)
+        info = os.fstat(descriptor)
+        if stat.S_ISREG(info.st_mode) and info.st_nlink == 1:
+            return descriptor
+        os.close(descriptor)
+        folder.unlink(name)
+    raise OSError(errno.EINVAL, "another process puts links in its place")
 
 
 class _Transfer:
     """A file on its way, and the hash of what has come."""
 
     def __init__(
-        self, plan: hub.Plan, file: hub.RemoteFile, part: Path, out: BinaryIO, report: Reporter
+        self, commit: Commit, file: RemoteFile, part: Path, out: BinaryIO, report: Reporter
     ) -> None:
-        self._plan = plan
+        self._commit = commit
         self._file = file
         self._part = part
         self._out = out
         self._report = report
         self._digest = file.digest()
+        self._takes_ranges = True
         self.done = 0
 
     @property
@@ -92,38 +112,49 @@ class _Transfer:
             PassingError: it broke off, or the hub is out of order for the moment.
             ConvergioError: as `fetch`.
         """
-        if self.done == self._file.size:
-            return
-        from huggingface_hub import constants, get_session
+        try:
+            while self.done < self._file.size:
+                if self._pull():
+                    break
+        except RequestError as error:
+            raise passing(refusal(error)) from error
+        if self.done < self._file.size:
+            cut = RequestError(f"the connection ended {self._file.size - self.done} bytes early")
+            raise passing(refusal(cut))
 
-        failures = hub.transport_errors()
-        asked = {**hub.headers(), "Accept-Encoding": "identity"}
+    def _pull(self) -> bool:
+        """One request; False where it has to be asked anew, from the first byte."""
+        from huggingface_hub import constants
+
+        if not self._takes_ranges and self.done:
+            self.restart()
+        asked = {**headers(), "Accept-Encoding": "identity"}
         if self.done:
             asked["Range"] = f"bytes={self.done}-"
-        url = hub.file_url(self._plan.repository, self._plan.revision, self._file.name)
-        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        try:
-            with get_session().stream("GET", url, headers=asked, timeout=timeout) as response:
-                self._accept(response)
-                for data in response.iter_raw():
-                    self._take(data)
-        except failures as error:
-            raise passing(hub.refusal(error, self._plan.repository)) from error
-        if self.done < self._file.size:
-            cut = ConnectionError(f"the connection ended {self._file.size - self.done} bytes early")
-            raise passing(hub.refusal(cut, self._plan.repository))
+        url = file_url(self._commit.repository, self._commit.revision, self._file.name)
+        with opened(url, asked, read_seconds=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
+            if response.status == 206 and "Content-Range" not in response.headers:
+                # Some proxies leave it out, so nobody knows which bytes these are.
+                if not self.done:
+                    self._mislead("a part without saying which")
+                self._takes_ranges = False
+                return False
+            self._accept(response)
+            for data in response.pieces():
+                self._take(data)
+        return True
 
-    def _accept(self, response: Any) -> None:
+    def _accept(self, response: Opened) -> None:
         """Looks at a response's head: whether it is the file, and from which byte."""
-        status = response.status_code
+        status = response.status
         if status == 416:  # there is nothing after what we have, so what we have is not the file
             self.restart()
-            raise passing(hub.refused(status, response.headers, self._plan.repository))
+            raise passing(refused(status, response.headers, self._commit.repository))
         if status not in (200, 206):
             # What stands behind a redirect signs addresses that expire, so asking anew may help.
-            is_storage = bool(response.history) and status != 429
+            is_storage = response.was_redirected and status != 429
             raise passing(
-                hub.refused(500 if is_storage else status, response.headers, self._plan.repository)
+                refused(500 if is_storage else status, response.headers, self._commit.repository)
             )
         if status == 200 and self.done:
             self.restart()
@@ -153,7 +184,7 @@ class _Transfer:
 
     def _mislead(self, what: str) -> None:
         raise ModelCorruptError(
-            f"[store] the hub sends {what} of {self._file.name!r} of {self._plan.repository!r} "
+            f"[store] the hub sends {what} of {self._file.name!r} of {self._commit.repository!r} "
             f"where {self._file.size - self.done} are left of the {self._file.size} of its "
             "listing; check HF_ENDPOINT and proxies."
         )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from convergio_mlx.platform.files import open_regular
 from convergio_mlx.registry import load_registry
 from convergio_mlx.store.hashing import sha256_of
 from convergio_mlx.store.inventory import InstalledModel, require_receipt
 from convergio_mlx.store.locks import using
-from convergio_mlx.store.names import is_wanted
-from convergio_mlx.store.progress import OnProgress, Reporter
+from convergio_mlx.store.names import may_be_read
+from convergio_mlx.store.operation import operation
+from convergio_mlx.store.progress import HostError, OnProgress, Reporter
 from convergio_mlx.store.receipt import NAME, Receipt, ReceiptFile
 
 State = Literal["ok", "missing", "size", "changed", "link", "unreadable", "unexpected"]
@@ -51,6 +54,7 @@ class Verification:
         return not self.faults
 
 
+@operation("verify the model")
 def verify(model: str, *, on_progress: OnProgress | None = None) -> Verification:
     """Hashes every file of an installed model, several at a time; uses no network.
 
@@ -62,8 +66,8 @@ def verify(model: str, *, on_progress: OnProgress | None = None) -> Verification
         ModelNotInstalledError: it is not installed.
         StorageError: the folder was put there by hand, so nobody knows what it should hold.
     """
-    found = require_receipt(model)
-    with using(found.folder):
+    with using(require_receipt(model).folder):
+        found = require_receipt(model)  # what is there now that it stays
         return check(found, Reporter(found.model, on_progress))
 
 
@@ -71,13 +75,13 @@ def check(found: InstalledModel, report: Reporter) -> Verification:
     """As `verify`, of a model that has a receipt."""
     if found.receipt is None:
         return Verification(found.model, (FileCheck(NAME, "changed"),))
-    files = _pinned(found.receipt)
+    files = expected(found.receipt)
     report.begin("verifying", sum(file.size for file in files))
     stop = threading.Event()
 
     def count(size: int) -> None:
         if stop.is_set():
-            raise InterruptedError
+            raise HostError(InterruptedError())  # another thread's has ended the work
         report.advance(size)
 
     def look(file: ReceiptFile) -> FileCheck:
@@ -91,29 +95,31 @@ def check(found: InstalledModel, report: Reporter) -> Verification:
         threads.shutdown(cancel_futures=True)
     known = {file.name for file in files}
     others = sorted(name for name in os.listdir(found.folder) if name not in known)
-    strangers = [FileCheck(name, "unexpected") for name in others if is_wanted(name)]
+    strangers = [FileCheck(name, "unexpected") for name in others if may_be_read(name)]
     return Verification(found.model, (*checks, FileCheck(NAME, "ok"), *strangers))
 
 
-def _pinned(receipt: Receipt) -> list[ReceiptFile]:
+def expected(receipt: Receipt) -> list[ReceiptFile]:
     """The receipt's files, with the registry's hashes where it pins the same commit."""
     entry = load_registry().get(receipt.model)
-    pins = {}
+    pins: Mapping[str, str] = {}
     if entry and entry.sha256 and entry.revision == receipt.revision:
-        pins = dict(entry.sha256)
+        pins = entry.sha256
     return [ReceiptFile(f.name, f.size, pins.get(f.name, f.sha256)) for f in receipt.files]
 
 
 def _state(path: Path, file: ReceiptFile, count: Callable[[int], None]) -> State:
     try:
-        if path.is_symlink():
+        info = path.lstat()
+        if stat.S_ISLNK(info.st_mode):
             return "link"
-        if not path.is_file():
+        if not stat.S_ISREG(info.st_mode):
             return "missing"
-        if path.stat().st_size != file.size:
+        if info.st_size != file.size:
             return "size"
-        return "ok" if sha256_of(path, count) == file.sha256 else "changed"
-    except InterruptedError:
-        raise
+        descriptor = open_regular(path, os.O_NOFOLLOW)
+        return "ok" if sha256_of(descriptor, count) == file.sha256 else "changed"
+    except FileNotFoundError:
+        return "missing"
     except OSError:
         return "unreadable"

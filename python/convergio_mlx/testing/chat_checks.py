@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -80,8 +81,8 @@ def stop_strings_end_the_answer(subject: Subject) -> None:
 
 
 def what_cannot_be_honoured_is_refused(subject: Subject) -> None:
-    """Messages, options and tools that are not such end with invalid_request, and the next request
-    is answered."""
+    """Invalid messages, options and tools end with invalid_request, an unknown keyword with
+    Python's own TypeError, and the next request is answered."""
     with subject.provider() as provider:
         prompts: list[Any] = [
             [],
@@ -97,7 +98,6 @@ def what_cannot_be_honoured_is_refused(subject: Subject) -> None:
             expect_error(ErrorCode.INVALID_REQUEST, ask)
         question = subject.questions[0]
         options: list[dict[str, Any]] = [
-            {"no_such_option": 1},
             {"params": {"temperature": 0}},
             {"timeout": -1},
             {"timeout": "soon"},
@@ -112,7 +112,17 @@ def what_cannot_be_honoured_is_refused(subject: Subject) -> None:
             lambda: provider.chat(subject.model, 5, question),  # type: ignore[arg-type]
         )
         expect_error(ErrorCode.INVALID_REQUEST, lambda: provider.chat("", None, question))
+        unknown: dict[str, Any] = {"no_such_option": 1}
+        _expect_type_error(partial(provider.chat, subject.model, None, question, **unknown))
         expect_fine(provider, subject)
+
+
+def _expect_type_error(call: Callable[[], object]) -> None:
+    try:
+        result = call()
+    except TypeError:
+        return
+    raise AssertionError(f"expected a TypeError, got {result!r}")
 
 
 CHECKS = (

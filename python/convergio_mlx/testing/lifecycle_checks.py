@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from convergio_mlx.errors import ErrorCode
-from convergio_mlx.providers.interface import CostTier, Provider, ProviderErrorInfo, ProviderType
+from convergio_mlx.errors import ErrorCode, ProviderErrorInfo
+from convergio_mlx.providers.interface import CostTier, Provider, ProviderType
 from convergio_mlx.testing.subject import Subject, expect, expect_error, expect_fine, expect_last
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from convergio_mlx.answers.events import TextEvent
-from convergio_mlx.errors import ErrorCode
-from convergio_mlx.providers.chat import ChatResponse, ResponseEvent, StreamHandler
-from convergio_mlx.providers.interface import Provider, ProviderErrorInfo
-from convergio_mlx.providers.transcript import StreamEvent
+from convergio_mlx.chat.events import FinishEvent, StreamEvent, TextEvent
+from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.errors import ErrorCode, ProviderErrorInfo
+from convergio_mlx.providers.handler import StreamHandler
+from convergio_mlx.providers.interface import Provider
 from convergio_mlx.testing.subject import Subject, expect, expect_error, expect_fine, short
 
 
@@ -18,8 +18,8 @@ def a_stream_is_the_answer(subject: Subject) -> None:
     response."""
     with subject.provider() as provider:
         for question in subject.questions:
-            whole = provider.chat(subject.model, None, question, params=short())
-            events = list(provider.stream(subject.model, None, question, params=short()))
+            whole = provider.chat(subject.model, None, question, params=subject.long)
+            events = list(provider.stream(subject.model, None, question, params=subject.long))
             _expect_events(events, whole.text)
 
 
@@ -28,7 +28,7 @@ def an_async_stream_is_the_answer(subject: Subject) -> None:
 
     async def ask(provider: Provider) -> list[list[StreamEvent]]:
         streams = [
-            provider.astream(subject.model, None, question, params=short())
+            provider.astream(subject.model, None, question, params=subject.long)
             for question in subject.questions
         ]
         return [[event async for event in stream] for stream in streams]
@@ -36,7 +36,7 @@ def an_async_stream_is_the_answer(subject: Subject) -> None:
     with subject.provider() as provider:
         answers = asyncio.run(ask(provider))
         for question, events in zip(subject.questions, answers, strict=True):
-            whole = provider.chat(subject.model, None, question, params=short())
+            whole = provider.chat(subject.model, None, question, params=subject.long)
             _expect_events(events, whole.text)
 
 
@@ -44,7 +44,7 @@ def _expect_events(events: list[StreamEvent], text: str) -> None:
     pieces = [event.text for event in events if isinstance(event, TextEvent)]
     expect("".join(pieces) == text, f"the pieces {pieces} are not {text!r}")
     expect(len(pieces) > 1, f"the answer came in {len(pieces)} pieces")
-    responses = [event for event in events if isinstance(event, ResponseEvent)]
+    responses = [event for event in events if isinstance(event, FinishEvent)]
     expect(responses == events[-1:], f"the last event is {events[-1]!r}")
     response = responses[0].response
     expect(response.text == text, f"the response says {response.text!r}, not {text!r}")
@@ -55,19 +55,21 @@ def a_stream_comes_while_it_is_made(subject: Subject) -> None:
     finished first and cut up then. For asyncio too."""
 
     def begun(provider: Provider, question: str) -> ChatResponse:
-        stream = provider.stream(subject.model, None, question, params=short())
+        stream = provider.stream(subject.model, None, question, params=subject.long)
         next(stream)
         stream.cancel()
         return stream.response()
 
     async def begun_async(provider: Provider, question: str) -> ChatResponse:
-        stream = provider.astream(subject.model, None, question, params=short())
+        stream = provider.astream(subject.model, None, question, params=subject.long)
         await anext(stream)
         stream.cancel()
         return await stream.response()
 
     with subject.provider() as provider:
-        wholes = [provider.chat(subject.model, None, q, params=short()) for q in subject.questions]
+        wholes = [
+            provider.chat(subject.model, None, q, params=subject.long) for q in subject.questions
+        ]
         _expect_cut([begun(provider, question) for question in subject.questions], wholes)
         beginnings = [asyncio.run(begun_async(provider, q)) for q in subject.questions]
         _expect_cut(beginnings, wholes)
@@ -172,7 +174,7 @@ def a_stream_can_be_cancelled(subject: Subject) -> None:
             expect(list(stream) == [], "there are events after the last")
         with provider.stream(subject.model, None, question, params=short()) as left:
             next(left)
-        expect(list(left) == [], "a stream goes on after its block")
+        expect(list(left) == [], "a stream continues after its block")
         expect_fine(provider, subject)
 
 
@@ -198,7 +200,7 @@ def an_async_stream_can_be_cancelled(subject: Subject) -> None:
             expect(not isinstance(result, BaseException), f"a cancelled task got {result!r}")
         async with provider.astream(subject.model, None, question, params=short()) as left:
             await anext(left)
-        expect([event async for event in left] == [], "a stream goes on after its block")
+        expect([event async for event in left] == [], "a stream continues after its block")
 
     with subject.provider() as provider:
         asyncio.run(ask(provider))

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from convergio_mlx.errors import ConvergioError, ErrorCode
-from convergio_mlx.providers.chat import ToolDefinition
-from convergio_mlx.providers.interface import Provider, ProviderErrorInfo
-from convergio_mlx.sampling import SamplingParams
+from convergio_mlx.chat.tools import ToolDefinition
+from convergio_mlx.errors import ConvergioError, ErrorCode, ProviderErrorInfo
+from convergio_mlx.generation.sampling import SamplingParams
+from convergio_mlx.providers.interface import Provider
 
 
 def _weather() -> ToolDefinition:
@@ -44,6 +44,10 @@ class Subject:
     tool: ToolDefinition = field(default_factory=_weather)
     tool_question: str = "What is the weather in Rome?"
     """Asks for a call of the tool."""
+    long: SamplingParams = field(default_factory=lambda: short(max_tokens=512))
+    """With these the answer to each question has hundreds of tokens, always the same: too many to
+    be there at once, however slow the reader. Where the model ends its answers sooner, bias its
+    end tokens with `logit_bias`."""
     counts_exactly: bool = True
     """Whether `count_tokens` is what `usage.input_tokens` will be."""
 

@@ -7,16 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from convergio_mlx.answers.events import ToolCallEvent
-from convergio_mlx.providers.chat import (
-    ChatResponse,
-    ResponseEvent,
-    StreamOptions,
-    ToolChoice,
-    ToolDefinition,
-)
+from convergio_mlx.chat.events import FinishEvent, StreamEvent, ToolCallEvent
+from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chat.tools import ToolDefinition
 from convergio_mlx.providers.interface import Provider
-from convergio_mlx.providers.transcript import StreamEvent
 from convergio_mlx.testing.subject import Subject, arguments_fit, expect, short
 
 
@@ -54,27 +48,25 @@ def a_call_is_streamed_whole(subject: Subject) -> None:
     """A stream gives each call as one event, and the calls are those of its response; asyncio the
     same."""
     prompt = (subject.model, None, subject.tool_question)
-    options: StreamOptions = {
-        "tools": [subject.tool],
-        "tool_choice": "required",
-        "params": short(),
-    }
+    tools = [subject.tool]
 
     async def ask(provider: Provider) -> list[StreamEvent]:
-        return [event async for event in provider.astream(*prompt, **options)]
+        stream = provider.astream(*prompt, tools=tools, tool_choice="required", params=short())
+        return [event async for event in stream]
 
     with subject.provider() as provider:
-        for events in (list(provider.stream(*prompt, **options)), asyncio.run(ask(provider))):
+        stream = provider.stream(*prompt, tools=tools, tool_choice="required", params=short())
+        for events in (list(stream), asyncio.run(ask(provider))):
             last = events[-1]
-            expect(isinstance(last, ResponseEvent), f"the last event is {last!r}")
-            assert isinstance(last, ResponseEvent)
+            expect(isinstance(last, FinishEvent), f"the last event is {last!r}")
+            assert isinstance(last, FinishEvent)
             _expect_call(subject, last.response)
             calls = tuple(event.call for event in events if isinstance(event, ToolCallEvent))
             expect(calls == last.response.tool_calls, f"{calls} were streamed")
 
 
 def a_tools_result_is_taken(subject: Subject) -> None:
-    """A conversation goes on with the call and its result."""
+    """A conversation continues with the call and its result."""
     with subject.provider() as provider:
         called = _asked(provider, subject)
         results = [
@@ -93,7 +85,7 @@ def a_tools_result_is_taken(subject: Subject) -> None:
 def _asked(
     provider: Provider,
     subject: Subject,
-    choice: ToolChoice = "required",
+    choice: str | Mapping[str, Any] = "required",
     tool: ToolDefinition | Mapping[str, Any] | None = None,
 ) -> ChatResponse:
     return provider.chat_with_tools(

@@ -2,66 +2,54 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
 from convergio_mlx.text import messages as conversation
-
-if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+from convergio_mlx.text import template_process, template_renderer
+from convergio_mlx.text.template_shape import TemplateShape
 
 _MAX_SOURCE = 1 << 20
-_MAX_OUTPUT = 1 << 26
 _PROBE = "probe0f1e2d"
 _CONTINUE = "\ue0f0continue\ue0f1"
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    from convergio_mlx.text.template_sandbox import Environment as Sandbox
-
-    return Sandbox()
-
-
-@lru_cache(maxsize=16)
-def _compile(source: str) -> Template:
-    if len(source) > _MAX_SOURCE:
-        raise TokenizerError(
-            f"[chat_template] the template is {len(source)} characters long; "
-            f"use one of at most {_MAX_SOURCE}."
-        )
-    try:
-        return _environment().from_string(source)
-    except Exception as error:
-        line = getattr(error, "lineno", None)
-        place = "" if line is None else f" in line {line}"
-        raise TokenizerError(
-            f"[chat_template] the template cannot be compiled{place} ({error}); "
-            "download the model again, or give another template."
-        ) from error
+_NOT_VARIABLES = frozenset(
+    ("messages", "tools", "documents", "add_generation_prompt", "self", "strftime_now")
+)
+"""Names that a template cannot read from `chat_template_kwargs`; `self` is jinja2's own."""
+_NOTHING = {"tools": None, "documents": None, "add_generation_prompt": False}
+_OUTLINES = 1024
+"""Outlines of conversations remembered, of which the template leaves nothing out."""
 
 
 class ChatTemplate:
     """Renders conversations with a Jinja template, as transformers' `apply_chat_template` does.
 
-    Compiled when first used and kept for its source, so that instances cost nothing. What the
-    reference renders, this renders to the same characters. Where a template cannot take OpenAI's
-    shapes, they are put into the shape it takes: lists of text parts joined to a text, and tool
-    arguments as an object or as JSON.
+    What the reference renders, this renders to the same characters, in a process of its own
+    (template_process.py). Where a template cannot take OpenAI's shapes, they are put into the shape
+    it takes: lists of text parts joined to a text, and tool arguments as an object or as JSON.
     """
 
-    def __init__(self, source: str, special_tokens: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        special_tokens: Mapping[str, str] | None = None,
+        trusted: bool = False,
+    ) -> None:
         """Takes the template and the tokens that it knows by name.
 
         Args:
             source: the Jinja template.
             special_tokens: texts by variable name: `bos_token`, `eos_token`, …
+            trusted: render in this process, where nothing bounds the template's time and memory.
         """
         self.source = source
+        self._trusted = trusted
         self._special_tokens = dict(special_tokens or {})
+        self.shape = TemplateShape(self._attempt)
+        self._sound: set[tuple[str, ...]] = set()
 
     def render(
         self,
@@ -72,7 +60,8 @@ class ChatTemplate:
         add_generation_prompt: bool = True,
         continue_final_message: bool = False,
         date: datetime | None = None,
-        **variables: Any,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        allow_lost_messages: bool = True,
     ) -> str:
         """The prompt of a conversation; encode it without adding special tokens.
 
@@ -84,27 +73,28 @@ class ChatTemplate:
             continue_final_message: end within the last message, for the model to go on with it;
                 there is no opening then.
             date: what the template takes for today; the clock's time without it.
-            variables: further variables of the template, such as `enable_thinking`.
+            chat_template_kwargs: further variables of the template, such as `enable_thinking`.
+            allow_lost_messages: render although the template leaves a message out, as the reference
+                does; False makes that an error.
 
         Raises:
-            InvalidRequestError: the messages are not of that shape, the template refuses them or
-                fails on them, or it goes beyond its bounds of time and size.
-            TokenizerError: the template itself is unsound.
+            InvalidRequestError: the messages are not of that shape, the template refuses them,
+                leaves one out or fails on them, or it goes beyond its limits of time and memory.
+            TokenizerError: the template itself is unsound, or no process can be started that
+                renders it.
         """
-        chat = conversation.checked(messages)
-        self._adapt(chat)
+        chat = self.shape.adapt(conversation.checked(messages))
+        variables = {
+            **self._special_tokens,
+            **_variables(chat_template_kwargs),
+            "tools": conversation.checked_tools(tools),
+            "documents": conversation.plain(documents, "documents"),
+            "add_generation_prompt": add_generation_prompt and not continue_final_message,
+        }
+        if not allow_lost_messages:
+            self._check_written(chat, variables)
         trimmed = self._mark_final(chat) if continue_final_message else None
-        text = self._run(
-            {
-                **self._special_tokens,
-                **conversation.plain(variables, "variables"),
-                "messages": chat,
-                "tools": conversation.checked_tools(tools),
-                "documents": conversation.plain(documents, "documents"),
-                "add_generation_prompt": add_generation_prompt and not continue_final_message,
-            },
-            date,
-        )
+        text = self._run({**variables, "messages": chat}, date)
         return text if trimmed is None else _cut_final(text, trimmed)
 
     def after_answer(self) -> str:
@@ -116,87 +106,74 @@ class ChatTemplate:
             return ""
         return text.rpartition(_PROBE)[2] if _PROBE in text else ""
 
-    def _adapt(self, chat: list[conversation.Message]) -> None:
-        """Puts content and arguments into the shape that this template takes."""
-        has_parts = any(isinstance(message.get("content"), list) for message in chat)
-        if has_parts and not self._takes_parts:
-            conversation.join_parts(chat)
-        if any(message.get("tool_calls") for message in chat):
-            conversation.convert_arguments(
-                chat,
-                conversation.arguments_object
-                if self._takes_objects
-                else conversation.arguments_text,
-            )
-            if self._needs_content:
-                for message in chat:
-                    message.setdefault("content", None)
-
-    @cached_property
-    def _takes_parts(self) -> bool:
-        """Whether it reads a list of text parts, rather than writing it as Python would."""
-        text = self._attempt({"role": "user", "content": [{"type": "text", "text": _PROBE}]})
-        return text is not None and _PROBE in text and "'text'" not in text and '"text"' not in text
-
-    @cached_property
-    def _takes_objects(self) -> bool:
-        """Whether it writes arguments given as an object, rather than needing their JSON."""
-        function = {"name": "f", "arguments": {_PROBE: 1}}
-        call = {"id": "call00000", "type": "function", "function": function}
-        user: conversation.Message = {"role": "user", "content": "?"}
-        answer = {"role": "assistant", "content": "", "tool_calls": [call]}
-        if self._attempt(user, answer) is not None:
-            return True
-        function["arguments"] = '{"a": 1}'
-        return self._attempt(user, answer) is None
-
-    @cached_property
-    def _needs_content(self) -> bool:
-        """Whether a call without text must be told by a content of None, rather than by none."""
-        arguments: Any = {} if self._takes_objects else "{}"
-        call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
-        user: conversation.Message = {"role": "user", "content": "?"}
-        answer = {"role": "assistant", "tool_calls": [{"id": "call00000", **call}]}
-        if self._attempt(user, answer) is not None:
-            return False
-        return self._attempt(user, {**answer, "content": None}) is not None
-
-    def _attempt(self, *chat: conversation.Message) -> str | None:
-        names = {"tools": None, "documents": None, "add_generation_prompt": False}
+    def _attempt(self, chat: Sequence[conversation.Message]) -> str | None:
         try:
-            return self._run({**self._special_tokens, "messages": list(chat), **names}, None)
+            return self._run({**self._special_tokens, "messages": [*chat], **_NOTHING}, None)
         except InvalidRequestError:
             return None
 
-    def _run(self, variables: dict[str, Any], date: datetime | None) -> str:
-        template = _compile(self.source)
-        from convergio_mlx.text.template_budget import Budget, BudgetError
-        from convergio_mlx.text.template_sandbox import BUDGET, RefusalError
+    def _check_written(
+        self, chat: Sequence[conversation.Message], variables: dict[str, Any]
+    ) -> None:
+        """Refuses a conversation of which the template leaves a message out.
 
-        parts: list[str] = []
-        size = 0
-        try:
-            for part in template.generate({**variables, BUDGET: Budget(date)}):
-                parts.append(part)
-                size += len(part)
-                if size > _MAX_OUTPUT:
-                    raise BudgetError(f"it writes more than {_MAX_OUTPUT} characters")
-            return "".join(parts)
-        except RefusalError as error:
-            failure = f"the model's template refuses these messages: {error}"
-        except BudgetError as error:
-            failure = (
-                f"the template was stopped because {error}; "
-                "give fewer messages, or another template."
+        Raises:
+            InvalidRequestError: it says which.
+        """
+        roles = tuple(_outline(message) for message in chat)
+        if roles not in self._sound:
+            marked, marks = _marked(chat)
+            try:
+                text = self._run({**variables, "messages": marked}, None)
+            except InvalidRequestError:
+                return  # the conversation itself will say why
+            for index, mark in enumerate(marks):
+                if mark not in text:
+                    raise InvalidRequestError(
+                        f"[messages] the model's chat template leaves out messages[{index}], which "
+                        f"has the role {chat[index]['role']!r} and comes "
+                        f"{'first' if index == 0 else 'after ' + repr(chat[index - 1]['role'])}; "
+                        "put its text into another message, or allow that with "
+                        "allow_lost_messages=True."
+                    )
+            if len(self._sound) >= _OUTLINES:
+                self._sound.clear()
+            self._sound.add(roles)
+
+    def _run(self, variables: dict[str, Any], date: datetime | None) -> str:
+        if len(self.source) > _MAX_SOURCE:
+            raise TokenizerError(
+                f"[chat_template] the template is {len(self.source)} characters long; "
+                f"use one of at most {_MAX_SOURCE}."
             )
-        except Exception as error:
-            failure = (
-                f"the template fails on these messages ({type(error).__name__}: {error}); "
+        in_process = self._trusted or os.environ.get("CONVERGIO_MLX_TEMPLATES") == "in-process"
+        render = template_renderer.render if in_process else template_process.render
+        try:
+            kind, text = render(self.source, variables, None if date is None else date.isoformat())
+        except (ValueError, RecursionError) as error:  # numbers of thousands of digits
+            raise InvalidRequestError(
+                f"[chat_template] the messages are no JSON ({error}); give JSON's values."
+            ) from error
+        if kind == template_renderer.RENDERED:
+            return text
+        if kind == template_renderer.UNSOUND:
+            raise TokenizerError(
+                f"[chat_template] the template cannot be compiled{text}; "
+                "download the model again, or give another template."
+            )
+        if kind == template_renderer.REFUSED:
+            why = f"the model's template refuses these messages: {text}"
+        elif kind == template_renderer.STOPPED:
+            why = (
+                f"the template was stopped because {text}; give fewer messages, or another template"
+                "."
+            )
+        else:
+            why = (
+                f"the template fails on these messages ({text}); "
                 "give messages of the roles and fields that this model knows."
             )
-        # Raised here and not above: a cause would keep all that the template has built.
-        parts.clear()
-        raise InvalidRequestError(f"[chat_template] {failure}")
+        raise InvalidRequestError(f"[chat_template] {why}")
 
     def _mark_final(self, chat: list[conversation.Message]) -> str:
         """Puts a mark after the last message's text, and returns that text."""
@@ -223,3 +200,55 @@ def _cut_final(rendered: str, final: str) -> str:
             "cannot be continued; leave continue_final_message off."
         )
     return before if after.startswith(" ") else before.rstrip()
+
+
+def _variables(given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"[chat_template] chat_template_kwargs is a {type(given).__name__}; give a dict of the "
+            "template's variables."
+        )
+    for name in given:
+        if not isinstance(name, str) or not name.isidentifier() or name in _NOT_VARIABLES:
+            raise InvalidRequestError(
+                f"[chat_template] chat_template_kwargs has {name!r}, which is no name of a "
+                "variable or is one that is always set; give names other than "
+                f"{', '.join(sorted(_NOT_VARIABLES))}."
+            )
+    return dict(conversation.plain(given, "chat_template_kwargs"))
+
+
+def _outline(message: conversation.Message) -> str:
+    """What of a message decides whether a template writes it."""
+    has = [key for key in ("content", "tool_calls", "reasoning_content") if message.get(key)]
+    return f"{message['role']} {' '.join(has)}"
+
+
+def _marked(chat: Sequence[conversation.Message]) -> tuple[list[conversation.Message], list[str]]:
+    """The conversation with a mark in each message, in place of its text or of a call's name; ""
+    stands for a message that says nothing."""
+    marks = [f"{_PROBE}x{index}x" if _says(message) else "" for index, message in enumerate(chat)]
+    marked = [_with_mark(message, mark) for message, mark in zip(chat, marks, strict=True)]
+    return marked, marks
+
+
+def _says(message: conversation.Message) -> bool:
+    content = message.get("content") or ""
+    texts = [part["text"] for part in content] if isinstance(content, list) else [content]
+    return bool(message.get("tool_calls")) or any(text.strip() for text in texts)
+
+
+def _with_mark(message: conversation.Message, mark: str) -> conversation.Message:
+    if not mark:
+        return message
+    if calls := message.get("tool_calls"):
+        first = dict(calls[0])
+        if "function" in first:
+            first["function"] = {**first["function"], "name": mark}
+        else:
+            first["name"] = mark
+        return {**message, "tool_calls": [first, *calls[1:]]}
+    is_list = isinstance(message["content"], list)
+    return {**message, "content": [{"type": "text", "text": mark}] if is_list else mark}

@@ -10,6 +10,8 @@ from convergio_mlx.errors import InvalidRequestError
 
 Message = dict[str, Any]
 
+_MAX_BITS = 1 << 10
+"""Of a number in messages and tools: as large as a float may be."""
 _REASONING = ("reasoning_content", "thinking", "reasoning")
 """The names that hosts give an answer's reasoning; templates read the first or the second."""
 
@@ -33,16 +35,42 @@ def plain(value: Any, where: str) -> Any:
 def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return value if type(value) is kind else kind(value)
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int | float):
+        return _number(value, where)
     if isinstance(value, Mapping):
         if odd := [key for key in value if not isinstance(key, str)]:
             _refuse(where, f"has the key {odd[0]!r}", "keys must be texts")
-        return {str(key): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+        return {
+            _text(key, f"a key of {where}"): _plain(item, f"{where}[{key!r}]")
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     return _refuse(where, f"is a {type(value).__name__}", "give JSON's types")
+
+
+def _number(value: int | float, where: str) -> int | float:
+    if isinstance(value, float):
+        return float(value)
+    if value.bit_length() > _MAX_BITS:
+        _refuse(where, f"is a number of {value.bit_length()} bits", f"give {_MAX_BITS} at most")
+    return int(value)
+
+
+def _text(value: str, where: str) -> str:
+    """The same text as a plain `str`, of characters that can be written as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        half = value[error.start]
+        _refuse(
+            where,
+            f"has half of a surrogate pair ({half!r}) at character {error.start}",
+            "give text that can be written as UTF-8",
+        )
+    return str(value)
 
 
 def checked(messages: Any) -> list[Message]:
@@ -70,12 +98,24 @@ def _message(item: Any, where: str) -> Message:
     role = message.get("role")
     if not isinstance(role, str) or not role:
         _refuse(where, f"has the role {role!r}", "give 'system', 'user', 'assistant' or 'tool'")
+    if role == "tool" and "content" in item:
+        message["content"] = _result(message.get("content"))
     reasoning = next((message[key] for key in _REASONING if key in message), None)
     if reasoning is not None:
         message = {"thinking": reasoning, **message, "reasoning_content": reasoning}
     _check_content(message, where)
     _check_tool_calls(message, where)
     return message
+
+
+def _result(content: Any) -> Any:
+    """A tool's result: a text or text parts as they are, any other value as JSON."""
+    is_parts = isinstance(content, list) and any(
+        isinstance(part, dict) and "type" in part for part in content
+    )
+    if isinstance(content, str) or is_parts:
+        return content
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _check_content(message: Message, where: str) -> None:
@@ -169,3 +209,13 @@ def arguments_text(arguments: str | dict[str, Any]) -> str:
     if isinstance(arguments, str):
         return arguments
     return json.dumps(arguments, ensure_ascii=False)
+
+
+def as_text(message: Mapping[str, Any]) -> str:
+    """All that a message says, its calls included, as one text."""
+    content = message.get("content") or ""
+    if not isinstance(content, str):
+        content = "".join(part.get("text", "") for part in content)
+    calls = message.get("tool_calls") or []
+    written = [json.dumps(call.get("function", call), ensure_ascii=False) for call in calls]
+    return "\n".join(part for part in (content, *written) if part)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
 from convergio_mlx.text import detokenizer, token_bytes, tokenizer_config
 from convergio_mlx.text.chat_template import ChatTemplate
+from convergio_mlx.text.control_tokens import ControlTokens
+from convergio_mlx.text.model_folder import ModelFolder, read_bytes
 
 if TYPE_CHECKING:
     import tokenizers
 
 _MAX_BYTES = 1 << 30
+MAX_CHARACTERS = 16 << 20
+"""Of a text to encode: several times the longest context window."""
+_LONG = 1 << 12
+"""Characters from which a text is encoded without the GIL."""
+_MAX_ID = 1 << 24
+"""No vocabulary has as many tokens; a table by id would fill the memory."""
+_EMBEDDED = Path(__file__).absolute().parents[1] / "guide"
+"""The embedded model, whose template is ours."""
 _CLEAN_UP_BPE = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"
 _CLEAN_UP = (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're")
 
@@ -37,7 +46,9 @@ class Tokenizer:
         special_tokens: Mapping[str, str] | None = None,
         stop_ids: Iterable[int] = (),
         chat_templates: Mapping[str, str] | None = None,
+        *,
         clean_up: bool = False,
+        trusted: bool = False,
     ) -> None:
         """Wraps a `tokenizers.Tokenizer`; use `from_folder` for a model's folder.
 
@@ -48,31 +59,35 @@ class Tokenizer:
             chat_templates: template sources by name.
             clean_up: remove spaces before punctuation when decoding
                 (`clean_up_tokenization_spaces`, of old word-piece vocabularies).
+            trusted: render its templates in this process.
         """
         self._backend = backend
         self._clean_up = clean_up
+        self._trusted = trusted
         self.special_tokens = dict(special_tokens or {})
         self.chat_templates = dict(chat_templates or {})
         self._templates: dict[str, ChatTemplate] = {}
+        self._chat_stop_ids: frozenset[int] | None = None
+        self._control_tokens: ControlTokens | None = None
         self._added: dict[int, Any] = backend.get_added_tokens_decoder()
         self._special_ids = frozenset(i for i, token in self._added.items() if token.special)
         self.stop_ids = frozenset(stop_ids).union(_known(self.eos_id))
         decoder = backend.decoder
         self._decoder = None if decoder is None else json.loads(decoder.__getstate__())
+        self._known_ids: dict[int, int] = {}
         self._steps = None if clean_up else detokenizer.steps(self._decoder)
 
     @classmethod
-    def from_folder(cls, folder: str | Path) -> Tokenizer:
+    def from_folder(cls, folder: str | Path | ModelFolder) -> Tokenizer:
         """Reads tokenizer.json and the files beside it. Nothing is asked of a network.
 
         Raises:
             TokenizerError: tokenizer.json is missing or unsound, or a file beside it is unsound.
         """
-        folder = Path(folder)
-        path = folder / "tokenizer.json"
-        backend = _read_backend(path)
-        config = tokenizer_config.load_config(folder)
-        model_type = tokenizer_config.read_json(folder / "config.json").get("model_type")
+        files = ModelFolder.of(folder)
+        backend = _read_backend(files.path / "tokenizer.json")
+        config = tokenizer_config.load_config(files)
+        model_type = files.json("config.json").get("model_type")
         tokenizer_config.repair_llama(backend, config, model_type)
         tokenizer_config.declare_tokens(backend, config)
         backend.no_truncation()
@@ -85,15 +100,25 @@ class Tokenizer:
         return cls(
             backend,
             {name: text for name, text in tokenizer_config.special_tokens(config) if name},
-            tokenizer_config.end_ids(folder),
-            tokenizer_config.chat_templates(folder, config),
-            bool(clean_up),
+            tokenizer_config.end_ids(files),
+            tokenizer_config.chat_templates(files.path, config),
+            clean_up=bool(clean_up),
+            trusted=files.path.absolute() == _EMBEDDED,
         )
 
     @property
     def vocab_size(self) -> int:
         """Number of tokens, added ones included."""
         return int(self._backend.get_vocab_size(with_added_tokens=True))
+
+    def known_ids(self, vocab_size: int) -> int:
+        """One more than the last id below `vocab_size` that is a token: a model may have logits for
+        further ids, which stand for nothing."""
+        if vocab_size not in self._known_ids:
+            ids = range(vocab_size - 1, -1, -1)
+            last = next((i for i in ids if self._backend.id_to_token(i) is not None), -1)
+            self._known_ids[vocab_size] = last + 1
+        return self._known_ids[vocab_size]
 
     @property
     def bos_id(self) -> int | None:
@@ -122,15 +147,37 @@ class Tokenizer:
                 second one). Give False for a rendered chat template, which spells out its own.
 
         Raises:
-            InvalidRequestError: it is no text, or has half of a surrogate pair in it.
+            InvalidRequestError: it is no text, has half of a surrogate pair in it, or is longer
+                than 16 Mi characters.
+            TokenizerError: the tokenizer fails on it.
         """
-        try:
-            ids = list(self._backend.encode(text, add_special_tokens=add_special_tokens).ids)
-        except TypeError as error:
-            raise InvalidRequestError(_why_no_text(text)) from error
-        if add_special_tokens and len(ids) > 1 and ids[0] == ids[1] == self.bos_id:
+        ids = self._ids(text, add_special_tokens)
+        twice = add_special_tokens and len(ids) > 1 and ids[0] == ids[1] == self.bos_id
+        if twice and len(ids) > len(self._ids(text, False)):  # else both are the text's own
             del ids[0]
         return ids
+
+    def _ids(self, text: str, add_special_tokens: bool) -> list[int]:
+        if isinstance(text, str) and len(text) > MAX_CHARACTERS:
+            raise InvalidRequestError(
+                f"[tokenizer] the text has {len(text)} characters; give at most {MAX_CHARACTERS}."
+            )
+        try:
+            if isinstance(text, str) and len(text) > _LONG:  # this call does not hold the GIL
+                given = self._backend.encode_batch_fast(
+                    [text], add_special_tokens=add_special_tokens
+                )
+                return list(given[0].ids)
+            return list(self._backend.encode(text, add_special_tokens=add_special_tokens).ids)
+        except TypeError as error:
+            raise InvalidRequestError(_why_no_text(text)) from error
+        except BaseException as error:
+            if not _is_panic(error):
+                raise
+            raise TokenizerError(
+                f"[tokenizer] the model's tokenizer fails on this text ({error}); download the "
+                "model again, or give another text."
+            ) from None
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
         """The text of some ids; those outside the vocabulary give none."""
@@ -151,7 +198,7 @@ class Tokenizer:
 
         Args:
             skip_special_tokens: special tokens give no text.
-            shown: special tokens that do nonetheless: the marks of a notation.
+            shown: special tokens that do nonetheless: the marks of a tool-call format.
             keeps_space: the answer goes on a text, so that the first token's leading space is one.
         """
         kept = {i for i in self._special_ids if self._added[i].content in shown} if shown else set()
@@ -190,7 +237,13 @@ class Tokenizer:
         found: dict[int, str] = {i: token.content for i, token in self._added.items()}
         if None in pieces:  # ids with gaps between go beyond
             found = {i: piece for piece, i in self._backend.get_vocab(False).items()} | found
-        pieces += [None] * (max(found, default=-1) + 1 - len(pieces))
+        last = max(found, default=-1)
+        if last >= _MAX_ID:
+            raise TokenizerError(
+                f"[tokenizer] the vocabulary has the id {last}; ids must be below {_MAX_ID}, "
+                "so download the model again."
+            )
+        pieces += [None] * (last + 1 - len(pieces))
         for i, piece in found.items():
             pieces[i] = piece
         return pieces
@@ -199,6 +252,13 @@ class Tokenizer:
     def special_ids(self) -> frozenset[int]:
         """Ids of the tokens that are no text."""
         return self._special_ids
+
+    @property
+    def control_tokens(self) -> ControlTokens:
+        """What keeps the texts of special tokens in messages from becoming these tokens."""
+        if self._control_tokens is None:
+            self._control_tokens = ControlTokens(self._backend)
+        return self._control_tokens
 
     def added_ids(self, texts: Iterable[str]) -> dict[str, int]:
         """The ids of those of the texts that are added tokens, special or not: an encoder takes
@@ -230,15 +290,21 @@ class Tokenizer:
                 f"[chat_template] this model has no template named {name!r}; "
                 f"it has {', '.join(sorted(self.chat_templates))}."
             )
-        return self._templates.setdefault(name, ChatTemplate(source, self.special_tokens))
+        template = ChatTemplate(source, self.special_tokens, self._trusted)
+        return self._templates.setdefault(name, template)
 
-    @cached_property
+    @property
     def chat_stop_ids(self) -> frozenset[int]:
         """`stop_ids` and the token that the default template puts after an answer.
 
         Some configurations forget the latter (`<|end|>`, `<|eot_id|>`), and the answer would then
         run on into a turn of its own making.
         """
+        if self._chat_stop_ids is None:
+            self._chat_stop_ids = self._find_chat_stop_ids()
+        return self._chat_stop_ids
+
+    def _find_chat_stop_ids(self) -> frozenset[int]:
         if "default" not in self.chat_templates:
             return self.stop_ids
         after = self.chat_template().after_answer().lstrip()
@@ -255,6 +321,11 @@ def _known(token_id: int | None) -> tuple[int, ...]:
     return () if token_id is None else (token_id,)
 
 
+def _is_panic(error: BaseException) -> bool:
+    """Whether it is the library's own: its panics derive from BaseException."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
 def _why_no_text(text: object) -> str:
     if not isinstance(text, str):
         return f"[tokenizer] a {type(text).__name__} cannot be encoded; give a text."
@@ -266,7 +337,7 @@ def _why_no_text(text: object) -> str:
 
 
 def _read_backend(path: Path) -> tokenizers.Tokenizer:
-    data = tokenizer_config.read_bytes(path, _MAX_BYTES)
+    data = read_bytes(path, _MAX_BYTES)
     if data is None:
         raise TokenizerError(
             f"[tokenizer] {path.parent} has no tokenizer.json; "
@@ -278,7 +349,7 @@ def _read_backend(path: Path) -> tokenizers.Tokenizer:
         return tokenizers.Tokenizer.from_buffer(data)
     except BaseException as error:
         # The library's own panics derive from BaseException.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and not _is_panic(error):
             raise
         why = str(error).removeprefix("Cannot instantiate Tokenizer from buffer: ")
         raise TokenizerError(

@@ -7,12 +7,12 @@ added_tokens.json count only without it; template files win over the config's ow
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convergio_mlx.errors import TokenizerError
+from convergio_mlx.text.model_folder import ModelFolder, read_text, text_config
 
 if TYPE_CHECKING:
     import tokenizers
@@ -29,79 +29,18 @@ _NAMED = (
 _FLAGS = {"single_word", "lstrip", "rstrip", "normalized", "special"}
 _OLDER = "added_tokens.json"
 _LLAMA_DEFAULTS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-_MAX_BYTES = 64 << 20
 
 
-def read_bytes(path: Path, max_bytes: int = _MAX_BYTES) -> bytes | None:
-    """The file's contents, or None where there is no such file.
-
-    Raises:
-        TokenizerError: it cannot be read, or is larger than `max_bytes`.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise TokenizerError(
-            f"[tokenizer] {path} cannot be read ({error.strerror}); make it readable."
-        ) from error
-    if len(data) > max_bytes:
-        raise TokenizerError(
-            f"[tokenizer] {path} is larger than {max_bytes} bytes; download the file again."
-        )
-    return data
-
-
-def read_text(path: Path) -> str | None:
-    """The file's text, or None where there is no such file.
-
-    Raises:
-        TokenizerError: as `read_bytes`, or it is not UTF-8.
-    """
-    data = read_bytes(path)
-    try:
-        return None if data is None else data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TokenizerError(
-            f"[tokenizer] {path}: byte {error.start} is not UTF-8; download the file again."
-        ) from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The file's JSON object; an empty one where there is no such file.
-
-    Raises:
-        TokenizerError: as `read_text`, or it is not a JSON object.
-    """
-    text = read_text(path)
-    if text is None:
-        return {}
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TokenizerError(
-            f"[tokenizer] {path} is not JSON ({error}); download the file again."
-        ) from error
-    if not isinstance(value, dict):
-        raise TokenizerError(
-            f"[tokenizer] {path} holds a {type(value).__name__}, not an object; "
-            "download the file again."
-        )
-    return value
-
-
-def load_config(folder: Path) -> dict[str, Any]:
+def load_config(folder: ModelFolder) -> dict[str, Any]:
     """tokenizer_config.json with the older files merged in where it does not supersede them."""
-    config = read_json(folder / "tokenizer_config.json")
+    config = dict(folder.json("tokenizer_config.json"))
     if "additional_special_tokens" in config and not config.get("extra_special_tokens"):
         config["extra_special_tokens"] = config.pop("additional_special_tokens")
     if "added_tokens_decoder" not in config:
-        config |= read_json(folder / "special_tokens_map.json")
+        config |= folder.json("special_tokens_map.json")
         if "additional_special_tokens" in config and not config.get("extra_special_tokens"):
             config["extra_special_tokens"] = config.pop("additional_special_tokens")
-        config[_OLDER] = read_json(folder / "added_tokens.json")
+        config[_OLDER] = dict(folder.json("added_tokens.json"))
     return config
 
 
@@ -206,20 +145,27 @@ def repair_llama(
     )
 
 
-def end_ids(folder: Path) -> frozenset[int]:
-    """`eos_token_id` of generation_config.json or else of config.json: a number or a list.
+def end_ids(folder: ModelFolder) -> frozenset[int]:
+    """`eos_token_id` of generation_config.json or else of config.json, of its text_config where
+    it is a multimodal model's: a number or a list.
 
     Raises:
         TokenizerError: it is something else.
     """
-    for name in ("generation_config.json", "config.json"):
-        value = read_json(folder / name).get("eos_token_id")
+    config = folder.json("config.json")
+    places = (
+        ("generation_config.json", folder.json("generation_config.json")),
+        ("config.json", config),
+        ("config.json", text_config(config)),
+    )
+    for name, said in places:
+        value = said.get("eos_token_id")
         if value is None:
             continue
         ids = value if isinstance(value, list) else [value]
         if any(isinstance(i, bool) or not isinstance(i, int) or i < 0 for i in ids):
             raise TokenizerError(
-                f"[tokenizer] {folder / name}: 'eos_token_id' is {value!r}; "
+                f"[tokenizer] {folder.path / name}: 'eos_token_id' is {value!r}; "
                 "it must be a token id or a list of them."
             )
         return frozenset(ids)
@@ -240,7 +186,7 @@ def chat_templates(folder: Path, config: dict[str, Any]) -> dict[str, str]:
         return found
     value = config.get("chat_template")
     if value is None:
-        value = read_json(folder / "chat_template.json").get("chat_template")
+        value = ModelFolder(folder).json("chat_template.json").get("chat_template")
     if value is None:
         return {}
     if isinstance(value, str):

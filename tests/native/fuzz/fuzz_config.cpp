@@ -1,4 +1,5 @@
 // Any bytes as config.json: a clean error, or numbers that a model can be made of.
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,28 @@ void expect_table(const Rope& rope, int head_dim) {
   }
 }
 
+void expect_experts(const Config& config) {
+  const bool sparse = std::ranges::any_of(config.layers, &LayerConfig::sparse);
+  EXPECT(config.experts || !sparse);
+  if (!config.experts) return;
+  const convergio::arch::Router& router = config.experts->router;
+  EXPECT(config.experts->width > 0 && config.experts->shared_width >= 0);
+  EXPECT(router.groups > 0 && router.experts % router.groups == 0);
+  const int reachable = router.experts / router.groups * router.chosen_groups;
+  EXPECT(router.chosen > 0 && router.chosen <= reachable && reachable <= router.experts);
+  EXPECT(router.groups == 1 || router.experts / router.groups >= router.group_best);
+  EXPECT(std::isfinite(router.scale) && router.scale > 0 && router.jitter >= 0);
+  EXPECT(std::isfinite(config.experts->swiglu_limit) && config.experts->swiglu_limit >= 0);
+}
+
+void expect_latent(const Config& config) {
+  const convergio::arch::LatentSizes& sizes = config.latent;
+  EXPECT((sizes.rank > 0) == config.family->latent);
+  if (sizes.rank == 0) return;
+  EXPECT(sizes.q_rank >= 0 && sizes.plain > 0 && sizes.rotated > 0 && sizes.value > 0);
+  EXPECT(config.kv_heads == 1 && config.head_dim == sizes.rank + sizes.rotated);
+}
+
 void expect_sound(const Config& config) {
   EXPECT(config.family != nullptr);
   for (const int number : {config.hidden_size, config.intermediate_size, config.heads,
@@ -33,18 +56,37 @@ void expect_sound(const Config& config) {
     EXPECT(number > 0);
   }
   EXPECT(config.heads % config.kv_heads == 0);
-  EXPECT(config.head_dim >= 2 && config.head_dim % 2 == 0);
+  const int rotated = config.latent.rank > 0 ? config.latent.rotated : config.head_dim;
+  EXPECT(rotated >= 2 && rotated % 2 == 0);
+  expect_latent(config);
   for (const float number : {config.norm_eps, config.attention_scale, config.logits_divisor,
                              config.embedding_multiplier, config.residual_multiplier}) {
     EXPECT(std::isfinite(number) && number > 0);
   }
   EXPECT(config.attention_softcap >= 0 && config.logits_softcap >= 0);
   EXPECT(!config.layers.empty() && !config.ropes.empty());
-  for (const LayerConfig& layer : config.layers) {
+  EXPECT(config.temperature_beta >= 0 && config.temperature_period > 0);
+  EXPECT(config.per_layer_size >= 0 && (config.per_layer_size == 0 || config.per_layer_vocab > 0));
+  int widest = 0;
+  for (std::size_t i = 0; i < config.layers.size(); ++i) {
+    const LayerConfig& layer = config.layers[i];
     EXPECT(layer.window >= 0);
     EXPECT(layer.rope >= -1 && layer.rope < static_cast<int>(config.ropes.size()));
+    EXPECT(layer.head_dim >= 2 && layer.intermediate_size > 0);
+    EXPECT(layer.latent.rank > 0 || layer.head_dim % 2 == 0);
+    EXPECT(layer.kv_numbers() > 0 || layer.shares_keys());
+    EXPECT(layer.attention_parameters(config.hidden_size) > 0);
+    EXPECT(layer.kv_heads > 0 && layer.heads % layer.kv_heads == 0);
+    EXPECT(layer.kv_from < static_cast<int>(i));
+    if (layer.shares_keys()) {
+      const LayerConfig& owner = config.layers[static_cast<std::size_t>(layer.kv_from)];
+      EXPECT(!owner.shares_keys() && owner.window == layer.window);
+      EXPECT(owner.kv_heads == layer.kv_heads && owner.head_dim == layer.head_dim);
+    }
+    widest = std::max(widest, layer.head_dim);
   }
-  for (const Rope& rope : config.ropes) expect_table(rope, config.head_dim);
+  expect_experts(config);
+  for (const Rope& rope : config.ropes) expect_table(rope, widest);
 }
 
 }  // namespace

@@ -18,6 +18,9 @@
 using convergio::Error;
 using convergio::ErrorKind;
 using convergio::arch::Config;
+using convergio::arch::ExpertMatrices;
+using convergio::arch::ExpertsSpec;
+using convergio::arch::LatentSpec;
 using convergio::arch::LayerSpec;
 using convergio::arch::MatrixSpec;
 using convergio::arch::ModelSpec;
@@ -81,17 +84,48 @@ void expect_matrix(const MatrixSpec& matrix, const Checkpoint& checkpoint) {
   EXPECT(!matrix.bias || checkpoint.find(matrix.name + ".bias") != nullptr);
 }
 
+void expect_experts(const ExpertsSpec& experts, const Checkpoint& checkpoint, int count) {
+  expect_matrix(experts.router, checkpoint);
+  EXPECT(experts.gate_up.size() == 1 || experts.gate_up.size() == 2);
+  for (const ExpertMatrices& stack :
+       {experts.gate_up.front(), experts.gate_up.back(), experts.down}) {
+    EXPECT(stack.parts.size() == (stack.stacked ? 1U : static_cast<std::size_t>(count)));
+    for (const MatrixSpec& part : stack.parts) {
+      expect_matrix(part, checkpoint);
+      EXPECT(part.experts == (stack.stacked ? count : 0));
+    }
+  }
+}
+
+void expect_latent(const LatentSpec& latent, const Checkpoint& checkpoint, int heads) {
+  EXPECT(latent.q_down.has_value() == latent.q_norm.has_value());
+  if (latent.q_down) expect_matrix(*latent.q_down, checkpoint);
+  expect_matrix(latent.q, checkpoint);
+  expect_matrix(latent.kv_down, checkpoint);
+  EXPECT(latent.heads.size() == 1 || latent.heads.size() == 2);
+  for (const MatrixSpec& matrix : latent.heads) {
+    expect_matrix(matrix, checkpoint);
+    EXPECT(!matrix.bias && matrix.experts == (latent.heads.size() == 2 ? heads : 0));
+  }
+}
+
 void expect_sound(const ModelSpec& spec, const Checkpoint& checkpoint) {
   expect_matrix(spec.embedding, checkpoint);
   if (spec.head) expect_matrix(*spec.head, checkpoint);
   EXPECT(spec.layers.size() == spec.config.layers.size());
   for (const LayerSpec& layer : spec.layers) {
-    EXPECT(layer.qkv.size() == 1 || layer.qkv.size() == 3);
-    EXPECT(layer.gate_up.size() == 1 || layer.gate_up.size() == 2);
+    EXPECT(layer.qkv.empty() == layer.latent.has_value() && layer.qkv.size() <= 3);
+    if (layer.latent) expect_latent(*layer.latent, checkpoint, layer.config.heads);
+    if (layer.experts) {
+      expect_experts(*layer.experts, checkpoint, spec.config.experts->router.experts);
+    }
+    EXPECT(layer.gate_up.size() <= 2 && (layer.experts || !layer.gate_up.empty()));
     for (const MatrixSpec& matrix : layer.qkv) expect_matrix(matrix, checkpoint);
     for (const MatrixSpec& matrix : layer.gate_up) expect_matrix(matrix, checkpoint);
     expect_matrix(layer.attention_o, checkpoint);
-    expect_matrix(layer.ffn_down, checkpoint);
+    if (!layer.gate_up.empty()) expect_matrix(layer.ffn_down, checkpoint);
+    if (layer.attention_gate) expect_matrix(*layer.attention_gate, checkpoint);
+    if (layer.per_layer) expect_matrix(layer.per_layer->gate, checkpoint);
   }
 }
 

@@ -218,6 +218,16 @@ TEST(tensors_beyond_the_file) {
   CHECK(read(safetensors(header, 447)).header.tensors.empty());
 }
 
+TEST(a_file_that_was_cut_off_is_one_fault) {
+  const std::string header = "{" + entry("a", "U8", "100", "0,100") + "," +
+                             entry("b", "U8", "50", "100,150") + "," +
+                             entry("c", "U8", "50", "150,200") + "}";
+  const std::string file = safetensors(header, 120);
+  CHECK_EQ(complaint(file), "[safetensors] m.safetensors: tensor 'c' ends at byte " +
+                                std::to_string(file.size() + 80) + " but the file has " +
+                                std::to_string(file.size()) + " (1 more end beyond it); stop.");
+}
+
 TEST(overlaps_gaps_and_leftovers) {
   const auto said = [](std::string_view first, std::string_view second, std::size_t bytes) {
     const auto tensor = [](const char* name, std::string_view offsets) {
@@ -255,9 +265,9 @@ TEST(all_faults_of_a_file_are_said_at_once) {
       complaint(file),
       "[safetensors] m has 4 faults: m.safetensors: tensor 'b' has the unknown dtype 'F4'; "
       "m.safetensors: tensor 'c' must be an object but is the integer 7; m.safetensors: tensor 'd' "
-      "ends at byte " +
+      "needs 16 bytes (F32 of shape [4]) but holds 64; m.safetensors: tensor 'd' ends at byte " +
           std::to_string(file.size() + 64) + " but the file has " + std::to_string(file.size()) +
-          "; m.safetensors: tensor 'd' needs 16 bytes (F32 of shape [4]) but holds 64; stop.");
+          "; stop.");
   CHECK_EQ(read(file).header.tensors.size(), 1);
 }
 

@@ -229,6 +229,6 @@ TEST(json_reads_a_file) {
   CHECK_THROWS(Json::read(folder.write("config.json", "")), ModelCorrupt,
                complaint(", line 1, column 1: expected a value but found the end of the text"));
   CHECK_THROWS(Json::read("/nowhere/config.json"), ModelNotFound,
-               "[mmap] /nowhere/config.json can't be opened (No such file or directory); give the "
+               "[file] /nowhere/config.json can't be opened (No such file or directory); give the "
                "path of an existing file.");
 }

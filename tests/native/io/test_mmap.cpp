@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -55,10 +58,65 @@ TEST(a_mapping_outlives_a_file_renamed_over_it) {
   CHECK_EQ(text_of(file), "old");
 }
 
+TEST(what_is_cut_off_a_mapped_file_reads_as_zeros_and_is_noted) {
+  const TemporaryFolder folder;
+  const std::string bytes(1 << 20, 'x');
+  const std::filesystem::path path = folder.write("a", bytes);
+  const std::filesystem::path other = folder.write("b", bytes);
+  const MappedFile file(path);
+  const MappedFile sound(other);
+  file.check_size();
+  std::filesystem::resize_file(path, 100'000);
+  const std::string begin = "[mmap] " + path.string() + " was cut off";
+  const std::string end = " while it was in use; repair the model and load it again.";
+  file.check_undamaged();  // nothing was read yet
+  CHECK_THROWS(file.check_size(), ModelCorrupt, begin + " to 100000 of its 1048576 bytes" + end);
+  CHECK_EQ(static_cast<char>(file.data()[99'999]), 'x');
+  CHECK_EQ(static_cast<char>(file.data()[1 << 19]), '\0');
+  CHECK_EQ(static_cast<char>(file.data()[(1 << 20) - 1]), '\0');
+  CHECK_THROWS(file.check_undamaged(), ModelCorrupt, begin + ", or its disk failed," + end);
+  std::filesystem::resize_file(path, bytes.size());
+  CHECK_THROWS(file.check_size(), ModelCorrupt, begin + ", or its disk failed," + end);
+  sound.check_size();
+  CHECK_EQ(text_of(sound), bytes);
+  CHECK_EQ(static_cast<char>(MappedFile(other).data()[5]), 'x');
+}
+
+TEST(threads_that_read_what_was_cut_off_all_go_on) {
+  for (int round = 0; round < 20; ++round) {
+    const TemporaryFolder folder;
+    const std::filesystem::path path = folder.write("a", std::string(1 << 20, 'x'));
+    MappedFile first(path);
+    const MappedFile file(std::move(first));
+    std::filesystem::resize_file(path, 0);
+    std::vector<std::thread> threads;
+    std::atomic<int> sum = 0;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&, i] {
+        for (std::size_t at = 0; at < file.size(); at += 1000) {
+          sum += static_cast<int>(file.data()[i % 2 == 0 ? at : file.size() - 1 - at]);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK_EQ(sum.load(), 0);
+  }
+}
+
+TEST(a_file_replaced_by_a_rename_is_not_cut_off) {
+  const TemporaryFolder folder;
+  const MappedFile file(folder.write("a", "old bytes"));
+  std::filesystem::rename(folder.write("b", "new"), folder.path() / "a");
+  file.check_size();
+  std::filesystem::remove(folder.path() / "a");
+  file.check_size();
+  CHECK_EQ(text_of(file), "old bytes");
+}
+
 TEST(a_missing_file_is_not_found) {
   CHECK_THROWS(
       MappedFile("/nowhere/model.safetensors"), ModelNotFound,
-      "[mmap] /nowhere/model.safetensors can't be opened (No such file or directory); give "
+      "[file] /nowhere/model.safetensors can't be opened (No such file or directory); give "
       "the path of an existing file.");
 }
 
@@ -66,7 +124,7 @@ TEST(a_folder_is_refused) {
   const TemporaryFolder folder;
   CHECK_THROWS(
       MappedFile(folder.path()), LoadFailed,
-      "[mmap] " + folder.path().string() + " is not a regular file; give the path of a file.");
+      "[file] " + folder.path().string() + " is not a regular file; give the path of a file.");
 }
 
 TEST(a_pipe_is_refused_without_waiting_for_a_writer) {
@@ -74,7 +132,7 @@ TEST(a_pipe_is_refused_without_waiting_for_a_writer) {
   const std::filesystem::path pipe = folder.path() / "pipe";
   CHECK_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   CHECK_THROWS(MappedFile(pipe), LoadFailed,
-               "[mmap] " + pipe.string() + " is not a regular file; give the path of a file.");
+               "[file] " + pipe.string() + " is not a regular file; give the path of a file.");
 }
 
 TEST(a_file_without_read_permission_says_so) {
@@ -84,7 +142,7 @@ TEST(a_file_without_read_permission_says_so) {
   std::filesystem::permissions(path, std::filesystem::perms::none);
   const NoPrivileges lowered;
   CHECK_THROWS(MappedFile(path), LoadFailed,
-               "[mmap] " + path.string() +
+               "[file] " + path.string() +
                    " can't be opened (Permission denied); make it readable for this user.");
 }
 
@@ -97,8 +155,19 @@ TEST(no_descriptor_stays_open) {
   for (int i = 0; i < 10; ++i) files.emplace_back(path);
   CHECK_THROWS(
       MappedFile(folder.path()), LoadFailed,
-      "[mmap] " + folder.path().string() + " is not a regular file; give the path of a file.");
+      "[file] " + folder.path().string() + " is not a regular file; give the path of a file.");
   const int after = ::open(path.c_str(), O_RDONLY);
   ::close(after);
   CHECK_EQ(after, before);
+}
+
+TEST(released_pages_are_read_again) {
+  const TemporaryFolder folder;
+  const std::string text(100'000, 'x');
+  const MappedFile file(folder.write("a", text));
+  CHECK_EQ(text_of(file), text);
+  file.release(file.data() + 1, file.size() - 1);
+  file.release(file.data() + 5, 3);
+  file.release(file.data(), 0);
+  CHECK_EQ(text_of(file), text);
 }

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include "kernels/alien.h"
+#include "kernels/mlx/mapped_arrays.h"
 #include "mlx/ops.h"
 #include "mlx/random.h"
 #include "mlx/transforms.h"
@@ -31,7 +31,7 @@ mx::array misaligned(const mx::array& a) {
   mx::eval(whole);
   auto block = std::make_shared<std::vector<std::byte>>(whole.nbytes() + 1);
   std::memcpy(block->data() + 1, whole.data<std::byte>(), whole.nbytes());
-  return AlienFile(block->data(), block->size(), block)
+  return MappedArrays(block->data(), block->size(), block)
       .tensor(block->data() + 1, whole.shape(), whole.dtype());
 }
 
@@ -92,6 +92,16 @@ Matrix dense(int rows, int cols, mx::Dtype dtype, std::uint64_t seed) {
           .bits = 0,
           .rows = rows,
           .cols = cols};
+}
+
+std::vector<Kind> kinds() {
+  std::vector<Kind> all{{Format::Mxfp4, 32, 4}, {Format::Mxfp8, 32, 8}, {Format::Nvfp4, 16, 4}};
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    for (const int group : {32, 64, 128}) {
+      all.push_back({Format::Affine, group, bits});
+    }
+  }
+  return all;
 }
 
 }  // namespace convergio::kernels::testing

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "check.h"
-#include "kernels/isa.h"
-#include "kernels/matrix.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/ops/matrix.h"
 
 namespace convergio::kernels::testing {
 
@@ -44,5 +44,15 @@ void check_close(const mx::array& seen, const mx::array& wanted, float tolerance
 Matrix quantized(int rows, int cols, Format format, int group, int bits, mx::Dtype scales,
                  std::uint64_t seed);
 Matrix dense(int rows, int cols, mx::Dtype dtype, std::uint64_t seed);
+
+/// A packed format.
+struct Kind {
+  Format format;
+  int group;
+  int bits;
+};
+
+/// Every packed format.
+std::vector<Kind> kinds();
 
 }  // namespace convergio::kernels::testing

@@ -1,8 +1,10 @@
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "common.h"
-#include "kernels/attention.h"
+#include "kernels/ops/attention.h"
+#include "kernels/ops/kv_append.h"
 #include "mlx/allocator.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
@@ -25,14 +27,15 @@ mx::array cached(const Shape& s, std::uint64_t seed, mx::Dtype dtype) {
   return mx::slice(buffer, {0, 4, 0}, {s.kv_heads, s.m + 4, s.head_dim});
 }
 
-void against_mlx(const Shape& s, const AttentionOptions& options, mx::Dtype dtype = mx::float32) {
+void against_mlx(const Shape& s, const AttentionOptions& options, mx::Dtype dtype = mx::float32,
+                 const std::optional<mx::array>& sinks = std::nullopt) {
   const mx::array q = random({s.n, s.heads, s.head_dim}, 1);
   const mx::array keys = cached(s, 2, dtype);
   const mx::array values = cached(s, 3, dtype);
-  const mx::array wanted = by_mlx([&] { return attention(q, keys, values, options); });
+  const mx::array wanted = by_mlx([&] { return attention(q, keys, values, options, 0, sinks); });
   for (const Isa isa : available_isas()) {
     const With set(isa);
-    check_close(attention(q, keys, values, options), wanted, 5e-6F,
+    check_close(attention(q, keys, values, options, 0, sinks), wanted, 5e-6F,
                 std::string(isa_name(isa)) + ": attention of " + std::to_string(s.n) + " over " +
                     std::to_string(s.m) + " keys, " + std::to_string(s.heads) + "/" +
                     std::to_string(s.kv_heads) + " heads of " + std::to_string(s.head_dim) +
@@ -66,6 +69,33 @@ TEST(attention_caps_scores) {
     for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
       against_mlx({n, m, 4, 2, 32}, {.scale = 1.0F, .softcap = 5.0F, .window = window});
     }
+  }
+}
+
+TEST(attention_takes_heads_of_up_to_512) {
+  for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
+    for (const int head_dim : {192, 256, 512}) {
+      for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
+        against_mlx({n, m, 4, 1, head_dim}, {.scale = 0.05F, .window = 70}, dtype);
+      }
+    }
+  }
+}
+
+TEST(attention_has_sinks) {
+  const mx::array sinks = mx::multiply(random({6}, 7), mx::array(4.0F));
+  for (const auto& [n, m] : {std::pair{1, 1}, {1, 90}, {30, 90}, {1, 4099}}) {
+    for (const int window : {0, 20}) {
+      against_mlx({n, m, 6, 2, 32}, {.scale = 0.2F, .window = window}, mx::float32, sinks);
+    }
+    against_mlx({n, m, 6, 2, 32}, {.scale = 1.0F, .softcap = 5.0F}, mx::float32, sinks);
+  }
+}
+
+TEST(attention_raises_the_temperature_with_the_position) {
+  for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}, {9, 9}}) {
+    against_mlx({n, m, 4, 2, 32},
+                {.scale = 0.2F, .temperature_beta = 0.4F, .temperature_period = 16.0});
   }
 }
 
@@ -107,6 +137,27 @@ TEST(attention_takes_strided_queries) {
               attention(whole, keys, keys, {.scale = 0.3F}), 0.0F, "strided queries");
 }
 
+TEST(attention_equals_mlx_where_values_are_a_part_of_the_keys) {
+  for (const auto& [width, value] : {std::pair{576, 512}, {80, 64}, {48, 40}, {35, 20}, {24, 24}}) {
+    for (const auto& [n, m] : {std::pair{1, 1}, {1, 700}, {3, 65}, {50, 200}}) {
+      for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
+        const mx::array q = random({n, 6, width}, 1);
+        const mx::array keys = cached({n, m, 6, 1, width}, 2, dtype);
+        const mx::array values = mx::slice(keys, {0, 0, 0}, {1, m, value});
+        const auto mixed = [&] { return attention(q, keys, values, {.scale = 0.1F}); };
+        const mx::array wanted = by_mlx(mixed);
+        for (const Isa isa : available_isas()) {
+          const With set(isa);
+          check_close(mixed(), wanted, 5e-6F,
+                      std::string(isa_name(isa)) + ": attention of " + std::to_string(n) +
+                          " over " + std::to_string(m) + " keys of " + std::to_string(width) +
+                          ", values of " + std::to_string(value));
+        }
+      }
+    }
+  }
+}
+
 TEST(kv_append_equals_mlx) {
   for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
     const mx::array before = random({3, 20, 24}, 1, dtype);
@@ -116,6 +167,19 @@ TEST(kv_append_equals_mlx) {
       const With set(isa);
       check_close(kv_append(before, rows, 7), wanted, 0.0F,
                   std::string(isa_name(isa)) + ": kv_append");
+    }
+  }
+}
+
+TEST(kv_append_writes_a_part_of_rows) {
+  for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
+    const mx::array before = random({1, 20, 24}, 1, dtype);
+    const mx::array rows = random({5, 1, 7}, 2);
+    const mx::array wanted = by_mlx([&] { return kv_append(before, rows, 7, 13); });
+    for (const Isa isa : available_isas()) {
+      const With set(isa);
+      check_close(kv_append(before, rows, 7, 13), wanted, 0.0F,
+                  std::string(isa_name(isa)) + ": kv_append of a part");
     }
   }
 }

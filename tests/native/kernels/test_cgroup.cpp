@@ -1,4 +1,4 @@
-#include "kernels/cgroup.h"
+#include "kernels/cpu/cgroup.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "common.h"
-#include "kernels/linear.h"
-#include "kernels/precision.h"
+#include "kernels/cpu/precision.h"
+#include "kernels/ops/linear.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 

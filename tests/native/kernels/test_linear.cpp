@@ -4,30 +4,15 @@
 #include <vector>
 
 #include "common.h"
-#include "kernels/linear.h"
-#include "kernels/precision.h"
+#include "kernels/cpu/precision.h"
+#include "kernels/ops/embedding.h"
+#include "kernels/ops/linear.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
 namespace convergio::kernels::testing {
 
 namespace {
-
-struct Kind {
-  Format format;
-  int group;
-  int bits;
-};
-
-std::vector<Kind> kinds() {
-  std::vector<Kind> all{{Format::Mxfp4, 32, 4}, {Format::Mxfp8, 32, 8}, {Format::Nvfp4, 16, 4}};
-  for (const int bits : {2, 3, 4, 5, 6, 8}) {
-    for (const int group : {32, 64, 128}) {
-      all.push_back({Format::Affine, group, bits});
-    }
-  }
-  return all;
-}
 
 std::string name_of(const Matrix& m) {
   return mode_name(m.format) + " " + std::to_string(m.bits) + " bits, groups of " +

@@ -1,11 +1,12 @@
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common.h"
-#include "kernels/activation.h"
-#include "kernels/norm.h"
-#include "kernels/residual.h"
-#include "kernels/rope.h"
+#include "kernels/ops/activation.h"
+#include "kernels/ops/norm.h"
+#include "kernels/ops/residual.h"
+#include "kernels/ops/rope.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -49,6 +50,36 @@ TEST(rms_norm_of_each_head_of_strided_rows_equals_mlx) {
   against_mlx("rms_norm of turned heads", 2e-6F, [&] { return rms_norm(turned, weight, 1e-6F); });
 }
 
+TEST(layer_norm_equals_mlx) {
+  for (const int width : {1, 5, 16, 100, 2048}) {
+    for (const int n : {1, 3, 70}) {
+      const mx::array x = mx::add(random({n, width}, 1), mx::array(3.0F));
+      const mx::array weight = misaligned(random({width}, 2));
+      const mx::array bias = misaligned(random({width}, 3));
+      for (const auto& added : {std::optional<mx::array>(), std::optional(bias)}) {
+        against_mlx("layer_norm of width " + std::to_string(width), 5e-6F, [&] {
+          return norm(x, {.weight = weight, .bias = added, .eps = 1e-5F, .subtracts_mean = true});
+        });
+      }
+    }
+  }
+}
+
+TEST(norms_with_a_weight_for_each_head_equal_mlx) {
+  const mx::array weights = random({2, 24}, 2);
+  const mx::array x = mx::reshape(half(random({9, 96}, 1), 1), {9, 2, 24});
+  for (const bool subtracts_mean : {false, true}) {
+    against_mlx("norm of heads", 5e-6F, [&] {
+      return norm(x, {.weight = weights, .eps = 1e-6F, .subtracts_mean = subtracts_mean});
+    });
+  }
+}
+
+TEST(scaled_equals_mlx) {
+  const mx::array x = random({5, 17}, 1);
+  against_mlx("scaled", 1e-7F, [&] { return scaled(x, 0.7F); });
+}
+
 TEST(residual_equals_mlx) {
   for (const int width : {1, 17, 96, 20000}) {
     for (const int n : {1, 5}) {
@@ -84,6 +115,22 @@ TEST(gated_activations_equal_mlx) {
                     [&] { return gated(half(small, 0), half(small, 1), activation); });
       }
     }
+  }
+}
+
+TEST(activations_without_a_gate_equal_mlx) {
+  const Xielu xielu{.alpha_p = 0.8F, .alpha_n = 1.3F, .beta = 0.5F, .eps = -1e-6F};
+  for (const int width : {1, 17, 64, 20000}) {
+    const mx::array x = mx::multiply(half(random({3, 2 * width}, 3), 1), mx::array(30.0F));
+    for (const Activation activation : {Activation::GeluTanh, Activation::Gelu, Activation::Relu,
+                                        Activation::ReluSquared, Activation::Sigmoid}) {
+      against_mlx("activation of width " + std::to_string(width), 2e-6F,
+                  [&] { return activated(x, activation); });
+    }
+    against_mlx("xielu of width " + std::to_string(width), 2e-6F,
+                [&] { return activated(x, xielu); });
+    const mx::array small = mx::multiply(x, mx::array(0.001F));
+    against_mlx("xielu of small numbers", 2e-6F, [&] { return activated(small, xielu); });
   }
 }
 

@@ -13,6 +13,8 @@
 
 using convergio::arch::LayerSpec;
 using convergio::arch::ModelSpec;
+using convergio::arch::Rope;
+using convergio::arch::RopeKind;
 using convergio::model::Cache;
 using convergio::model::LayerCache;
 namespace mx = mlx::core;
@@ -67,11 +69,11 @@ Rows negated(Rows rows) {
   return rows;
 }
 
-void settle(const LayerCache& cache) { mx::eval(cache.keys(), cache.values()); }
+void settle(const LayerCache& cache) { mx::eval(cache.arrays()); }
 
 const float* where(const LayerCache& cache) {
   settle(cache);
-  return cache.keys().data<float>();
+  return cache.arrays().front().data<float>();
 }
 
 /// A layer's cache beside the list of all rows it was given; values are the keys negated.
@@ -216,7 +218,8 @@ TEST(a_snapshot_shares_its_buffer_until_one_of_both_appends) {
   snapshot.append(1, true);  // the only owner now
   CHECK(where(snapshot.cache) == buffer);
   twin.append(1, true);
-  CHECK(unpacked(mx::slice(twin.cache.keys(), {0, 0, 0}, {kHeads, 12, kWidth})) == twin.rows);
+  CHECK(unpacked(mx::slice(twin.cache.arrays().front(), {0, 0, 0}, {kHeads, 12, kWidth})) ==
+        twin.rows);
 }
 
 TEST(rows_take_the_dtype_of_the_buffer) {
@@ -227,16 +230,38 @@ TEST(rows_take_the_dtype_of_the_buffer) {
   CHECK_EQ(cache.bytes(), 2UL * 64 * kHeads * kWidth * 2);
 }
 
+TEST(latents_are_kept_once) {
+  constexpr int kLatent = kWidth - 1;
+  LayerCache cache(1, kWidth, 0, mx::float32, kLatent);
+  mx::array all = mx::zeros({1, 0, kWidth});
+  for (const int n : {3, 70, 1}) {
+    const int begin = cache.length();
+    const mx::array rows =
+        mx::reshape(mx::arange(begin * kWidth, (begin + n) * kWidth, mx::float32), {n, 1, kWidth});
+    all = mx::concatenate({all, mx::transpose(rows, {1, 0, 2})}, 1);
+    const auto [keys, values] =
+        cache.append_latent(mx::slice(rows, {0, 0, 0}, {n, 1, kLatent}),
+                            mx::slice(rows, {0, 0, kLatent}, {n, 1, kWidth}));
+    CHECK(mx::array_equal(keys, all).item<bool>());
+    CHECK(mx::array_equal(values, mx::slice(all, {0, 0, 0}, {1, begin + n, kLatent})).item<bool>());
+  }
+  CHECK_EQ(cache.bytes(), 128UL * kWidth * 4);
+  CHECK(cache.rewind(2));
+  const LayerCache shared = cache;
+  cache.own(5);
+  CHECK_EQ(cache.bytes(), 7UL * kWidth * 4);
+  const auto [keys, values] = cache.seen_by(2);
+  CHECK(mx::array_equal(keys, mx::slice(all, {0, 0, 0}, {1, 2, kWidth})).item<bool>());
+}
+
 ModelSpec spec_of(const std::vector<int>& windows) {
   ModelSpec spec;
-  spec.config.kv_heads = kHeads;
-  spec.config.head_dim = kWidth;
   convergio::arch::Rope rope;
   rope.dims = 4;
   spec.config.ropes = {rope};
   for (const int window : windows) {
     LayerSpec layer;
-    layer.window = window;
+    layer.config = {.kv_heads = kHeads, .head_dim = kWidth, .window = window};
     spec.layers.push_back(layer);
   }
   return spec;
@@ -260,6 +285,67 @@ TEST(a_cache_counts_what_every_layer_holds) {
   CHECK_EQ(cache.length(), 15);
   CHECK_EQ(cache.arrays().size(), 4);
   CHECK_EQ(cache.rotary(0).periods.size(), 2);
+}
+
+ModelSpec spec_scaled(RopeKind kind) {
+  ModelSpec spec = spec_of({0});
+  Rope& rope = spec.config.ropes.front();
+  rope.kind = kind;
+  rope.factor = 4;
+  rope.original_context = 10;
+  rope.short_factor = {1, 1};
+  rope.long_factor = {2, 3};
+  return spec;
+}
+
+std::vector<float> periods_of(const Cache& cache) {
+  const mx::array& periods = cache.rotary(0).periods;
+  return {periods.data<float>(), periods.data<float>() + periods.size()};
+}
+
+TEST(a_longrope_cache_has_to_be_computed_anew_past_the_original_context) {
+  const ModelSpec spec = spec_scaled(RopeKind::LongRope);
+  Cache cache(spec, mx::float32, 5);
+  const std::vector<float> little = periods_of(cache);
+  forward(cache, 5);
+  CHECK(cache.rotate_for(10));
+  CHECK(periods_of(cache) == little);
+  CHECK(!cache.rotate_for(11));
+  CHECK(periods_of(cache) == little);
+  CHECK_EQ(cache.rotated_alike(), 5);
+  CHECK(cache.trim(0));
+  CHECK(cache.rotate_for(11));
+  CHECK(periods_of(cache) != little);
+  CHECK_EQ(cache.table_key(), Cache(spec, mx::float32, 500).table_key());
+}
+
+TEST(a_dynamic_cache_knows_which_keys_were_rotated_alike) {
+  const ModelSpec spec = spec_scaled(RopeKind::Dynamic);
+  Cache cache(spec, mx::float32, 8);
+  const std::vector<float> little = periods_of(cache);
+  forward(cache, 8);
+  for (int length = 9; length <= 14; ++length) {
+    CHECK(cache.rotate_for(length));
+    CHECK_EQ(periods_of(cache) == little, length <= 10);
+    forward(cache, 1);
+    CHECK_EQ(cache.rotated_alike(), std::min(length, 10));
+    CHECK_EQ(cache.table_key(), 0);
+  }
+  CHECK(cache.trim(12));
+  CHECK(cache.rotate_for(13));
+  CHECK_EQ(cache.rotated_alike(), 10);
+  CHECK(cache.trim(9));
+  CHECK(cache.rotate_for(10));
+  CHECK(periods_of(cache) == little);
+  forward(cache, 1);
+  CHECK_EQ(cache.rotated_alike(), 10);
+
+  Cache longer(spec, mx::float32, 12);
+  forward(longer, 12);
+  CHECK(longer.rotate_for(13));
+  forward(longer, 1);
+  CHECK_EQ(longer.rotated_alike(), 12);
+  CHECK_EQ(longer.table_key(), 12);
 }
 
 TEST(a_forward_that_did_not_end_is_rolled_back) {
@@ -299,23 +385,23 @@ TEST(a_cache_goes_back_to_where_its_windows_were_copied) {
     Cache cache(spec_of({0, window, 0}), mx::float32, 1000);
     for (int i = 0; i < 100; ++i) forward(cache, 1);
     mx::eval(cache.arrays());
-    const convergio::model::Windows windows = cache.windows();
-    CHECK_EQ(windows.length, 100);
-    CHECK_EQ(windows.layers.size(), 1);
-    const mx::array& buffer = cache.layer(1).keys();
-    const mx::array& copied = windows.layers[0].keys();
+    const convergio::model::WindowSnapshot snapshot = cache.window_snapshot();
+    CHECK_EQ(snapshot.length, 100);
+    CHECK_EQ(snapshot.layers.size(), 1);
+    const mx::array buffer = cache.layer(1).arrays().front();
+    const mx::array copied = snapshot.layers[0].arrays().front();
     mx::eval(copied);
     CHECK(copied.data<float>() + copied.size() <= buffer.data<float>() ||
           copied.data<float>() >= buffer.data<float>() + buffer.size());
     const Cache then = cache;
     for (int i = 0; i < 150; ++i) forward(cache, 1);
     CHECK(!cache.trim(100));
-    CHECK(!cache.trim(100 - window - 1, &windows));
-    CHECK(!cache.trim(101, &windows));
+    CHECK(!cache.trim(100 - window - 1, &snapshot));
+    CHECK(!cache.trim(101, &snapshot));
     CHECK_EQ(cache.length(), 250);
     for (int again = 0; again < 2; ++again) {  // the copies stay as they are
       Cache back = cache;
-      CHECK(back.trim(100, &windows));
+      CHECK(back.trim(100, &snapshot));
       CHECK_EQ(back.length(), 100);
       Cache wanted = then;
       for (int i = 0; i < 3; ++i) {

@@ -1,5 +1,5 @@
-"""`convergio-mlx models`: what can be had, what is here, and how it gets from there to here. Each
-command is a module of its name."""
+"""`convergio-mlx models`: what is available and what is installed, downloads, checks,
+deletion. Each command is a module of its name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from convergio_mlx.cli.models import (
     list_,
     path,
     pin,
+    quantize,
     recommend,
     repair,
     verify,
@@ -22,7 +23,7 @@ from convergio_mlx.cli.models import (
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
 
-_COMMANDS = (list_, recommend, info, download, verify, repair, delete, path, import_, pin)
+_COMMANDS = (list_, recommend, info, download, verify, repair, delete, path, import_, quantize, pin)
 """In the order of the help."""
 
 
@@ -31,7 +32,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "models",
-        "list, download, check and delete models",
+        "list, download, verify and delete models",
         usage="COMMAND [OPTIONS]",
     )
     finish(parser, lambda given: given.parser.print_help())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add_to(commands: Commands) -> None:
     """Declares the command."""
     parser = add_command(
-        commands, "path", "write the folder of an installed model", usage="[OPTIONS] MODEL"
+        commands, "path", "print the folder of an installed model", usage="[OPTIONS] MODEL"
     )
     parser.add_argument("model", metavar="MODEL", help="its id")
     add_json(parser, "it")
@@ -24,7 +24,7 @@ def add_to(commands: Commands) -> None:
 def _run(given: argparse.Namespace) -> None:
     from convergio_mlx.cli.models.shown import write_json
     from convergio_mlx.cli.output import standard_output
-    from convergio_mlx.locate import locate
+    from convergio_mlx.store.locate import locate
 
     folder, out = locate(given.model), standard_output()
     if wants_json(given):

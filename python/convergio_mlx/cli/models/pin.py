@@ -1,11 +1,13 @@
-"""`convergio-mlx models pin`, for those who keep a registry."""
+"""`convergio-mlx models pin`, for maintainers of a registry."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convergio_mlx.cli import exits
 from convergio_mlx.cli.commands import add_command, add_json, finish, wants_json
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ def add_to(commands: Commands) -> None:
         commands,
         "pin",
         "write the hub's revisions and hashes into a registry",
-        "Write the hub's newest revisions and the SHA-256 of every file into a registry's file. "
-        "This is for those who keep one.",
+        "Write the hub's newest revisions, the SHA-256 of every file and the sizes into a "
+        "registry's file; for a package, the SHA-256 of its wheel. This is for maintainers of a "
+        "registry: all downloads must match these hashes from then on.",
         usage="[OPTIONS] [MODEL...]",
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", help="an id (default: all)")
@@ -32,7 +35,14 @@ def add_to(commands: Commands) -> None:
         help="the registry (default: models.json)",
     )
     parser.add_argument(
-        "--keep-revision", action="store_true", help="fill in the hashes of the revisions it has"
+        "--keep-revision",
+        action="store_true",
+        help="keep the revisions in the file and add their hashes",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing, and fail if the hub's files differ from the pinned ones",
     )
     add_json(parser, "what was pinned")
     finish(parser, _run)
@@ -41,21 +51,38 @@ def add_to(commands: Commands) -> None:
 def _run(given: argparse.Namespace) -> None:
     from convergio_mlx import store
     from convergio_mlx.cli.models.shown import write_json
-    from convergio_mlx.cli.output import standard_error, standard_output
+    from convergio_mlx.cli.output import RED, standard_error, standard_output
     from convergio_mlx.cli.progress import ProgressDisplay
+    from convergio_mlx.errors import ConvergioError, OfflineError
     from convergio_mlx.registry import document
 
     out, err = standard_output(), standard_error()
     registry = document.read(given.file)
+    failed = False
     for entry in _chosen(document.entries(registry, given.file), given.models, given.file):
-        with ProgressDisplay(err) as display:
-            pin = store.pin(entry, keep_revision=given.keep_revision, on_progress=display)
-        document.set_pin(registry, entry.id, pin.revision, pin.sha256)
+        try:
+            with ProgressDisplay(err) as display:
+                keep = given.keep_revision or given.check
+                pin = store.pin(entry, keep_revision=keep, on_progress=display)
+        except OfflineError:
+            raise
+        except ConvergioError as error:  # the other models are pinned all the same
+            failed = True
+            err.line(f"{entry.id}: {error}", lead="error: ", style=RED)
+            continue
+        before = entry.as_json()
+        is_same = all(before[name] == value for name, value in pin.fields.items())
+        failed = failed or (given.check and not is_same)
+        if not given.check:
+            document.set_pin(registry, entry.id, pin)
+            document.write(given.file, registry)
         if wants_json(given):
-            write_json(out, {"id": entry.id, "revision": pin.revision, "sha256": pin.sha256})
+            write_json(out, {"id": entry.id, **pin.fields, "changed": not is_same})
         else:
-            out.line(f"{entry.id}: {len(pin.sha256)} files at {pin.revision}")
-    document.write(given.file, registry)
+            what = "as pinned" if is_same else "not as pinned" if given.check else "pinned"
+            out.line(f"{entry.id}: {pin}, {what}")
+    if failed:
+        sys.exit(exits.MODEL)
 
 
 def _chosen(entries: list[RegistryEntry], names: list[str], file: Path) -> list[Any]:

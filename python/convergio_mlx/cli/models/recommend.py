@@ -12,7 +12,7 @@ from convergio_mlx.cli.commands import add_command, add_json, finish, wants_json
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
-    from convergio_mlx.recommend import Advice
+    from convergio_mlx.sizing.recommend import Advice
 
 
 def add_to(commands: Commands) -> None:
@@ -20,9 +20,9 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "recommend",
-        "tell which models suit this machine, and why",
-        "Tell which models suit this machine, and why: by the memory that is available, and where "
-        "MLX computes. Uses no network.",
+        "recommend models for this machine",
+        "Recommend models for this machine, with reasons: available memory, and whether there is a "
+        "GPU. Uses no network.",
     )
     parser.add_argument(
         "--purpose",
@@ -36,9 +36,9 @@ def add_to(commands: Commands) -> None:
 
 def _run(given: argparse.Namespace) -> None:
     from convergio_mlx.cli.output import BOLD, standard_output
-    from convergio_mlx.fit import memory_for_models, size
-    from convergio_mlx.native import native
-    from convergio_mlx.recommend import PURPOSES, advise
+    from convergio_mlx.platform.native import native
+    from convergio_mlx.sizing.fit import memory_for_models, size
+    from convergio_mlx.sizing.recommend import PURPOSES, advise
 
     found = advise()
     wanted = PURPOSES if given.purpose is None else (given.purpose,)
@@ -64,7 +64,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _said(advice: Advice) -> str:
-    from convergio_mlx.fit import size
+    from convergio_mlx.sizing.fit import size
 
     entry = advice.entry
     return f"{entry.id}: {size(entry.download_bytes or 0)} to download; {advice.why}"
@@ -72,7 +72,7 @@ def _said(advice: Advice) -> str:
 
 def _nearest(purpose: str, found: list[Advice]) -> str:
     """Why nothing suits a purpose: the first of its models, and what speaks against it."""
-    from convergio_mlx.fit import size
+    from convergio_mlx.sizing.fit import size
 
     meant = [
         one

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 MEANS = {
     "missing": "is missing",
-    "size": "has another size than was published",
-    "changed": "has other bytes than were published",
+    "size": "has the wrong size",
+    "changed": "has changed",
     "link": "is a link",
     "unreadable": "cannot be read",
-    "unexpected": "was not published",
+    "unexpected": "does not belong to the model",
 }
 """The states of a file that is not as it should be."""
 
@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "verify",
-        "hash every file of models, and tell what has changed",
+        "verify the SHA-256 of every file of models",
         usage="[OPTIONS] [MODEL...]",
     )
     parser.add_argument(
@@ -41,6 +41,7 @@ def add_to(commands: Commands) -> None:
 
 def _run(given: argparse.Namespace) -> None:
     from convergio_mlx import store
+    from convergio_mlx.cli.models.embedded import refuse_embedded
     from convergio_mlx.cli.output import standard_error, standard_output
     from convergio_mlx.cli.progress import ProgressDisplay
 
@@ -50,6 +51,7 @@ def _run(given: argparse.Namespace) -> None:
         out.line("No model is installed.")
     sound = True
     for name in names:
+        refuse_embedded(name, "verified")
         with ProgressDisplay(err) as display:
             found = store.verify(name, on_progress=display)
         sound = sound and found.is_sound
@@ -67,6 +69,6 @@ def _run(given: argparse.Namespace) -> None:
 
 def _lines(found: Verification) -> list[str]:
     if found.is_sound:
-        return [f"{found.model}: all {len(found.files)} files are as published"]
+        return [f"{found.model}: all {len(found.files)} files are unchanged"]
     lines = [f"{found.model}: {file.name} {MEANS[file.state]}" for file in found.faults]
-    return [*lines, f"`convergio-mlx models repair {found.model}` mends that."]
+    return [*lines, f"`convergio-mlx models repair {found.model}` repairs it."]

@@ -17,8 +17,8 @@ def add_to(commands: Commands) -> None:
         commands,
         "setup",
         "get models and choose the default, with menus",
-        "Get models and choose the default, with menus: for the keyboard, in any terminal, or with "
-        "lines from a pipe. `convergio-mlx help setup` tells more.",
+        "Get models and choose the default, with menus, in any terminal or with lines from a pipe. "
+        "See `convergio-mlx help setup`.",
     )
     finish(parser, _run)
 

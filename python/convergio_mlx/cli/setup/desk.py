@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from convergio_mlx.cli.line_input import LineInput
+from convergio_mlx.cli.numbers import menu_number
 from convergio_mlx.cli.output import BOLD, DIM, Stream
 from convergio_mlx.cli.reporting import report
 from convergio_mlx.errors import ConvergioError
@@ -30,18 +31,44 @@ class Desk:
     of what a pipe holds, and KeyboardInterrupt at Ctrl-C; both leave the menus."""
 
     def __init__(self, out: Stream, err: Stream) -> None:
-        """Shows on `out`; what fails is told on `err`."""
+        """Shows on `out`; errors are reported on `err`."""
         self.out = out
         self.err = err
         self.lines = LineInput(out, err)
+        self._news: list[Callable[[], object]] = []
 
     def ask(self, draw: Callable[[], None]) -> str:
-        """Shows something and takes the line that is typed below it. While it waits, another size
-        of the window has it drawn again."""
+        """Shows something, below it what has happened since the last question, and takes the line
+        that is typed. While it waits, another size of the window has it drawn again."""
+        news, self._news = self._news, []
+
+        def draw_all() -> None:
+            draw()
+            if news:
+                self.out.line()
+            for show in news:
+                show()
+
         self.out.line()
-        draw()
-        with self._drawn_again(draw):
+        draw_all()
+        with self._drawn_again(draw_all):
             return self.lines.read().strip()
+
+    def tell(self, text: str) -> None:
+        """Something that has happened. At a terminal it stands below the next screen, so that the
+        screen does not push it out of sight."""
+        self._tell(lambda: self.out.line(text))
+
+    def _tell(self, show: Callable[[], object]) -> None:
+        if self.out.is_terminal:
+            self._news.append(show)
+        else:
+            show()
+
+    def pause(self) -> None:
+        """Waits for Enter at a terminal, before the next screen pushes this one out of sight."""
+        if self.out.is_terminal:
+            self.ask(lambda: self.out.line("Enter goes back.", style=DIM))
 
     def choose(self, draw: Callable[[], None], choices: Sequence[Choice]) -> bool:
         """Shows a menu below `draw` and does what is chosen; False for an empty line, which goes
@@ -58,11 +85,12 @@ class Desk:
         typed = self.ask(menu)
         if not typed:
             return False
-        if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(choices):
-            self.attempt(choices[int(typed) - 1].act)
+        number = menu_number(typed)
+        if number is not None and 1 <= number <= len(choices):
+            self.attempt(choices[number - 1].act)
         else:
             numbers = "1" if len(choices) == 1 else f"a number from 1 to {len(choices)}"
-            self.out.line(f"There is no {typed[:40]!r} here; type {numbers}.")
+            self.tell(f"There is no {typed[:40]!r} here; type {numbers}.")
         return True
 
     def agrees(self, question: str) -> bool:
@@ -70,11 +98,12 @@ class Desk:
         return self.ask(lambda: self.out.line(f"{question} [y/N]")).lower() in {"y", "yes"}
 
     def attempt(self, act: Callable[[], None]) -> None:
-        """Does something; what fails is told, and the menus go on."""
+        """Does something; an error is reported, and the menus go on."""
         try:
             act()
         except ConvergioError as error:
-            report(error, self.err)
+            failed = error
+            self._tell(lambda: report(failed, self.err))
 
     def title(self, text: str, beside: str = "") -> None:
         """The head of a screen."""

@@ -1,32 +1,38 @@
-"""The menu "Local Models": what is installed, what can be had, and what suits this machine."""
+"""The menu "Local Models": what is installed, what is available, what suits this machine."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 
-from convergio_mlx import config
+from convergio_mlx.cli.models.shown import is_of_entry
+from convergio_mlx.cli.numbers import menu_number
 from convergio_mlx.cli.output import BOLD, DIM, GREEN
 from convergio_mlx.cli.setup.desk import Desk
-from convergio_mlx.cli.setup.one_model import Model, one_model
+from convergio_mlx.cli.setup.one_model import Model, download, one_model
 from convergio_mlx.errors import ConvergioError
-from convergio_mlx.fit import memory_for_models, size
-from convergio_mlx.locate import GUIDE_ID
-from convergio_mlx.native import native
-from convergio_mlx.recommend import Advice, advise
+from convergio_mlx.platform import config
+from convergio_mlx.platform.native import native
 from convergio_mlx.registry import load_registry
-from convergio_mlx.store import disk_usage, installed, partial_bytes
+from convergio_mlx.registry.hub_name import PREFIX
+from convergio_mlx.sizing.fit import check_config, memory_for_models, size
+from convergio_mlx.sizing.recommend import Advice, advise
+from convergio_mlx.store import disk_usage, find, installed, partial_bytes, preview
+from convergio_mlx.store.locate import GUIDE_ID
 
-_AROUND = 15
-"""Lines of the screen that the list of what can be had does not get."""
+_AROUND = 17
+"""Lines of the screen that the list of what can be downloaded does not get."""
+_WIDE = 72
+"""Columns; in fewer most models of the list take two lines."""
 _DAY = 86400
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """The models, in the order of the screen: what is installed, then what can be had, of that
-    what suits first."""
+    """The models, in the order of the screen: what is installed, then what can be downloaded,
+    of that what suits first."""
 
     here: list[Model]
     there: list[Model]
@@ -36,8 +42,9 @@ class Shelf:
     def find(self, typed: str) -> Model | None:
         """The model of a number, or of an id."""
         models = [*self.here, *self.there]
-        if typed.isascii() and typed.isdigit():
-            return models[int(typed) - 1] if 1 <= int(typed) <= len(models) else None
+        number = menu_number(typed)
+        if number is not None:
+            return models[number - 1] if 1 <= number <= len(models) else None
         return next((one for one in models if one.id == typed.removeprefix("mlx/")), None)
 
 
@@ -52,14 +59,32 @@ def local_models(desk: Desk) -> None:
             return
         if typed == "m" and shown < len(shelf.there):
             everything = True
+        elif typed.startswith(PREFIX):
+            desk.attempt(partial(_repository, desk, typed))
         elif (model := shelf.find(typed)) is not None:
             one_model(desk, lambda name=model.id: _look().find(name))  # type: ignore[misc]
         else:
-            desk.out.line(f"There is no model {typed[:60]!r} here; type its number or its id.")
+            desk.tell(f"There is no model {typed[:60]!r} here; type its number or its id.")
+
+
+def _repository(desk: Desk, name: str) -> None:
+    """Downloads a repository of the hub that runs and fits here, if the person wants it, and shows
+    it."""
+    model = load_registry().id_of(name)
+    if find(model) is None:
+        seen = preview(name)
+        check_config(name, seen.config, seen.weight_bytes)
+        if not desk.agrees(f"Download {name} ({size(seen.download_bytes)}), as {model}?"):
+            return
+        if not download(desk, name):
+            return
+    one_model(desk, lambda: _look().find(model))
 
 
 def _room(installed_models: int) -> int:
-    return max(shutil.get_terminal_size().lines - _AROUND - installed_models, 5)
+    columns, lines = shutil.get_terminal_size()
+    free = lines - _AROUND - installed_models
+    return max(free if columns >= _WIDE else free // 2, 4)
 
 
 def _look() -> Shelf:
@@ -76,12 +101,17 @@ def _look() -> Shelf:
         machine = f"on the {'CPU' if native().backend() == 'cpu' else 'GPU'}, {machine}"
     except ConvergioError as error:
         problems = (*problems, str(error))
+
+    def is_other(name: str) -> bool:
+        """Whether another model is installed under an id of the registry."""
+        return name in here and not is_of_entry(registry.get(name), here[name])
+
     models = [
         Model(
             name,
-            entry=registry.get(name),
+            entry=None if is_other(name) else registry.get(name),
             installed=here.get(name),
-            advice=advice.get(name),
+            advice=None if is_other(name) else advice.get(name),
             is_default=name == default,
             unfinished=0 if name in here else partial_bytes(name),
         )
@@ -116,15 +146,15 @@ def _draw(desk: Desk, shelf: Shelf, shown: int) -> None:
             f"{number:3}   {model.id:18} {size(model.size):>8}  {used:12} ", ", ".join(marks)
         )
     out.line()
-    out.line(f"      {'To be had':18} {'Download':>8}  Memory  Suits this machine?", style=BOLD)
+    out.line(f"      {'Available':18} {'Download':>8}  Memory  Suitable here?", style=BOLD)
     for number, model in enumerate(shelf.there[:shown], len(shelf.here) + 1):
         _draw_available(desk, number, model)
     more = len(shelf.there) - shown
     if more > 0:
         out.line(f"      m  {more} more", style=DIM)
     desk.hint(
-        "* recommended  + suits  - does not. Number or id of a model and Enter; an empty line "
-        "goes back."
+        "* recommended  + suits  - unsuitable. Number or id of a model, or hf:owner/name, and "
+        "Enter; an empty line goes back."
     )
 
 

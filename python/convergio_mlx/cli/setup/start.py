@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from functools import partial
 
-from convergio_mlx import config
+from convergio_mlx.cli.numbers import number, whole
 from convergio_mlx.cli.setup.desk import Choice, Desk
 from convergio_mlx.cli.setup.local_models import local_models
-from convergio_mlx.cli.setup.one_model import make_default
-from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.locate import GUIDE_ID
-from convergio_mlx.offline import go_offline, offline_reason
-from convergio_mlx.registry import load_registry
+from convergio_mlx.cli.setup.one_model import download, make_default, try_out
+from convergio_mlx.errors import ConvergioError, InvalidRequestError
+from convergio_mlx.platform import config
+from convergio_mlx.platform.offline import go_offline, offline_reason
+from convergio_mlx.registry import RegistryEntry, load_registry
+from convergio_mlx.sizing.fit import size
+from convergio_mlx.sizing.recommend import recommend
 from convergio_mlx.store import installed
+from convergio_mlx.store.locate import GUIDE_ID
 
 
 def start(desk: Desk) -> None:
@@ -24,6 +28,7 @@ def start(desk: Desk) -> None:
 def _choices(desk: Desk) -> list[Choice]:
     here, known = len(installed()), load_registry()
     chosen = config.load_config()
+    first = None if here else _first()
     return [
         Choice(
             "Local Models",
@@ -36,17 +41,41 @@ def _choices(desk: Desk) -> list[Choice]:
             f"{'not used' if offline_reason() or chosen.offline else 'used for downloads'}",
             lambda: _settings(desk),
         ),
-        Choice("Doctor", "what works on this machine, and what does not", lambda: _doctor(desk)),
+        Choice("Doctor", "checks what works on this machine", lambda: _doctor(desk)),
+        *([_first_try(desk, first)] if first else ()),
     ]
+
+
+def _first() -> RegistryEntry | None:
+    """The model with the least to download of those that suit; None where none does."""
+    try:
+        found = recommend("smallest")
+    except ConvergioError:  # the menu of models says why
+        return None
+    return found.entry if found else None
+
+
+def _first_try(desk: Desk, entry: RegistryEntry) -> Choice:
+    amount = size(entry.download_bytes or 0)
+    about = f"downloads {entry.id}, a real small model ({amount}), and chats with it"
+
+    def act() -> None:
+        if download(desk, entry.id):
+            try_out(desk, entry.id)
+            if desk.agrees(f"Make {entry.id} the default model?"):
+                make_default(desk, entry.id)
+
+    return Choice("First try", about, act)
 
 
 def _doctor(desk: Desk) -> None:
     from convergio_mlx.cli.doctor import show
-    from convergio_mlx.doctor import examine
+    from convergio_mlx.cli.doctor.checks import examine
 
     desk.out.line()
     for finding in examine():
         show(finding, desk.out)
+    desk.pause()
 
 
 def _settings(desk: Desk) -> None:
@@ -66,7 +95,7 @@ def _settable(desk: Desk) -> list[Choice]:
             else "used for downloads; choose to forbid it",
             lambda: _turn_network(desk, offline=not chosen.offline),
         ),
-        Choice("Options", options or "none: what each model says itself", lambda: _options(desk)),
+        Choice("Options", options or "none: each model's own defaults", lambda: _options(desk)),
     ]
 
 
@@ -74,9 +103,9 @@ def _turn_network(desk: Desk, *, offline: bool) -> None:
     config.save(offline=offline)
     if offline:
         go_offline()
-    desk.out.line("The network is never used." if offline else "Downloads may use the network.")
+    desk.tell("The network is never used." if offline else "Downloads may use the network.")
     if not offline and (reason := offline_reason()):
-        desk.out.line(f"For this run {reason} still forbids it.")
+        desk.tell(f"For this run {reason} still forbids it.")
 
 
 def _default_model(desk: Desk) -> None:
@@ -102,22 +131,22 @@ def _options(desk: Desk) -> None:
         options[name] = _number(name, value.strip())
         _try_out({name: options[name]})
     config.save(options=options)
-    desk.out.line(f"{name} is {options.get(name, 'what each model says itself')}.")
+    desk.tell(f"{name} is {options.get(name, 'left to each model')}.")
 
 
 def _draw_options(desk: Desk) -> None:
-    desk.title("Options", "what chat and complete take where they are not told")
+    desk.title("Options", "defaults of chat and complete")
     desk.out.line()
     known = config.load_config().options
     for name in config.OPTIONS:
         desk.out.line(f"  {name:20}  {known.get(name, '-')}")
-    desk.hint("A name and its value, such as: temperature 0.7; a name alone takes it back.")
+    desk.hint("A name and its value, such as: temperature 0.7; a name alone removes it.")
 
 
 def _number(name: str, text: str) -> float:
     try:
-        return int(text) if config.OPTIONS[name] == "a whole number" else float(text)
-    except ValueError as error:
+        return whole(text) if config.OPTIONS[name] == "a whole number" else number(text)
+    except ArgumentTypeError as error:
         raise InvalidRequestError(
             f"[setup] {name} is {text[:40]!r}, which must be {config.OPTIONS[name]}."
         ) from error
@@ -129,7 +158,7 @@ def _try_out(option: dict[str, float]) -> None:
     from dataclasses import replace
 
     from convergio_mlx.cli.options import AnswerOptions
-    from convergio_mlx.engine import Engine
+    from convergio_mlx.engine.engine import Engine
 
     for name in {"max_tokens", "timeout"} & set(option):
         if not option[name] > 0:

@@ -1,0 +1,120 @@
+#include "arch/expert_tensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace convergio::arch {
+
+namespace {
+
+/// Where sparse layers have their router, in the spellings of published checkpoints, and what the
+/// names of the layer's other tensors begin with, by which it is known where the router is missing.
+struct Layout {
+  const char* router;
+  const char* others;
+};
+constexpr std::array kLayouts{Layout{"block_sparse_moe.router.layer", "block_sparse_moe.input_"},
+                              Layout{"block_sparse_moe.gate", "block_sparse_moe."},
+                              Layout{"feed_forward.router", "feed_forward."},
+                              Layout{"mlp.router", "mlp.router."}, Layout{"mlp.gate", "mlp."}};
+
+/// What the three projections of an expert are called.
+struct Names {
+  const char* gate;
+  const char* up;
+  const char* down;
+};
+constexpr Names kNames{"gate_proj", "up_proj", "down_proj"};
+constexpr Names kNumbered{"w1", "w3", "w2"};
+
+std::string find_router(const TensorBook& book, const std::string& prefix) {
+  for (const Layout& layout : kLayouts) {
+    if (book.has(prefix + layout.router)) {
+      return layout.router;
+    }
+  }
+  for (const Layout& layout : kLayouts) {
+    if (book.has_any(prefix + layout.others)) {
+      return layout.router;
+    }
+  }
+  return kLayouts.back().router;
+}
+
+/// The module that a router is in.
+std::string block_of(const std::string& router) { return router.substr(0, router.find('.') + 1); }
+
+ExpertMatrices stacked(TensorBook& book, const std::string& module, int experts, int rows,
+                       int cols) {
+  return {.parts = {book.matrix(module, rows, cols, experts)}, .stacked = true};
+}
+
+ExpertMatrices separate(TensorBook& book, const std::string& block, const char* name, int experts,
+                        int rows, int cols) {
+  ExpertMatrices all;
+  for (int e = 0; e < experts; ++e) {
+    all.parts.push_back(
+        book.matrix(block + "experts." + std::to_string(e) + "." + name, rows, cols));
+  }
+  book.expect_alike(all.parts);
+  return all;
+}
+
+}  // namespace
+
+ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden,
+                            const std::string& prefix) {
+  ExpertsSpec spec;
+  const std::string router = find_router(book, prefix);
+  const std::string block = prefix + block_of(router);
+  const int count = experts.router.experts;
+  const int width = experts.width;
+  spec.router = book.matrix(prefix + router, count, hidden);
+  for (const std::string& name :
+       {prefix + router + ".e_score_correction_bias", block + "e_score_correction_bias"}) {
+    if (book.has_optional(name)) {
+      book.expect(name, {count}, {io::Dtype::F32, io::Dtype::F16, io::Dtype::BF16});
+      spec.correction = name;
+    }
+  }
+  for (const char* module : {"switch_mlp.", "experts."}) {
+    const std::string stack = block + module;
+    if (std::ranges::any_of(std::array{kNames.gate, kNames.up, kNames.down},
+                            [&](const char* name) { return book.has(stack + name); })) {
+      spec.gate_up = {stacked(book, stack + kNames.gate, count, width, hidden),
+                      stacked(book, stack + kNames.up, count, width, hidden)};
+      spec.down = stacked(book, stack + kNames.down, count, hidden, width);
+      return spec;
+    }
+  }
+  if (book.has(block + "input_linear") || book.has(block + "output_linear")) {
+    spec.gate_up = {stacked(book, block + "input_linear", count, 2 * width, hidden)};
+    spec.down = stacked(book, block + "output_linear", count, hidden, width);
+    return spec;
+  }
+  const Names names = book.has_any(block + "experts.0.w") ? kNumbered : kNames;
+  spec.gate_up = {separate(book, block, names.gate, count, width, hidden),
+                  separate(book, block, names.up, count, width, hidden)};
+  spec.down = separate(book, block, names.down, count, hidden, width);
+  return spec;
+}
+
+std::size_t bytes_of_experts(const TensorBook& book, const ExpertsSpec& experts) {
+  std::size_t bytes = 0;
+  const auto add = [&](const ExpertMatrices& matrices) {
+    for (const MatrixSpec& part : matrices.parts) {
+      bytes += book.bytes_of(part);
+    }
+  };
+  add(experts.down);
+  std::ranges::for_each(experts.gate_up, add);
+  return bytes;
+}
+
+std::string shared_experts(const TensorBook& book, const std::string& prefix) {
+  const std::string block = prefix + block_of(find_router(book, prefix));
+  return block + (book.has_any(block + "shared_expert.") ? "shared_expert." : "shared_experts.");
+}
+
+}  // namespace convergio::arch

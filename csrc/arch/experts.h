@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "formats/experts.h"
+
+namespace convergio::arch {
+
+using formats::Experts;
+using formats::Router;
+using formats::Score;
+
+/// Which layers are sparse.
+enum class Sparse : std::uint8_t {
+  All,
+  Steps,       ///< each "decoder_sparse_step"-th, but those of "mlp_only_layers"
+  AfterFirst,  ///< all from "first_k_dense_replace" on
+};
+
+/// What a row of the table says of experts: how config.json names them, and what a missing key
+/// means.
+struct ExpertFamily {
+  const char* count_key = nullptr;  ///< nullptr: the family has no experts
+  const char* chosen_key = "num_experts_per_tok";
+  const char* width_key = "intermediate_size";
+  const char* shared_count_key = nullptr;  ///< how many times the width all experts share
+  const char* shared_width_key = nullptr;  ///< or that width itself
+  Sparse sparse = Sparse::All;
+  Score score = Score::Softmax;
+  bool reads_normalized = false;  ///< "norm_topk_prob"
+  bool reads_groups = false;      ///< "n_group", "topk_group", "routed_scaling_factor"
+  bool reads_layer_freq = false;  ///< "moe_layer_freq": of the sparse ones, each n-th layer alone
+  /// What "topk_method" may be, and which of them chooses groups first; empty: the key isn't read.
+  std::string_view method{};
+  std::string_view ungrouped_method{};  ///< the default, where there is one
+  bool reads_jitter = false;            ///< "router_jitter_noise"
+  bool reads_swiglu = false;            ///< "swiglu_alpha", "swiglu_limit"
+  bool shared_gated = false;            ///< what all experts share is scaled by a gate of its own
+  bool normalized = false;
+  int count = 0;
+  int chosen = 0;  ///< 0: no default, the key must be there
+  int width = 0;
+  int shared_count = 0;
+  int shared_width = 0;
+  int first_dense = 0;
+  int groups = 1;
+  int chosen_groups = 1;
+  int group_best = 2;  ///< a group is as good as the sum of so many of its best experts
+  double scale = 1.0;
+  double jitter = 0.0;
+  double swiglu_alpha = 0.0;
+  double swiglu_limit = 0.0;
+};
+
+}  // namespace convergio::arch

@@ -1,0 +1,175 @@
+#include "arch/experts_config.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "arch/fields.h"
+#include "io/error.h"
+
+namespace convergio::arch {
+
+namespace {
+
+using io::Json;
+
+constexpr int kMaxExperts = 1 << 14;
+constexpr int kMaxWidth = 1 << 22;
+
+std::string said(const char* key, int value) {
+  return "'" + std::string(key) + "' is " + std::to_string(value);
+}
+
+/// Whether "topk_method" chooses groups first.
+bool has_groups(const Json& json, const ExpertFamily& family) {
+  const Json* method = family.method.empty() ? nullptr : present(json, "topk_method");
+  if (method == nullptr) {
+    return family.ungrouped_method.empty();
+  }
+  const std::string& name = method->as_string();
+  if (name != family.method && (name.empty() || name != family.ungrouped_method)) {
+    const std::string other(family.ungrouped_method);
+    throw Error(ErrorKind::UnsupportedModel,
+                "[config] " + method->where() + " is " + method->describe() + "; supported: " +
+                    (other.empty() ? "" : other + ", ") + std::string(family.method) + ".");
+  }
+  return name == family.method;
+}
+
+void read_groups(const Json& json, const ExpertFamily& family, Router& router) {
+  const char* count_key = family.count_key;
+  const int experts = router.experts;
+  router.groups =
+      integer_or(json, "n_group", 1, kMaxExperts, is_none(json, "n_group") ? 1 : family.groups);
+  router.chosen_groups = integer_or(json, "topk_group", 1, kMaxExperts,
+                                    is_none(json, "topk_group") ? 1 : family.chosen_groups);
+  router.group_best = family.group_best;
+  if (experts % router.groups != 0) {
+    corrupt(said("n_group", router.groups) + ", which must divide '" + count_key + "', " +
+            std::to_string(experts));
+  }
+  if (router.chosen_groups > router.groups) {
+    corrupt(said("topk_group", router.chosen_groups) + ", which must be at most 'n_group', " +
+            std::to_string(router.groups));
+  }
+  const int size = experts / router.groups;
+  if (router.groups > 1 && size < router.group_best) {
+    corrupt(said("n_group", router.groups) + " of " + std::to_string(experts) +
+            " experts; a group must have at least " + std::to_string(router.group_best));
+  }
+}
+
+Router read_router(const Json& json, const ExpertFamily& family) {
+  Router router{.score = family.score};
+  router.experts = integer_or(json, family.count_key, 1, kMaxExperts, family.count);
+  router.chosen = integer_or(json, family.chosen_key, 1, kMaxExperts, family.chosen);
+  if (router.chosen == 0) {
+    corrupt("'" + std::string(family.chosen_key) + "' is missing");
+  }
+  if (router.chosen > router.experts) {
+    corrupt(said(family.chosen_key, router.chosen) + ", which must be at most '" +
+            family.count_key + "', " + std::to_string(router.experts));
+  }
+  router.normalized = family.reads_normalized ? flag_or(json, "norm_topk_prob", family.normalized)
+                                              : family.normalized;
+  router.scale = static_cast<float>(family.scale);
+  if (family.reads_groups) {
+    if (has_groups(json, family)) {
+      read_groups(json, family, router);
+    }
+    const int reachable = router.chosen_groups * (router.experts / router.groups);
+    if (router.chosen > reachable) {
+      corrupt(said(family.chosen_key, router.chosen) + ", which must be at most the " +
+              std::to_string(reachable) + " experts of 'topk_group' groups");
+    }
+    router.scale = static_cast<float>(positive_or(json, "routed_scaling_factor", family.scale));
+  }
+  if (family.reads_jitter) {
+    router.jitter = static_cast<float>(optional_or(json, "router_jitter_noise", family.jitter));
+  }
+  return router;
+}
+
+int shared_width(const Json& json, const ExpertFamily& family, int width) {
+  if (family.shared_width_key != nullptr) {
+    return integer_or(json, family.shared_width_key, 0, kMaxWidth, family.shared_width);
+  }
+  if (family.shared_count_key == nullptr) {
+    return 0;
+  }
+  const int fallback = is_none(json, family.shared_count_key) ? 0 : family.shared_count;
+  const int count = integer_or(json, family.shared_count_key, 0, kMaxExperts, fallback);
+  if (count > kMaxWidth / width) {
+    corrupt(said(family.shared_count_key, count) + " with experts of width " +
+            std::to_string(width) + ", which together must be at most " +
+            std::to_string(kMaxWidth));
+  }
+  return count * width;
+}
+
+std::vector<bool> stepped(const Json& json, std::size_t layers) {
+  const int step = integer_or(json, "decoder_sparse_step", 1, kMaxExperts, 1);
+  std::vector<bool> sparse(layers);
+  for (std::size_t i = 0; i < layers; ++i) {
+    sparse[i] = (i + 1) % static_cast<std::size_t>(step) == 0;
+  }
+  if (const Json* dense = present(json, "mlp_only_layers")) {
+    for (const Json& index : dense->items()) {
+      const std::int64_t layer = index.as_integer();
+      if (layer >= 0 && layer < static_cast<std::int64_t>(layers)) {
+        sparse[static_cast<std::size_t>(layer)] = false;
+      }
+    }
+  }
+  return sparse;
+}
+
+}  // namespace
+
+std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family) {
+  if (family.count_key == nullptr) {
+    return std::nullopt;
+  }
+  Experts experts{.router = read_router(json, family)};
+  experts.width = integer_or(json, family.width_key, 1, kMaxWidth, family.width);
+  experts.shared_width = shared_width(json, family, experts.width);
+  experts.swiglu_alpha = static_cast<float>(family.swiglu_alpha);
+  experts.swiglu_limit = static_cast<float>(family.swiglu_limit);
+  if (family.reads_swiglu) {
+    experts.swiglu_alpha =
+        static_cast<float>(positive_or(json, "swiglu_alpha", family.swiglu_alpha));
+    experts.swiglu_limit =
+        static_cast<float>(positive_or(json, "swiglu_limit", family.swiglu_limit));
+  }
+  return experts;
+}
+
+std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, int layers) {
+  const auto count = static_cast<std::size_t>(layers);
+  if (family.count_key == nullptr) {
+    return std::vector<bool>(count, false);
+  }
+  switch (family.sparse) {
+    case Sparse::All:
+      break;
+    case Sparse::Steps:
+      return stepped(json, count);
+    case Sparse::AfterFirst: {
+      const int first = integer_or(json, "first_k_dense_replace", 0,
+                                   std::numeric_limits<int>::max(), family.first_dense);
+      std::vector<bool> sparse(count, true);
+      std::fill_n(sparse.begin(), std::min(first, layers), false);
+      const int step =
+          family.reads_layer_freq ? integer_or(json, "moe_layer_freq", 1, kMaxExperts, 1) : 1;
+      for (std::size_t i = 0; i < count; ++i) {
+        sparse[i] = sparse[i] && i % static_cast<std::size_t>(step) == 0;
+      }
+      return sparse;
+    }
+  }
+  return std::vector<bool>(count, true);
+}
+
+}  // namespace convergio::arch

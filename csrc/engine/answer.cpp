@@ -1,0 +1,139 @@
+#include "engine/answer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/request_check.h"
+#include "engine/reserve.h"
+#include "mlx/memory.h"
+
+namespace convergio::engine {
+
+namespace {
+
+/// A request that can be answered by the model.
+const Request& checked(const LoadedModel& loaded, const Request& request) {
+  check_request(*loaded.model, request);
+  return request;
+}
+
+void clear_buffer_cache() noexcept {
+  try {
+    mx::clear_cache();
+  } catch (...) {  // to wait for what uses the buffers takes memory too
+  }
+}
+
+}  // namespace
+
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+Answer::Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
+    : loaded_(std::move(loaded)),
+      request_(std::move(request)),
+      sampler_(checked(*loaded_, *request_).options().sampling, request_->prompt()),
+      so_far_(request_->prompt()) {
+  stats_.prompt_tokens = static_cast<int>(request_->prompt().size());
+}
+
+void Answer::start() {
+  const bool first = stats_.output_tokens == 0;
+  if (first) {
+    started_ = Clock::now();
+    stats_.queued = seconds(request_->submitted(), started_);
+  }
+  model().check_files();
+  reserve_for_graphs();
+  const int room = std::min(options().max_tokens, kReservedAnswer);
+  Prefix prefix = loaded_->prefix_cache.acquire(so_far_, room);
+  sequence_ = std::move(prefix.sequence);
+  if (first) {
+    stats_.cached_tokens = prefix.length;
+    stats_.prefix_miss = prefix.miss;
+    stats_.prefix_missed_at = prefix.missed_at;
+  }
+  if (stats_.prompt_tokens + options().max_tokens > cache().lossless_length()) {
+    checkpoints_ = {prefix.missed_at, stats_.prompt_tokens};
+  }
+}
+
+bool Answer::restart() noexcept {
+  if (deciding_ || !PrefixCache::clear_all()) {
+    return false;
+  }
+  if (sequence_) {
+    so_far_ = std::move(sequence_->tokens);
+    loaded_->prefix_cache.discard(sequence_);
+  }
+  sequence_.reset();
+  clear_buffer_cache();
+  return true;
+}
+
+void Answer::note_prefill() {
+  if (stats_.output_tokens == 0) {
+    stats_.prefill = seconds(started_, Clock::now());
+  }
+}
+
+void Answer::take(Sample sample, bool forced) {
+  model().check_undamaged();
+  const Clock::time_point now = Clock::now();
+  if (stats_.output_tokens == 0) {
+    first_token_ = now;
+    stats_.prefill = seconds(started_, now);
+  }
+  stats_.decode = seconds(first_token_, now);
+  stats_.kv_bytes = cache().bytes();
+  deciding_ = true;
+  tokens().push_back(sample.token);
+  const std::vector<int>& stops = options().stop_tokens;
+  if (std::ranges::find(stops, sample.token) != stops.end()) {
+    finish(Finish::Stop);
+    return;
+  }
+  sampler_.accept(sample.token);
+  ++stats_.output_tokens;
+  stats_.forced_tokens += forced ? 1 : 0;
+  request_->emit(std::move(sample), stats_);
+  deciding_ = false;
+  if (stats_.output_tokens >= options().max_tokens) {
+    finish(Finish::Length);
+  }
+}
+
+void Answer::finish(Finish finish) noexcept {
+  finished_ = true;
+  release(/*sound=*/true);
+  request_->finish(finish, stats_);
+}
+
+void Answer::fail(const Error& error) noexcept {
+  finished_ = true;
+  release(error.kind() == ErrorKind::Timeout || error.kind() == ErrorKind::Constraint);
+  if (error.kind() == ErrorKind::OutOfMemory) {
+    clear_buffer_cache();
+  }
+  request_->fail(error, stats_);
+}
+
+/// Returns the sequence to the prefix cache, where it is sound.
+void Answer::release(bool sound) noexcept {
+  if (!sequence_) {
+    return;
+  }
+  try {
+    if (sound) {
+      loaded_->prefix_cache.release(sequence_);
+    } else {
+      loaded_->prefix_cache.discard(sequence_);
+    }
+  } catch (...) {  // no memory to cache it in order
+    loaded_->prefix_cache.discard(sequence_);
+  }
+  sequence_.reset();
+}
+
+}  // namespace convergio::engine

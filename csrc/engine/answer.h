@@ -1,0 +1,79 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/loaded_model.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "mlx/array.h"
+#include "model/forward.h"
+
+namespace convergio::engine {
+
+namespace mx = mlx::core;
+
+double seconds(Clock::time_point from, Clock::time_point to);
+
+/// A request while it is answered: its sequence, its sampler, its statistics and whether it has
+/// ended. A Generation runs passes over the sequence, a Decoder adds tokens to it.
+class Answer {
+ public:
+  /// Throws Error (InvalidRequest, ContextLength).
+  Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request);
+
+  const model::Model& model() const { return *loaded_->model; }
+  Request& request() const { return *request_; }
+  const RequestOptions& options() const { return request_->options(); }
+  RequestStats& stats() { return stats_; }
+  Sampler& sampler() { return sampler_; }
+
+  /// Between start() and the end, or restart().
+  bool active() const { return sequence_ != nullptr; }
+  bool finished() const { return finished_; }
+  Sequence& sequence() { return *sequence_; }
+  model::Cache& cache() { return sequence_->cache; }
+  std::vector<int>& tokens() { return sequence_->tokens; }
+
+  /// Lengths at which the sliding-window layers are to be copied.
+  const std::vector<int>& checkpoints() const { return checkpoints_; }
+
+  /// Takes a sequence for prompt and answer so far from the prefix cache.
+  void start();
+
+  /// Frees all memory that can be freed, so that start() runs the tokens again; false where nothing
+  /// was freed, or where constraint, sampler and caller may not all have seen the last token.
+  bool restart() noexcept;
+
+  /// Some, but not all, learn of the next token from now on, until take() ends.
+  void begin_token() { deciding_ = true; }
+
+  /// A part of the prompt has been computed.
+  void note_prefill();
+
+  /// One token is decided: it ends the answer or is appended.
+  void take(Sample sample, bool forced = false);
+
+  void finish(Finish finish) noexcept;
+  void fail(const Error& error) noexcept;
+
+ private:
+  void release(bool sound) noexcept;
+
+  std::shared_ptr<LoadedModel> loaded_;
+  std::shared_ptr<Request> request_;
+  Sampler sampler_;
+  std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
+  std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
+  std::vector<int> checkpoints_;
+  bool deciding_ = false;
+  bool finished_ = false;
+  Clock::time_point started_;
+  Clock::time_point first_token_;
+  RequestStats stats_;
+};
+
+/// Tokens of an answer that get room in the cache from the start.
+constexpr int kReservedAnswer = 512;
+
+}  // namespace convergio::engine

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+
+#include "engine/answer.h"
+#include "mlx/array.h"
+
+namespace convergio::engine {
+
+/// How the next tokens of an answer are decided, given the logits after the last one.
+class Decoder {
+ public:
+  Decoder() = default;
+  virtual ~Decoder() = default;
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  /// Decides tokens from the logits after the sequence's last token, or begins to.
+  virtual void decode(const mx::array& logits) = 0;
+
+  /// True where decode() has begun what resume() completes, before any other pass.
+  virtual bool pending() const { return false; }
+  virtual void resume() {}
+
+  /// False where resume() would only wait. Costs next to nothing.
+  virtual bool ready() const { return true; }
+
+  /// True where the pass before decode() is to be a graph, computed while decode() does other work.
+  virtual bool overlaps() const { return false; }
+
+  /// Drops what is pending: the sequence's tokens will be computed again, or never.
+  virtual void reset() noexcept {}
+};
+
+/// - A constraint: it computes what may follow while the logits are computed, unless a step is so
+///   small that handing it to another thread takes longer than the step.
+/// - A GPU that can sample: the pass after a token is queued before the token is read.
+/// - Otherwise the token is sampled from the logits where they are computed.
+std::unique_ptr<Decoder> make_decoder(Answer& answer);
+
+/// Runs ids after the cache. A forward that is interrupted, by the end of the request, or fails
+/// leaves the cache as it was.
+mx::array forward(Answer& answer, const mx::array& ids, bool interruptible);
+
+}  // namespace convergio::engine

@@ -1,0 +1,369 @@
+// y = x · Wᵀ for a few rows of x in 16 bits: AVX-512 VNNI and VBMI. Half the work of turning W's
+// numbers into floats, which leaves the memory as the limit.
+//
+// A block is what a few loads of W unpack to: kVectors vectors of 64 bytes, of which lane l holds
+// items of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
+
+/// Two and four bits: the fields of 16 packed words, one vector a field.
+template <int kFieldBits, bool kFloats>
+struct WordFields {
+  static constexpr int kBits = kFieldBits;
+  static constexpr int kVectors = 8 / kBits;
+  static constexpr int kBytes = 64;
+  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
+    const __m512i words = bytes >= kBytes ? load_words(p) : load_words(p, bytes / 4);
+    for (int j = 0; j < kVectors; ++j) {
+      const __m512i moved =
+          j == 0 ? words : _mm512_srli_epi32(words, static_cast<unsigned>(kBits * j));
+      out[j] = _mm512_and_si512(moved, _mm512_set1_epi8((1 << kBits) - 1));
+      if constexpr (kFloats) {
+        out[j] = _mm512_shuffle_epi8(e2m1_bytes(), out[j]);
+      }
+    }
+  }
+};
+
+struct Bytes {
+  static constexpr int kBits = 8;
+  static constexpr int kVectors = 1;
+  static constexpr int kBytes = 64;
+  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
+    out[0] = bytes >= kBytes ? load_words(p) : load_words(p, bytes / 4);
+  }
+};
+
+/// Where eight numbers of kBits bits lie: byte 8i + j of the first table finds the bytes of the
+/// i-th eight, and of the second how many bits down number j of them begins.
+template <int kBits>
+struct EightTable {
+  std::uint8_t bytes[64] = {};
+  std::uint8_t shifts[64] = {};
+  constexpr EightTable() {
+    for (int i = 0; i < 64; ++i) {
+      bytes[i] = static_cast<std::uint8_t>(i / 8 * kBits + i % 8);
+      shifts[i] = static_cast<std::uint8_t>(i % 8 * kBits);
+    }
+  }
+};
+
+/// Three, five and six bits, into their own order.
+template <int kNumberBits>
+struct Stream {
+  static constexpr int kBits = kNumberBits;
+  static constexpr int kVectors = 1;
+  static constexpr int kBytes = 8 * kBits;
+  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
+    static constexpr EightTable<kBits> kTable;
+    const int here = bytes < kBytes ? bytes : kBytes;
+    const __m512i packed = _mm512_maskz_loadu_epi8(here >= 64 ? ~0ULL : (1ULL << here) - 1ULL, p);
+    const __m512i eights = _mm512_permutexvar_epi8(_mm512_loadu_si512(kTable.bytes), packed);
+    const __m512i moved = _mm512_multishift_epi64_epi8(_mm512_loadu_si512(kTable.shifts), eights);
+    out[0] = _mm512_and_si512(moved, _mm512_set1_epi8((1 << kBits) - 1));
+  }
+};
+
+/// Vectors of unpacked bytes in a block, from the width of a number alone.
+constexpr std::int64_t block_vectors(int bits) { return bits == 2 ? 4 : bits == 4 ? 2 : 1; }
+
+/// The high and low bytes of a row of x.
+CONVERGIO_INLINE std::int64_t int8_bytes(const Weights& w) {
+  return 2 * round_up(w.cols, 64 * block_vectors(w.bits));
+}
+
+/// Floats of a prepacked row: its bytes, then a scale and a sum for each group.
+static std::int64_t int16_floats(const Weights& w) {
+  return round_up(int8_bytes(w) / 4 + 2 * round_up(w.cols / w.group, kGroupsAtOnce), 16);
+}
+
+/// Every second byte of two vectors in a row.
+CONVERGIO_INLINE __m512i every_second(__m512i a, __m512i b, int first) {
+  static constexpr auto kIndex = [] {
+    struct {
+      std::uint8_t at[64];
+    } index = {};
+    for (int i = 0; i < 64; ++i) {
+      index.at[i] = static_cast<std::uint8_t>(2 * i);
+    }
+    return index;
+  }();
+  const __m512i index =
+      _mm512_add_epi8(_mm512_loadu_si512(kIndex.at), _mm512_set1_epi8(static_cast<char>(first)));
+  return _mm512_permutex2var_epi8(a, index, b);
+}
+
+/// Bytes in the order of x to the order of a block of `vectors`.
+CONVERGIO_INLINE void deal(const std::int8_t* in, std::int64_t vectors, std::int8_t* out) {
+  __m512i v[4];
+  for (int i = 0; i < vectors; ++i) {
+    v[i] = _mm512_loadu_si512(in + 64 * i);
+  }
+  if (vectors == 2) {
+    _mm512_storeu_si512(out, every_second(v[0], v[1], 0));
+    _mm512_storeu_si512(out + 64, every_second(v[0], v[1], 1));
+  } else if (vectors == 4) {
+    for (int i = 0; i < 2; ++i) {
+      const __m512i a = every_second(v[0], v[1], i);
+      const __m512i b = every_second(v[2], v[3], i);
+      _mm512_storeu_si512(out + 64 * i, every_second(a, b, 0));
+      _mm512_storeu_si512(out + 64 * (i + 2), every_second(a, b, 1));
+    }
+  } else {
+    _mm512_storeu_si512(out, v[0]);
+  }
+}
+
+static void int16_prepack(const Weights& w, const float* x, float* out) {
+  constexpr std::int64_t kStretch = 256;  // a multiple of every block and every group
+  const std::int64_t vectors = block_vectors(w.bits);
+  const std::int64_t groups = w.cols / w.group;
+  auto* bytes = reinterpret_cast<std::int8_t*>(out);
+  float* scales = out + int8_bytes(w) / 4;
+  float* sums = scales + round_up(groups, kGroupsAtOnce);
+  std::int64_t g = 0;
+  for (std::int64_t from = 0; from < w.cols; from += kStretch) {
+    const std::int64_t count = w.cols - from < kStretch ? w.cols - from : kStretch;
+    std::int8_t high[kStretch] = {};
+    std::int8_t low[kStretch] = {};
+    for (std::int64_t k = 0; k < count; k += w.group) {
+      quantize_group(x + from + k, w.group, high + k, low + k, scales + g, sums + g);
+      ++g;
+    }
+    for (std::int64_t k = 0; k < count; k += 64 * vectors) {
+      deal(high + k, vectors, bytes);
+      deal(low + k, vectors, bytes + 64 * vectors);
+      bytes += 128 * vectors;
+    }
+  }
+  for (; g < round_up(groups, kGroupsAtOnce); ++g) {
+    scales[g] = 0.0F;
+    sums[g] = 0.0F;
+  }
+}
+
+/// For each 128 bits of a vector, the sums of four lanes: item 4p + r is part p of v[r].
+CONVERGIO_INLINE __m512i sum_quads(const __m512i* v) {
+  const __m512i a =
+      _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
+  const __m512i b =
+      _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
+  return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+}
+
+/// Neighbouring 128-bit parts of two vectors, added: those of a, then those of b.
+CONVERGIO_INLINE __m512i sum_parts(__m512i a, __m512i b) {
+  return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+}
+
+/// The dot products of sixteen groups from those of the lanes of their blocks, where a group takes
+/// kGroupLanes lanes: whole numbers, so that the order of adding them does not matter. v[0] is
+/// lane-wise the first block where kGroupLanes is 2, else item q is sum_quads of blocks 4q … 4q
+/// + 3.
+template <int kGroupLanes>
+CONVERGIO_INLINE __m512i group_sums(const __m512i* v) {
+  if constexpr (kGroupLanes == 2) {
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return _mm512_add_epi32(_mm512_permutex2var_epi32(v[0], even, v[1]),
+                            _mm512_permutex2var_epi32(v[0], odd, v[1]));
+  } else if constexpr (kGroupLanes == 4) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), v[0]);
+  } else if constexpr (kGroupLanes == 8) {
+    return _mm512_permutexvar_epi32(
+        _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15),
+        sum_parts(v[0], v[1]));
+  } else if constexpr (kGroupLanes == 16) {
+    return sum_parts(sum_parts(v[0], v[1]), sum_parts(v[2], v[3]));
+  } else {
+    static_assert(kGroupLanes == 32);
+    const __m512i two[2] = {group_sums<16>(v), group_sums<16>(v + 4)};
+    return group_sums<2>(two);
+  }
+}
+
+/// The products of one block of W and kRows rows of x, four or more a lane.
+template <class Number, int kRows>
+CONVERGIO_INLINE void block_dots(const std::uint8_t* p, int bytes, const std::int8_t* x,
+                                 std::int64_t x_bytes, __m512i* dots, int apart) {
+  constexpr int kVectors = Number::kVectors;
+  __m512i q[kVectors];
+  Number::unpack(p, bytes, q);
+  for (int i = 0; i < kRows; ++i) {
+    const std::int8_t* xi = x + i * x_bytes;
+    __m512i high = _mm512_setzero_si512();
+    __m512i low = _mm512_setzero_si512();
+    for (int j = 0; j < kVectors; ++j) {
+      high = _mm512_dpbusd_epi32(high, q[j], _mm512_loadu_si512(xi + 64 * j));
+      low = _mm512_dpbusd_epi32(low, q[j], _mm512_loadu_si512(xi + 64 * (kVectors + j)));
+    }
+    dots[i * apart] = _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
+  }
+}
+
+/// The dot products of sixteen groups of a row of W and kRows rows of x. kTail: W ends after `left`
+/// bytes.
+template <class Number, int kGroupLanes, int kRows, bool kTail>
+CONVERGIO_INLINE void sixteen_groups(const std::uint8_t* p, int left, const std::int8_t* x,
+                                     std::int64_t x_bytes, __m512i* sums) {
+  constexpr int kXBytes = 128 * Number::kVectors;  // of a block
+  constexpr int kSet = kGroupLanes == 2 ? 2 : 4;   // blocks whose lanes are added up at once
+  constexpr int kSets = kGroupLanes / kSet;
+  __m512i parts[kRows][kSets == 1 ? 2 : kSets];
+  for (int s = 0; s < kSets; ++s) {
+    __m512i dots[kRows][kSet];
+    for (int b = 0; b < kSet; ++b) {
+      const int block = s * kSet + b;
+      const int bytes = kTail ? left - block * Number::kBytes : Number::kBytes;
+      if (kTail && bytes <= 0) {
+        for (int i = 0; i < kRows; ++i) {
+          dots[i][b] = _mm512_setzero_si512();
+        }
+        continue;
+      }
+      if constexpr (!kTail) {
+        prefetch_ahead(p + block * Number::kBytes);
+      }
+      block_dots<Number, kRows>(p + block * Number::kBytes, bytes, x + block * kXBytes, x_bytes,
+                                &dots[0][b], kSet);
+    }
+    for (int i = 0; i < kRows; ++i) {
+      if constexpr (kGroupLanes == 2) {
+        parts[i][0] = dots[i][0];
+        parts[i][1] = dots[i][1];
+      } else {
+        parts[i][s] = sum_quads(dots[i]);
+      }
+    }
+  }
+  for (int i = 0; i < kRows; ++i) {
+    sums[i] = group_sums<kGroupLanes>(parts[i]);
+  }
+}
+
+constexpr int kOutputRows = 16;  // of W, whose groups' results are added up together
+
+/// What each group of a row of W adds to its output, for groups [first, last) and kRows rows of x:
+/// (kOutputRows, kGroups) floats at `out` for each of them.
+template <class Number, int kGroupLanes, int kRows, int kGroups>
+CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int64_t first,
+                                    std::int64_t last, const float* x, std::int64_t x_stride,
+                                    float* out) {
+  constexpr int kBytes = kGroupLanes * Number::kBytes;  // of sixteen groups of W
+  constexpr int kXBytes = kGroupLanes * 128 * Number::kVectors;
+  const bool floats = w.format != Format::Affine;
+  const std::int64_t groups = w.cols / w.group;
+  const float* x_scales = x + int8_bytes(w) / 4;
+  const float* x_sums = x_scales + round_up(groups, kGroupsAtOnce);
+  const std::uint8_t* p = w.data + row * row_bytes(w) + first / kGroupsAtOnce * kBytes;
+  const auto* bytes = reinterpret_cast<const std::int8_t*>(x) + first / kGroupsAtOnce * kXBytes;
+  for (std::int64_t g = first; g < last; g += kGroupsAtOnce) {
+    const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
+    const V own = scales_of(w, row * groups + g, count);
+    // 4-bit floats are bytes 2 · value + 12
+    const V scale = floats ? own * splat(0.5F) : own;
+    const V bias = floats ? own * splat(-6.0F) : biases_of(w, row * groups + g, count);
+    __m512i sums[kRows];
+    if (count == kGroupsAtOnce) {
+      sixteen_groups<Number, kGroupLanes, kRows, false>(p, 0, bytes, 4 * x_stride, sums);
+    } else {
+      const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
+      sixteen_groups<Number, kGroupLanes, kRows, true>(p, left, bytes, 4 * x_stride, sums);
+    }
+    for (int i = 0; i < kRows; ++i) {
+      store(out + i * kOutputRows * kGroups,
+            group_result(sums[i], scale * load(x_scales + i * x_stride + g), bias,
+                         load(x_sums + i * x_stride + g)));
+    }
+    out += kGroupsAtOnce;
+    p += kBytes;
+    bytes += kXBytes;
+  }
+}
+
+/// kRows rows of x. Sixteen rows of W at a time, so that their groups' results can be added with
+/// rows as lanes: in the order of groups, as the kernel of many rows adds them.
+template <class Number, int kGroupLanes, int kRows>
+CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
+  constexpr int kGroups = 256 / kRows;  // at a time: 16 KB of results
+  alignas(64) float results[kRows][kOutputRows][kGroups];
+  const std::int64_t groups = round_up(w.cols / w.group, kGroupsAtOnce);
+  const float* x = piece.x + first * piece.x_stride;
+  float* y = piece.y + first * piece.y_stride;
+  for (std::int64_t row = piece.begin; row < piece.end; row += kOutputRows) {
+    const int rows =
+        static_cast<int>(piece.end - row < kOutputRows ? piece.end - row : kOutputRows);
+    V total[kRows];
+    for (int i = 0; i < kRows; ++i) {
+      total[i] = splat(0.0F);
+    }
+    for (std::int64_t from = 0; from < groups; from += kGroups) {
+      const std::int64_t to = groups - from < kGroups ? groups : from + kGroups;
+      for (int r = 0; r < rows; ++r) {
+        if (from == 0) {
+          prefetch_groups(w, row + r);
+        }
+        group_results<Number, kGroupLanes, kRows, kGroups>(w, row + r, from, to, x, piece.x_stride,
+                                                           results[0][r]);
+      }
+      for (int i = 0; i < kRows; ++i) {
+        for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
+          V of_rows[kOutputRows];
+          for (int r = 0; r < kOutputRows; ++r) {
+            of_rows[r] = r < rows ? load(results[i][r] + g) : splat(0.0F);
+          }
+          transpose(of_rows);
+          for (const V& group : of_rows) {
+            total[i] = total[i] + group;
+          }
+        }
+      }
+    }
+    for (int i = 0; i < kRows; ++i) {
+      store(y + i * piece.y_stride + (row - piece.begin), total[i], rows);
+    }
+  }
+}
+
+template <class Number, int kGroup>
+static void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
+  constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
+  for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+    int16_rows<Number, kGroupLanes, kRows>(w, piece, i);
+  });
+}
+
+template <class Number>
+CONVERGIO_INLINE void int16_gemv_of_group(const Weights& w, const LinearPiece& piece) {
+  if (w.group == 32) {
+    int16_gemv_of<Number, 32>(w, piece);
+  } else if (w.group == 64) {
+    int16_gemv_of<Number, 64>(w, piece);
+  } else {
+    int16_gemv_of<Number, 128>(w, piece);
+  }
+}
+
+/// piece.x is prepacked by int16_prepack.
+static void int16_gemv(const Weights& w, const LinearPiece& piece) {
+  if (w.format == Format::Mxfp4) {
+    return int16_gemv_of<WordFields<4, true>, 32>(w, piece);
+  }
+  if (w.format == Format::Nvfp4) {
+    return int16_gemv_of<WordFields<4, true>, 16>(w, piece);
+  }
+  switch (w.bits) {
+    case 2:
+      return int16_gemv_of_group<WordFields<2, false>>(w, piece);
+    case 3:
+      return int16_gemv_of_group<Stream<3>>(w, piece);
+    case 4:
+      return int16_gemv_of_group<WordFields<4, false>>(w, piece);
+    case 5:
+      return int16_gemv_of_group<Stream<5>>(w, piece);
+    case 6:
+      return int16_gemv_of_group<Stream<6>>(w, piece);
+    default:
+      return int16_gemv_of_group<Bytes>(w, piece);
+  }
+}

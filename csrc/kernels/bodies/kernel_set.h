@@ -1,0 +1,225 @@
+#pragma once
+
+#include <cstdint>
+
+#include "formats/quantization.h"
+#include "kernels/bodies/activation_kind.h"
+#include "kernels/cpu/isa.h"
+
+// The kernels of one instruction set, over raw memory: nothing of MLX. Each function is compiled
+// once a set, from the same *.inl.h, and works on a piece that one thread takes.
+namespace convergio::kernels {
+
+using formats::Format;
+
+/// The type of a number in memory, at any alignment.
+enum class Type : std::uint8_t { F32, F16, Bf16, U8 };
+
+/// The bytes of a number.
+constexpr std::int64_t type_bytes(Type type) {
+  return type == Type::F32 ? 4 : type == Type::U8 ? 1 : 2;
+}
+
+/// A matrix of `rows` outputs by `cols` inputs, rows one after another.
+struct Weights {
+  const std::uint8_t* data;
+  const std::uint8_t* scales;  ///< null where Dense
+  const std::uint8_t* biases;  ///< null where not Affine
+  Format format;
+  Type type;  ///< Dense: of the data; Affine: of scales and biases; else U8
+  int bits;
+  int group;
+  std::int64_t rows;
+  std::int64_t cols;
+};
+
+/// The bytes of one row of `w.data`.
+constexpr std::int64_t row_bytes(const Weights& w) {
+  if (w.format == Format::Dense) {
+    return w.cols * type_bytes(w.type);
+  }
+  return w.cols * w.bits / 8;
+}
+
+/// The bytes of a group's scale, and of its bias.
+constexpr std::int64_t group_bytes(const Weights& w) { return type_bytes(w.type); }
+
+/// y = x · Wᵀ for the outputs [begin, end): x is (n, cols), strides in floats, y[0] the first row's
+/// output `begin`.
+struct LinearPiece {
+  const float* x;
+  std::int64_t x_stride;
+  std::int64_t n;
+  float* y;
+  std::int64_t y_stride;
+  std::int64_t begin;
+  std::int64_t end;
+  float* work;  ///< linear_work() floats of the thread's own, aligned to 64 bytes
+};
+
+/// The keys or the values of a cache: row i of head h begins at data + h · head_bytes + i ·
+/// row_bytes, its numbers side by side.
+struct KeysOrValues {
+  const std::uint8_t* data;
+  Type type;  ///< of both alike
+  std::int64_t head_bytes;
+  std::int64_t row_bytes;
+};
+
+/// Causal attention of n positions, the last of which stands at the last of m keys.
+struct Attention {
+  const float* q;  ///< position i, head h at q + i · q_row + h · q_head
+  std::int64_t q_row;
+  std::int64_t q_head;
+  KeysOrValues keys;
+  KeysOrValues values;
+  std::int64_t n;
+  std::int64_t m;
+  std::int64_t first_key;  ///< the position of key 0 in the sequence
+  std::int64_t heads;
+  std::int64_t kv_heads;
+  std::int64_t key_dim;    ///< numbers of a query and of a key
+  std::int64_t value_dim;  ///< numbers of a value
+  float scale;
+  float temperature_beta;  ///< queries are multiplied by 1 + beta · log(1 + ⌊position / period⌋)
+  double temperature_period;
+  float softcap;
+  std::int64_t window;
+};
+
+/// One KV head, positions [begin, end) and keys [from, to) of an attention.
+struct AttentionPiece {
+  std::int64_t head;
+  std::int64_t begin;
+  std::int64_t end;
+  std::int64_t from;
+  std::int64_t to;
+  float* out;   ///< attention_row() floats for each position and each of the KV head's query heads
+  float* work;  ///< attention_work() floats of the thread's own
+};
+
+/// A row's result over some of its keys: the values by their weights (value_dim floats, padded),
+/// not yet divided by the weights' total; then the largest score, minus infinity before the first
+/// key, and that total.
+constexpr std::int64_t attention_width(std::int64_t dim) { return (dim + 15) / 16 * 16; }
+constexpr std::int64_t attention_row(std::int64_t value_dim) {
+  return attention_width(value_dim) + 2;
+}
+struct PartialRow {
+  float* mix;
+  float* highest;
+  float* total;
+};
+constexpr PartialRow partial_row(float* rows, std::int64_t row, std::int64_t value_dim) {
+  float* at = rows + row * attention_row(value_dim);
+  return {at, at + attention_width(value_dim), at + attention_width(value_dim) + 1};
+}
+
+/// A row's keys are taken in chunks that begin at multiples of this in the sequence. Each has a
+/// partial result of its own, and they are merged in order: a row's numbers are then the same
+/// whether its keys are shared between threads or not.
+constexpr std::int64_t kAttentionChunk = 512;
+constexpr std::int64_t kAttentionKeys = 64;  ///< keys taken at a time
+constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t key_dim,
+                                      std::int64_t value_dim) {
+  const std::int64_t widest = attention_width(key_dim > value_dim ? key_dim : value_dim);
+  return rows * (key_dim + kAttentionKeys) + kAttentionKeys * widest + 16;
+}
+
+/// A few rows of x: each weight is unpacked once for up to four of them.
+struct Gemv {
+  /// The floats of a row of x that is prepacked, laid out as `run` reads it (0: it is read as it
+  /// is), and the prepacking of one row.
+  std::int64_t (*prepacked_floats)(const Weights& w);
+  void (*prepack)(const Weights& w, const float* x, float* out);
+  void (*run)(const Weights& w, const LinearPiece& piece);
+};
+
+struct KernelSet {
+  Gemv gemv;
+  /// Many rows, prepacked as for gemv: a panel of weights is unpacked, then used for all of them.
+  void (*matmul)(const Weights& w, const LinearPiece& piece);
+  /// One row of the matrix, `cols` floats.
+  void (*dequantize)(const Weights& w, std::int64_t row, float* out, float* work);
+  /// One row: x / sqrt(mean(x²) + eps) · weight.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t width, float* out);
+  /// One row: (x - mean) / sqrt(variance + eps) · weight + bias, which may be null.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
+                     std::int64_t width, float* out);
+  /// One row: activation(gate) · up; activation(gate) where `up` is null.
+  void (*gated)(const float* gate, const float* up, Activation activation, std::int64_t width,
+                float* out);
+  /// One row: (clamp(up) + 1) · gate · sigmoid(alpha · gate), gate at most `limit`, up within it.
+  void (*clamped_swiglu)(const float* gate, const float* up, float alpha, float limit,
+                         std::int64_t width, float* out);
+  /// One row.
+  void (*xielu)(const float* x, const Xielu& parameters, std::int64_t width, float* out);
+  /// One head of `width` numbers, of which the first 2 · half are rotated: number i with i + half.
+  void (*rope)(const float* x, const float* cosines, const float* sines, std::int64_t half,
+               std::int64_t width, float* out);
+  /// The same, number 2i with 2i + 1.
+  void (*rope_pairs)(const float* x, const float* cosines, const float* sines, std::int64_t half,
+                     std::int64_t width, float* out);
+  void (*cast_row)(const float* x, std::int64_t width, Type type, std::uint8_t* out);
+  /// Keys of one chunk.
+  void (*attend)(const Attention& attention, const AttentionPiece& piece);
+  /// One row's partial result, and that of the keys after them.
+  void (*merge_partials)(float* into, const float* from, std::int64_t value_dim);
+};
+
+/// The floats of a row of W as matmul unpacks it: its numbers, the scales of their vectors (up to
+/// one for four) and biases. Some more, so that rows do not begin at multiples of a page, which the
+/// first-level cache holds few of.
+constexpr std::int64_t panel_floats(const Weights& w) {
+  if (w.format == Format::Dense || w.bits % 2 == 1 || w.bits == 6 || w.format == Format::Mxfp8) {
+    return (w.cols + 47) / 16 * 16;
+  }
+  return (w.cols + w.cols / 4 + w.cols / w.group + 335) / 16 * 16;
+}
+
+/// The rows of W that matmul unpacks at a time: what the second-level cache holds.
+constexpr std::int64_t panel_rows(const Weights& w) {
+  constexpr std::int64_t kPanelFloats = 32 * 1024;
+  const std::int64_t rows = kPanelFloats / panel_floats(w) / 4 * 4;
+  return rows < 4 ? 4 : rows > 16 ? 16 : rows;
+}
+
+/// Rows of x rounded to 16 bits, a scale and a sum for each group of a matrix. Each kInt16Cols
+/// inputs (the last time those that are left) are a block: its bytes, scales and sums lie
+/// together, row by row.
+struct Int16Rows {
+  std::int8_t* bytes;  ///< 2 · n · cols: the high bytes of four inputs, the low ones, and so on
+  float* scales;       ///< n · groups
+  float* sums;         ///< n · groups: of the rounded numbers times their scale
+  std::int64_t n;
+};
+
+/// The kernels that multiply whole numbers: activations of 16 bits as high and low int8.
+struct Int16Set {
+  Gemv gemv;
+  /// Row `row` of x.
+  void (*quantize_row)(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out);
+  /// y = x · Wᵀ for all rows of x and the outputs [begin, end), `begin` at y[0]; `work` is
+  /// kInt16Work bytes.
+  void (*matmul)(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
+                 std::int64_t begin, std::int64_t end, void* work);
+};
+
+/// The outputs and inputs that Int16Set::matmul takes at a time, and the memory for them.
+constexpr std::int64_t kInt16Outputs = 32;
+constexpr std::int64_t kInt16Cols = 512;
+constexpr std::int64_t kInt16Work = 34 * 1024;
+
+/// Those of a set, where this machine has them and the format has small whole numbers; else null.
+const Int16Set* int16_set(Isa isa, const Weights& w);
+
+/// The most rows that the kernels for few rows take: of x, and of queries over one KV head.
+constexpr std::int64_t kFewRows = 8;
+
+/// The floats of `work` that a piece needs.
+std::int64_t linear_work(const Weights& w, std::int64_t n);
+
+/// The kernels of a set that this machine has; never Off.
+const KernelSet& kernel_set(Isa isa);
+
+}  // namespace convergio::kernels

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "kernels/bodies/activation_kind.h"
+#include "mlx/array.h"
+
+namespace convergio::kernels {
+
+namespace mx = mlx::core;
+
+/// activation(gate) · up (Shazeer 2020): both (n, width), strided rows allowed.
+mx::array gated(const mx::array& gate, const mx::array& up, Activation activation);
+
+/// activation(x), x of (n, width), strided rows allowed.
+mx::array activated(const mx::array& x, Activation activation);
+mx::array activated(const mx::array& x, const Xielu& parameters);
+
+}  // namespace convergio::kernels

@@ -1,0 +1,168 @@
+#include "kernels/ops/experts_mlx.h"
+
+#include <limits>
+#include <utility>
+
+#include "kernels/ops/activation.h"
+#include "mlx/ops.h"
+
+namespace convergio::kernels {
+
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+/// Experts of groups that are not among the best are not chosen.
+mx::array mask_groups(const mx::array& scores, const formats::Router& router) {
+  const int n = scores.shape(0);
+  const mx::array grouped = mx::reshape(scores, {n, router.groups, router.experts / router.groups});
+  const mx::array best = mx::sum(mx::topk(grouped, router.group_best, -1), -1);
+  const int left_out = router.groups - router.chosen_groups;
+  const mx::array worst =
+      mx::slice(mx::argpartition(best, left_out - 1, -1), {0, 0}, {n, left_out});
+  const mx::array masked =
+      mx::put_along_axis(grouped, mx::expand_dims(worst, 2), mx::array(kNever), 1);
+  return mx::reshape(masked, {n, router.experts});
+}
+
+mx::array likeliest(const mx::array& scores, int count) {
+  const mx::array order = mx::argpartition(mx::negative(scores), count - 1, -1);
+  return mx::slice(order, {0, 0}, {scores.shape(0), count});
+}
+
+/// Inference of sparsemixer (Liu et al. 2023): each choice is weighed among those not far below it.
+Routes sparse_mixer(const mx::array& logits, const formats::Router& router) {
+  const mx::array none(kNever);
+  const mx::array band(2 * router.jitter);
+  mx::array left = logits;
+  std::vector<mx::array> experts;
+  std::vector<mx::array> weights;
+  for (int i = 0; i < router.chosen; ++i) {
+    const mx::array highest = mx::max(left, -1, true);
+    const mx::array expert = mx::argmax(left, -1, true);
+    const mx::array distance =
+        mx::divide(mx::subtract(highest, logits), mx::maximum(mx::abs(logits), highest));
+    const mx::array close = mx::where(mx::greater(distance, band), none, left);
+    weights.push_back(mx::take_along_axis(mx::softmax(close, -1, true), expert, -1));
+    experts.push_back(expert);
+    left = mx::put_along_axis(left, expert, none, -1);
+  }
+  return {mx::concatenate(experts, -1), mx::concatenate(weights, -1)};
+}
+
+/// x (n, 1, cols), a row for each chosen expert, through that expert's matrix.
+mx::array gathered(const mx::array& x, const ExpertStack& stack, const mx::array& experts,
+                   bool sorted) {
+  const auto& [weight, bias] = stack.parts.front();
+  mx::array y =
+      weight.format == Format::Dense
+          ? mx::gather_mm(x, mx::swapaxes(mx::astype(weight.data, x.dtype()), -1, -2), std::nullopt,
+                          experts, sorted)
+          : mx::gather_qmm(x, weight.data, *weight.scales, weight.biases, std::nullopt, experts,
+                           /*transpose=*/true, weight.group_size, weight.bits,
+                           mode_name(weight.format), std::nullopt, sorted);
+  if (bias) {
+    const mx::array of_rows = mx::take(mx::astype(*bias, y.dtype()), experts, 0);
+    y = mx::add(y, mx::expand_dims(of_rows, -2));
+  }
+  return y;
+}
+
+mx::array gated_by(const mx::array& gate, const mx::array& up, const formats::Experts& config,
+                   Activation activation) {
+  if (config.swiglu_limit == 0.0F) {
+    return gated(gate, up, activation);
+  }
+  const mx::array limit(config.swiglu_limit, gate.dtype());
+  const mx::array x = mx::minimum(gate, limit);
+  const mx::array linear =
+      mx::add(mx::clip(up, mx::negative(limit), limit), mx::array(1.0F, gate.dtype()));
+  const mx::array alpha(config.swiglu_alpha, gate.dtype());
+  return mx::multiply(linear, mx::multiply(x, mx::sigmoid(mx::multiply(alpha, x))));
+}
+
+}  // namespace
+
+Routes mlx_route(const mx::array& logits, const std::optional<mx::array>& correction,
+                 const formats::Router& router) {
+  const mx::array numbers = mx::astype(logits, mx::float32);
+  if (router.score == formats::Score::SparseMixer) {
+    return sparse_mixer(numbers, router);
+  }
+  const bool late = router.score == formats::Score::SoftmaxOfChosen;
+  const mx::array scores = late ? numbers
+                           : router.score == formats::Score::Sigmoid
+                               ? mx::sigmoid(numbers)
+                               : mx::softmax(numbers, -1, true);
+  mx::array ranked = correction ? mx::add(scores, *correction) : scores;
+  if (router.groups > router.chosen_groups) {
+    ranked = mask_groups(ranked, router);
+  }
+  const mx::array experts = likeliest(ranked, router.chosen);
+  mx::array weights = mx::take_along_axis(scores, experts, -1);
+  if (late) {
+    weights = mx::softmax(weights, -1, true);
+  }
+  if (router.normalized) {
+    weights = mx::divide(weights, mx::sum(weights, -1, true));
+  }
+  if (router.scale != 1.0F) {
+    weights = mx::multiply(weights, mx::array(router.scale));
+  }
+  return {experts, weights};
+}
+
+ExpertStack mlx_stacked(const ExpertStack& stack) {
+  if (stack.stacked) {
+    return stack;
+  }
+  const auto together = [&](auto part) -> std::optional<mx::array> {
+    std::vector<mx::array> all;
+    for (const Linear& one : stack.parts) {
+      const std::optional<mx::array> array = part(one);
+      if (!array) {
+        return std::nullopt;
+      }
+      all.push_back(*array);
+    }
+    return mx::stack(all, 0);
+  };
+  Linear whole = stack.parts.front();
+  whole.weight.data = *together([](const Linear& l) { return std::optional(l.weight.data); });
+  whole.weight.scales = together([](const Linear& l) { return l.weight.scales; });
+  whole.weight.biases = together([](const Linear& l) { return l.weight.biases; });
+  whole.bias = together([](const Linear& l) { return l.bias; });
+  return {.parts = {std::move(whole)}, .stacked = true};
+}
+
+mx::array mlx_experts(const mx::array& x, const mx::array& logits, const ExpertWeights& weights,
+                      const formats::Experts& config, Activation activation) {
+  constexpr int kWorthSorting = 64;  // rows: below, experts have few of them anyway
+  const int n = x.shape(0);
+  const int chosen = config.router.chosen;
+  const Routes routes = mlx_route(logits, weights.correction, config.router);
+  mx::array experts = mx::flatten(routes.experts);
+  mx::array shares = mx::astype(mx::reshape(routes.weights, {n * chosen, 1}), x.dtype());
+  mx::array rows = mx::floor_divide(mx::arange(n * chosen), mx::array(chosen));
+  const bool sorted = n * chosen >= kWorthSorting;
+  const mx::array order = mx::argsort(experts);
+  if (sorted) {
+    experts = mx::take(experts, order);
+    rows = mx::take(rows, order);
+  }
+  mx::array in = mx::expand_dims(mx::take(x, rows, 0), -2);
+  const bool fused = weights.gate_up.size() == 1;
+  const mx::array gate = gathered(in, weights.gate_up[0], experts, sorted);
+  const std::vector<mx::array> parts =
+      fused ? mx::split(gate, 2, -1)
+            : std::vector{gate, gathered(in, weights.gate_up[1], experts, sorted)};
+  const mx::array hidden = gated_by(parts[0], parts[1], config, activation);
+  mx::array y = mx::squeeze(gathered(hidden, weights.down, experts, sorted), -2);
+  if (sorted) {
+    y = mx::take(y, mx::argsort(order), 0);
+  }
+  y = mx::reshape(mx::multiply(y, shares), {n, chosen, x.shape(1)});
+  return mx::sum(y, 1);
+}
+
+}  // namespace convergio::kernels

@@ -1,0 +1,128 @@
+#include "kernels/ops/linear_kernel.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/cpu/pool.h"
+#include "kernels/mlx/primitive.h"
+#include "mlx/ops.h"
+
+namespace convergio::kernels {
+
+namespace {
+
+constexpr std::int64_t kFloat = sizeof(float);
+constexpr std::int64_t kMostRows = 512;  // of a chunk of x: bounds the memory of a piece
+
+}  // namespace
+
+LinearKernel::LinearKernel(const std::vector<Linear>& linears, std::optional<Activation> gate,
+                           bool adds, std::vector<mx::array>& inputs)
+    : set_(kernel_set(active_isa())), gate_(gate), adds_(adds), width_(0) {
+  for (const Linear& linear : linears) {
+    Operand operand{MatrixOperand(linear.weight, inputs), 0};
+    if (linear.bias) {
+      operand.bias = inputs.size();
+      inputs.push_back(row_contiguous(mx::astype(*linear.bias, mx::float32)));
+    }
+    width_ += linear.weight.rows;
+    operands_.push_back(operand);
+  }
+  width_ /= gate ? 2 : 1;
+}
+
+void LinearKernel::bind(const std::vector<mx::array>& inputs, mx::array& out) {
+  x_ = RowsOperand(inputs[0]);
+  if (adds_) {
+    donate(inputs[1], out);
+    addend_ = RowsOperand(inputs[1]);
+  } else {
+    allocate(out);
+  }
+  y_ = out.data<float>();
+  matrices_.reserve(2);
+  for (const Operand& operand : operands_) {
+    matrices_.push_back({operand.matrix.bind(inputs),
+                         operand.bias > 0 ? inputs[operand.bias].data<std::byte>() : nullptr});
+  }
+  if (gate_ && matrices_.size() == 1) {  // the halves of one matrix
+    const BoundLinear whole = matrices_.front();
+    matrices_ = {rows_of(whole, 0, width_), rows_of(whole, width_, 2 * width_)};
+  }
+  split_outputs();
+  const Product product(layout(), std::min(x_.shape().n, kMostRows));
+  if (product.prepacked_floats() > 0) {
+    prepacked_ = aligned_floats(product.prepacked_floats());
+  }
+}
+
+/// Cuts the outputs into pieces for the threads.
+void LinearKernel::split_outputs() {
+  const Product product(layout(), std::min(x_.shape().n, kMostRows));
+  largest_piece_ = std::min(range_size(width_, product.step(), product.grain()),
+                            gate_ ? product.most() / 2 : product.most());
+  std::int64_t column = 0;
+  for (std::size_t i = 0; i < (gate_ ? 1 : matrices_.size()); ++i) {
+    const std::int64_t rows = matrices_[i].weights.rows;
+    for (std::int64_t begin = 0; begin < rows; begin += largest_piece_) {
+      pieces_.push_back({i, begin, std::min(rows, begin + largest_piece_), column + begin});
+    }
+    column += rows;
+  }
+  work_bytes_ = product.work_bytes();
+}
+
+void LinearKernel::run() {
+  const Rows x = x_.read();
+  if (adds_) {
+    added_ = addend_.read();
+  }
+  for (std::int64_t from = 0; from < x.n; from += kMostRows) {
+    const Chunk chunk = prepack(x, from, std::min(kMostRows, x.n - from));
+    parallel(static_cast<std::int64_t>(pieces_.size()),
+             [&](std::int64_t i) { compute(chunk, pieces_[static_cast<std::size_t>(i)]); });
+  }
+}
+
+LinearKernel::Chunk LinearKernel::prepack(const Rows& x, std::int64_t from, std::int64_t n) const {
+  // the last rows of many are not fewer than those that pieces were cut for
+  const Product product(layout(), n, x.n > kFewRows);
+  const float* rows = x.data + from * x.row;
+  if (product.prepacked_floats() == 0) {
+    return {from, n, rows, x.row, product};
+  }
+  parallel_ranges(n, 1, product.rows_worth_sharing(), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      product.prepack(rows + i * x.row, i, prepacked_.get());
+    }
+  });
+  return {from, n, prepacked_.get(), 0, product};
+}
+
+/// A piece's outputs with bias, gate and what is added, into y.
+void LinearKernel::compute(const Chunk& chunk, const Piece& piece) const {
+  const std::int64_t width = piece.end - piece.begin;
+  const std::int64_t floats = chunk.n * largest_piece_;
+  auto* work = static_cast<std::uint8_t*>(scratch(work_bytes_ + (gate_ ? 2 : 1) * floats * kFloat));
+  auto* out = reinterpret_cast<float*>(work + work_bytes_);
+  const auto multiply = [&](const BoundLinear& matrix, float* sums) {
+    chunk.product.run(matrix, chunk.x, chunk.x_stride, piece.begin, piece.end, work, sums);
+  };
+  multiply(matrices_[piece.matrix], out);
+  if (gate_) {
+    float* up = out + floats;
+    multiply(matrices_[1], up);
+    set_.gated(out, up, *gate_, chunk.n * width, out);
+  }
+  for (std::int64_t i = 0; i < chunk.n; ++i) {
+    const float* sums = out + i * width;
+    const float* added =
+        adds_ ? added_.data + (chunk.from + i) * added_.row + piece.column : nullptr;
+    float* y = y_ + (chunk.from + i) * width_ + piece.column;
+    for (std::int64_t r = 0; r < width; ++r) {
+      y[r] = added == nullptr ? sums[r] : added[r] + sums[r];
+    }
+  }
+}
+
+}  // namespace convergio::kernels

@@ -1,0 +1,111 @@
+#include "kernels/ops/product.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/precision.h"
+#include "kernels/ops/matrix.h"
+
+namespace convergio::kernels {
+
+namespace {
+
+constexpr std::int64_t kFloat = sizeof(float);
+constexpr std::int64_t kMostOutputs = 128;       // of a piece with many rows: bounds its memory
+constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least, with few
+
+const Int16Set* int16_for(const Weights& layout) {
+  return exact() ? nullptr : int16_set(active_isa(), layout);
+}
+
+/// Of a row quantized for many: its bytes, a scale and a sum for each group.
+std::int64_t quantized_floats(const Weights& layout) {
+  return layout.cols / 2 + 2 * (layout.cols / layout.group);
+}
+
+}  // namespace
+
+BoundLinear rows_of(const BoundLinear& whole, std::int64_t begin, std::int64_t end) {
+  return {rows_of(whole.weights, begin, end),
+          whole.bias == nullptr ? nullptr : whole.bias + begin * kFloat};
+}
+
+Product::Product(const Weights& layout, std::int64_t n, bool many)
+    : set_(kernel_set(active_isa())),
+      int16_(int16_for(layout)),
+      layout_(layout),
+      n_(n),
+      many_(many) {
+  row_floats_ = int16_matmul() ? quantized_floats(layout) : gemv().prepacked_floats(layout);
+}
+
+std::int64_t Product::most_row_floats(const Weights& layout) {
+  return std::max(Product(layout, 1).prepacked_floats(), Product(layout, kFewRows + 1).row_floats_);
+}
+
+Int16Rows Product::int16_rows(float* memory) const {
+  float* scales = memory + n_ * layout_.cols / 2;
+  return {reinterpret_cast<std::int8_t*>(memory), scales,
+          scales + n_ * (layout_.cols / layout_.group), n_};
+}
+
+void Product::prepack(const float* x, std::int64_t i, float* memory) const {
+  if (int16_matmul()) {
+    int16_->quantize_row(layout_, x, i, int16_rows(memory));
+  } else {
+    gemv().prepack(layout_, x, memory + i * row_floats_);
+  }
+}
+
+std::int64_t Product::step() const {
+  return !many_ ? 1 : int16_matmul() ? kInt16Outputs : panel_rows(layout_);
+}
+
+std::int64_t Product::grain() const {
+  return many_ ? step() : kPieceBytes / row_bytes(layout_) + 1;
+}
+
+std::int64_t Product::most() const {
+  return many_ ? kMostOutputs : std::numeric_limits<std::int64_t>::max();
+}
+
+std::int64_t Product::work_bytes() const {
+  const std::int64_t bytes =
+      int16_matmul() ? kInt16Work : linear_work(layout_, many_ ? kFewRows + 1 : 1) * kFloat;
+  return (bytes + 63) / 64 * 64;
+}
+
+void Product::run(const BoundLinear& linear, const float* x, std::int64_t x_stride,
+                  std::int64_t begin, std::int64_t end, void* work, float* out) const {
+  multiply(linear.weights, x, x_stride, begin, end, work, out);
+  if (linear.bias == nullptr) {
+    return;
+  }
+  const std::int64_t width = end - begin;
+  for (std::int64_t i = 0; i < n_; ++i) {
+    for (std::int64_t r = 0; r < width; ++r) {
+      float bias;
+      std::memcpy(&bias, linear.bias + (begin + r) * kFloat, sizeof(bias));
+      out[i * width + r] += bias;
+    }
+  }
+}
+
+void Product::multiply(const Weights& w, const float* x, std::int64_t x_stride, std::int64_t begin,
+                       std::int64_t end, void* work, float* out) const {
+  const std::int64_t width = end - begin;
+  if (int16_matmul()) {
+    // of what prepack wrote, read only
+    int16_->matmul(w, int16_rows(const_cast<float*>(x)), out, width, begin, end, work);
+    return;
+  }
+  const LinearPiece piece{x,     row_floats_ > 0 ? row_floats_ : x_stride,
+                          n_,    out,
+                          width, begin,
+                          end,   static_cast<float*>(work)};
+  (many_ ? set_.matmul : gemv().run)(w, piece);
+}
+
+}  // namespace convergio::kernels

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "mlx/array.h"
+
+namespace convergio::kernels {
+
+namespace mx = mlx::core;
+
+/// x + factor · branch, both (n, width): a branch joins the residual stream.
+mx::array residual(mx::array x, mx::array branch, float factor);
+
+/// x + sigmoid(gate) · branch, `gate` (n, 1).
+mx::array gated_residual(mx::array x, mx::array branch, mx::array gate);
+/// factor · x, x of (n, width).
+mx::array scaled(mx::array x, float factor);
+
+}  // namespace convergio::kernels

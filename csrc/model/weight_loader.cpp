@@ -1,0 +1,158 @@
+#include "model/weight_loader.h"
+
+#include <optional>
+#include <vector>
+
+#include "formats/quantization.h"
+#include "io/error.h"
+#include "mlx/ops.h"
+#include "model/float_dtype.h"
+
+namespace convergio::model {
+
+namespace {
+
+mx::Dtype mlx_dtype(const io::TensorView& tensor) {
+  if (const std::optional<mx::Dtype> floats = float_dtype(tensor.dtype)) {
+    return *floats;
+  }
+  switch (tensor.dtype) {
+    case io::Dtype::U32:
+      return mx::uint32;
+    case io::Dtype::U8:
+      return mx::uint8;
+    default:
+      throw Error(ErrorKind::Internal, "[weights] '" + tensor.name + "' is " +
+                                           std::string(io::name_of(tensor.dtype)) +
+                                           ", which no weight can be.");
+  }
+}
+
+/// The row of what config.json has checked.
+const formats::QuantizedFormat& format_of(const arch::Quantization& quantization) {
+  return *formats::quantized_format(quantization.mode);
+}
+
+}  // namespace
+
+WeightLoader::WeightLoader(const io::Checkpoint& checkpoint, mx::Dtype activations)
+    : checkpoint_(checkpoint), activations_(activations) {}
+
+mx::array WeightLoader::tensor(const std::string& name) {
+  const io::TensorView& view = *checkpoint_.find(name);
+  const auto [file, is_new] =
+      files_.try_emplace(view.file.get(), view.file->data(), view.file->size(), view.file);
+  const mx::Shape shape(view.shape.begin(), view.shape.end());
+  return file->second.tensor(view.data, shape, mlx_dtype(view));
+}
+
+mx::array WeightLoader::vector(const std::string& name) {
+  return mx::astype(mx::copy(tensor(name)), activations_);
+}
+
+kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {
+  kernels::Matrix matrix{.data = tensor(spec.name + ".weight"),
+                         .scales = {},
+                         .biases = {},
+                         .rows = spec.rows,
+                         .cols = spec.cols};
+  if (spec.quantization) {
+    const formats::QuantizedFormat& format = format_of(*spec.quantization);
+    matrix.format = format.format;
+    matrix.group_size = spec.quantization->group_size;
+    matrix.bits = spec.quantization->bits;
+    // a GPU's product has the widest type of its operands, and a model one type throughout
+    const auto of_groups = [&](const char* part) {
+      const mx::array floats = tensor(spec.name + part);
+      return activations_ == mx::float32 ? floats : mx::astype(floats, activations_);
+    };
+    if (format.has_biases()) {
+      matrix.scales = of_groups(".scales");
+      matrix.biases = of_groups(".biases");
+    } else {
+      matrix.scales = tensor(spec.name + ".scales");
+    }
+  }
+  return matrix;
+}
+
+Linear WeightLoader::linear(const arch::MatrixSpec& spec) {
+  Linear linear{.weight = matrix(spec), .bias = {}};
+  if (spec.bias) {
+    linear.bias = vector(spec.name + ".bias");
+  }
+  return linear;
+}
+
+kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
+  const auto stack = [&](const arch::ExpertMatrices& matrices) {
+    kernels::ExpertStack all{.parts = {}, .stacked = matrices.stacked};
+    for (const arch::MatrixSpec& part : matrices.parts) {
+      all.parts.push_back(linear(part));
+    }
+    return all;
+  };
+  kernels::ExpertWeights weights{.gate_up = {}, .down = stack(spec.down), .correction = {}};
+  for (const arch::ExpertMatrices& matrices : spec.gate_up) {
+    weights.gate_up.push_back(stack(matrices));
+  }
+  if (!spec.correction.empty()) {
+    weights.correction = mx::astype(mx::copy(tensor(spec.correction)), mx::float32);
+  }
+  return weights;
+}
+
+float WeightLoader::scalar(const std::string& name) {
+  return mx::astype(mx::reshape(tensor(name), {}), mx::float32).item<float>();
+}
+
+mx::array WeightLoader::norm_weight(const arch::NormSpec& spec) {
+  if (spec.name.empty()) {
+    return mx::ones({spec.width}, activations_);
+  }
+  if (!spec.split) {
+    return vector(spec.name + ".weight");
+  }
+  std::vector<mx::array> heads;
+  for (int head = 0; head < spec.heads; ++head) {
+    heads.push_back(vector(spec.name + "." + std::to_string(head) + ".weight"));
+  }
+  return mx::stack(heads);
+}
+
+kernels::Norm WeightLoader::norm(const arch::NormSpec& spec, const arch::Config& config) {
+  kernels::Norm norm = plain_norm(spec, config);
+  if (config.family->norm_adds_one && !spec.name.empty()) {
+    norm.weight = mx::add(norm.weight, mx::array(1.0F, activations_));
+  }
+  return norm;
+}
+
+std::optional<kernels::Norm> WeightLoader::norm(const std::optional<arch::NormSpec>& spec,
+                                                const arch::Config& config) {
+  return spec ? std::optional(norm(*spec, config)) : std::nullopt;
+}
+
+kernels::Norm WeightLoader::plain_norm(const arch::NormSpec& spec, const arch::Config& config) {
+  kernels::Norm norm{.weight = norm_weight(spec),
+                     .eps = config.norm_eps,
+                     .subtracts_mean = config.family->layer_norm};
+  if (spec.bias) {
+    norm.bias = vector(spec.name + ".bias");
+  }
+  return norm;
+}
+
+kernels::Norm WeightLoader::final_norm(const arch::NormSpec& spec, const arch::Config& config) {
+  return config.family->final_norm_plain ? plain_norm(spec, config) : norm(spec, config);
+}
+
+mx::Dtype WeightLoader::dtype_of(const arch::MatrixSpec& spec) const {
+  // a format without float scales has no float at all: such models are published for bfloat16
+  if (spec.quantization && !format_of(*spec.quantization).has_biases()) {
+    return mx::bfloat16;
+  }
+  return mlx_dtype(*checkpoint_.find(spec.name + (spec.quantization ? ".scales" : ".weight")));
+}
+
+}  // namespace convergio::model

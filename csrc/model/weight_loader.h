@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "arch/expert_tensors.h"
+#include "arch/tensors.h"
+#include "io/safetensors.h"
+#include "kernels/mlx/mapped_arrays.h"
+#include "kernels/ops/experts.h"
+#include "kernels/ops/linear.h"
+#include "kernels/ops/norm.h"
+
+namespace convergio::model {
+
+namespace mx = mlx::core;
+
+using kernels::Linear;
+
+/// Makes arrays of a checkpoint's tensors. Matrices stay where the file has them; vectors, which
+/// are small, are copied to the dtype of the activations.
+class WeightLoader {
+ public:
+  WeightLoader(const io::Checkpoint& checkpoint, mx::Dtype activations);
+
+  kernels::Matrix matrix(const arch::MatrixSpec& spec);
+  Linear linear(const arch::MatrixSpec& spec);
+  kernels::ExpertWeights experts(const arch::ExpertsSpec& spec);
+
+  /// A norm of the family's kind, ready to be used: where weights are stored less 1, that is added
+  /// here, once.
+  kernels::Norm norm(const arch::NormSpec& spec, const arch::Config& config);
+  std::optional<kernels::Norm> norm(const std::optional<arch::NormSpec>& spec,
+                                    const arch::Config& config);
+  /// The one after the last layer.
+  kernels::Norm final_norm(const arch::NormSpec& spec, const arch::Config& config);
+
+  mx::array vector(const std::string& name);
+  float scalar(const std::string& name);
+
+  /// The float dtype the checkpoint was written in.
+  mx::Dtype dtype_of(const arch::MatrixSpec& spec) const;
+
+ private:
+  mx::array tensor(const std::string& name);
+  mx::array norm_weight(const arch::NormSpec& spec);
+  kernels::Norm plain_norm(const arch::NormSpec& spec, const arch::Config& config);
+
+  const io::Checkpoint& checkpoint_;
+  mx::Dtype activations_;
+  std::map<const io::MappedFile*, kernels::MappedArrays> files_;
+};
+
+}  // namespace convergio::model

@@ -1,0 +1,64 @@
+"""A model that is wanted and not here: it is downloaded once somebody has agreed to that."""
+
+from __future__ import annotations
+
+import sys
+
+from convergio_mlx import store
+from convergio_mlx.cli.models.fetch import fetch
+from convergio_mlx.cli.options import AnswerOptions
+from convergio_mlx.cli.output import Stream
+from convergio_mlx.errors import ModelNotInstalledError
+from convergio_mlx.platform.offline import is_offline
+from convergio_mlx.registry import HubEntry, RegistryEntry, load_registry
+from convergio_mlx.sizing.fit import check_config, size
+from convergio_mlx.store.locate import locate
+
+
+def have(options: AnswerOptions, err: Stream) -> None:
+    """Sees to it that the model of the options is here. At a terminal it asks whether to download
+    it; `--yes` answers that beforehand.
+
+    Args:
+        options: the model, and whether to download it unasked.
+        err: where the question and the progress are shown.
+
+    Raises:
+        ModelNotInstalledError: it is not here and nobody agreed to download it.
+        ConvergioError: there is no such model, or it cannot be downloaded or run.
+    """
+    try:
+        locate(options.model)
+    except ModelNotInstalledError as error:
+        entry = load_registry().require(options.model)
+        if not options.yes and not _agrees(entry, options, err, error):
+            raise
+        found = fetch(options.model, err, force=options.force)
+        if found.model != options.model.removeprefix("mlx/"):
+            err.line(f"{options.model} is installed as {found.model}.")
+
+
+def _agrees(
+    entry: RegistryEntry, options: AnswerOptions, err: Stream, missing: ModelNotInstalledError
+) -> bool:
+    """Whether a person at the terminal wants the model; nobody is asked where none is, or where the
+    network is forbidden."""
+    if is_offline():
+        return False
+    if sys.stdin is None or not sys.stdin.isatty() or not err.is_terminal:
+        said = str(missing).removesuffix(".")
+        raise ModelNotInstalledError(
+            f"{said}, and --yes does it first.", hint=missing.hint
+        ) from missing
+    amount = entry.download_bytes
+    if isinstance(entry, HubEntry):
+        seen = store.preview(options.model)
+        if not options.force:
+            check_config(options.model, seen.config, seen.weight_bytes)
+        amount = seen.download_bytes
+    about = f" ({size(amount)})" if amount else ""
+    err.raw(f"{entry.reference} is not downloaded yet. Download it{about}? [Y/n] ")
+    line = sys.stdin.readline()
+    if not line:  # Ctrl-D
+        err.raw("\n")
+    return line.strip().lower() in ({"", "y", "yes"} if line else ())

@@ -1,0 +1,1 @@
+"""Models in other formats, and of other programs, become folders that the engine loads."""

@@ -1,0 +1,72 @@
+"""The keys of a GGUF file's architecture, and what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from convergio_mlx.convert.architectures import Key
+
+
+class Keys:
+    """The keys of a file, and what is wrong with those that were looked up."""
+
+    def __init__(self, metadata: Mapping[str, Any], architecture: str) -> None:
+        """Of a file of an architecture."""
+        self._metadata = metadata
+        self._prefix = f"{architecture}."
+        self.faults: list[str] = []
+
+    def get(self, name: str) -> Any:
+        """A key of the architecture's own; None where it is missing."""
+        return self._metadata.get(self._prefix + name)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        """A count of at least 1, which may be an array of the same count for each layer."""
+        value = self.get(name)
+        if isinstance(value, list) and value and all(one == value[0] for one in value):
+            value = value[0]
+        if value is None and default is not None:
+            return default
+        if type(value) is not int or not 1 <= value < 1 << 31:
+            self._fault(name, value, "a count" if not isinstance(value, list) else "one for all")
+            return 1
+        return value
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A positive number."""
+        value = self.get(name)
+        if value is None and default is not None:
+            return default
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            self._fault(name, value, "a number above 0")
+            return 1.0
+        return shortest(float(value))
+
+    def field(self, key: Key) -> Any:
+        """What a key makes of a field of config.json."""
+        value = self.get(key.name)
+        if value is None or (key.zero_is_none and value == 0):
+            return key.default
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            self._fault(key.name, value, "a number above 0")
+        return shortest(value) if isinstance(value, float) else value
+
+    def _fault(self, name: str, value: Any, wanted: str) -> None:
+        said = "is missing" if value is None else f"is {ascii(value)[:60]}"
+        self.faults.append(f"key '{self._prefix}{name}' {said}, which must be {wanted}")
+
+
+def shortest(value: float) -> float:
+    """The number with the fewest digits that is the same as a float32."""
+    try:
+        packed = struct.pack("<f", value)
+    except OverflowError:
+        return value
+    for digits in range(1, 10):
+        short = float(f"{value:.{digits}g}")
+        if struct.pack("<f", short) == packed:
+            return short
+    return value

@@ -1,0 +1,63 @@
+"""What a tensor of a GGUF file becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convergio_mlx.convert.architectures import ONE_ROW, Place
+from convergio_mlx.convert.gguf_source import GgufTensor, Kind
+from convergio_mlx.convert.shards import Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """A tensor and where it goes."""
+
+    tensor: GgufTensor
+    place: Place
+    heads: int
+    """Those whose rotary halves the writer has interleaved; 0: none."""
+    is_shifted: bool
+    """The writer has added 1."""
+
+    @property
+    def kind(self) -> Kind:
+        """The tensor's."""
+        return self.tensor.kind
+
+    def tensors(self, single: bool) -> tuple[Tensor, ...]:
+        """What it becomes: weight, and scales and biases where it has them.
+
+        Args:
+            single: whether float scales are float32.
+        """
+        name, shape, kind = self.place.module, self.tensor.shape, self.kind
+        if self.place.base == ONE_ROW:
+            shape = (1, shape[-1])
+        if not kind.mode:
+            return (Tensor(f"{name}.{self.place.part}", kind.name, shape),)
+        *outer, cols = shape
+        groups = (*outer, cols // kind.group_size)
+        weight = Tensor(f"{name}.weight", "U32", (*outer, cols * kind.bits // 32))
+        if kind.mode != "affine":
+            return (weight, Tensor(f"{name}.scales", "U8", groups))
+        dtype = "F32" if single else "F16"
+        parts = (Tensor(f"{name}.{part}", dtype, groups) for part in ("scales", "biases"))
+        return (weight, *parts)
+
+    def needs_single(self) -> bool:
+        """Whether its float scales must be float32, which its blocks tell.
+
+        Raises:
+            ModelCorruptError: one is no finite number.
+        """
+        if not self.kind.decoded:
+            return True
+        return bool(self.kind.mode) and bool(self.tensor.file.needs_single(self.tensor.index))
+
+    @property
+    def most_bytes(self) -> int:
+        """Of all that it becomes; 0 where it is not converted."""
+        if not self.kind.conversion:
+            return 0
+        return sum(tensor.size for tensor in self.tensors(single=True))

@@ -1,0 +1,213 @@
+"""What each tensor of a GGUF file becomes, config.json, and all that keeps it from becoming so."""
+
+from __future__ import annotations
+
+import array
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from importlib import util
+from typing import Any
+
+from convergio_mlx.convert.architectures import (
+    ARCHITECTURES,
+    EXPERTS,
+    IGNORED,
+    Place,
+    place_of,
+)
+from convergio_mlx.convert.gguf_config import model_config
+from convergio_mlx.convert.gguf_keys import Keys
+from convergio_mlx.convert.gguf_output import Output
+from convergio_mlx.convert.gguf_source import GgufSource, GgufTensor
+from convergio_mlx.convert.gguf_tokenizer import tokenizer_refusals
+from convergio_mlx.errors import ConvergioError, UnsupportedModelError
+from convergio_mlx.platform.native import native
+
+_LISTED = 5
+"""Names that a refusal gives."""
+_MOST_FACTORS = 1 << 16
+_MOST_LAYERS = 4096
+"""More are refused with the rest of config.json."""
+
+
+class GgufPlan:
+    """What a model in GGUF files becomes. Nothing of its tensors is read."""
+
+    def __init__(self, source: GgufSource) -> None:
+        """Of files that are open."""
+        self.source = source
+        name = source.metadata.get("general.architecture")
+        self.architecture_name = name if isinstance(name, str) else ""
+        row = ARCHITECTURES.get(self.architecture_name)
+        experts = source.metadata.get(f"{self.architecture_name}.expert_count")
+        self._architecture = row.of(experts) if row is not None else None
+        self.refusals: list[str] = []
+        """Why it does not convert, a clause each."""
+        self.config = self._configured()
+        """config.json, without what the tokenizer and the weights tell."""
+        self.outputs = self._planned()
+        """In the files' order."""
+        self.refusals += tokenizer_refusals(source.metadata)
+
+    @property
+    def most_bytes(self) -> int:
+        """Of the weights."""
+        return sum(output.most_bytes for output in self.outputs)
+
+    @property
+    def tensor_bytes(self) -> int:
+        """Of the files that are converted: what progress counts to."""
+        return sum(output.tensor.size for output in self.outputs)
+
+    def check(self) -> None:
+        """Refuses what does not convert.
+
+        Raises:
+            UnsupportedModelError: all reasons in one.
+        """
+        if self.refusals:
+            raise UnsupportedModelError(
+                f"[gguf] {self.source.name} cannot be converted: {'; '.join(self.refusals)}; take "
+                "another file of the model, or a checkpoint of safetensors files."
+            )
+
+    def _configured(self) -> dict[str, Any]:
+        if self._architecture is None:
+            self.refusals.append(
+                f"its architecture is {ascii(self.architecture_name)[:60]}, and those that convert "
+                f"are {', '.join(ARCHITECTURES)}"
+            )
+            return {}
+        keys = Keys(self.source.metadata, self.architecture_name)
+        by_name = {tensor.name: tensor for tensor in self.source.tensors}
+        embedding = by_name.get("token_embd.weight")
+        if embedding is None:
+            self.refusals.append("it has no tensor 'token_embd.weight'")
+
+        def factors(name: str) -> list[float]:
+            tensor = by_name.get(name)
+            if tensor is None:
+                return []
+            if tensor.kind.name != "F32" or tensor.items > _MOST_FACTORS:
+                keys.faults.append(f"tensor {name!r} is no list of F32 factors")
+                return []
+            return list(floats(tensor.read()))
+
+        config = model_config(
+            keys,
+            self._architecture,
+            vocab_size=embedding.shape[0] if embedding else 1,
+            tied="output.weight" not in by_name,
+            factors=factors,
+        )
+        faults = list(dict.fromkeys(keys.faults))
+        self.refusals += faults or _refusals_of_engine(config)
+        return config
+
+    def _planned(self) -> list[Output]:
+        if self._architecture is None:
+            return []
+        outputs, unknown, shapes = [], [], []
+        for tensor in self.source.tensors:
+            place = place_of(tensor.name, self._architecture)
+            if tensor.name in IGNORED:
+                continue
+            if place is None:
+                unknown.append(tensor.name)
+            elif not _is_shaped(tensor, place):
+                shapes.append(tensor.name)
+            else:
+                outputs.append(self._output(tensor, place))
+        self._refuse_missing(outputs)
+        self._refuse_tensors(unknown, f"that no {self.architecture_name} model has")
+        self._refuse_tensors(shapes, "whose shapes are not those of matrices")
+        self._refuse_kinds(outputs)
+        return outputs
+
+    def _output(self, tensor: GgufTensor, place: Place) -> Output:
+        assert self._architecture is not None
+        heads = {
+            "attn_q": self.config["num_attention_heads"],
+            "attn_k": self.config["num_key_value_heads"],
+        }.get(place.base, 0)
+        if heads and tensor.rows % (2 * heads):
+            self.refusals.append(f"tensor {tensor.name!r} has {tensor.rows} rows for {heads} heads")
+        return Output(
+            tensor,
+            place,
+            heads if self._architecture.interleaved else 0,
+            self._architecture.norms_have_one_added and place.base.endswith("norm"),
+        )
+
+    def _refuse_missing(self, outputs: list[Output]) -> None:
+        """What one layer has, all have."""
+        present = {output.tensor.name for output in outputs}
+        layers = self.config["num_hidden_layers"]
+        kinds = {(one.place.base, one.place.part) for one in outputs if one.place.layer is not None}
+        missing = [
+            name
+            for layer in range(min(layers, _MOST_LAYERS))
+            for base, part in sorted(kinds)
+            if (name := f"blk.{layer}.{base}.{part}") not in present
+        ]
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        if missing:
+            self.refusals.append(f"it lacks tensors ({', '.join(missing[:_LISTED])}{more})")
+        beyond = [o.tensor.name for o in outputs if (o.place.layer or 0) >= layers]
+        self._refuse_tensors(beyond, f"of more than its {layers} layers")
+
+    def _refuse_tensors(self, names: list[str], why: str) -> None:
+        if names:
+            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+            self.refusals.append(f"it has tensors {why} ({', '.join(names[:_LISTED])}{more})")
+
+    def _refuse_kinds(self, outputs: list[Output]) -> None:
+        kinds = {output.kind.name: output.kind for output in outputs}
+        counts = Counter(output.kind.name for output in outputs)
+        for name, kind in sorted(kinds.items()):
+            said = "1 tensor is" if counts[name] == 1 else f"{counts[name]} tensors are"
+            if not kind.conversion:
+                self.refusals.append(f"{said} of kind {name}")
+            elif not kind.decoded and util.find_spec("gguf") is None:
+                self.refusals.append(
+                    f"{said} of kind {name}, for which `pip install 'convergio-mlx[gguf]'` is "
+                    "needed"
+                )
+        for output in outputs:
+            is_matrix = output.place.part == "weight" and not output.is_shifted
+            if output.kind.mode and not is_matrix:
+                self.refusals.append(
+                    f"tensor {output.tensor.name!r} is of kind {output.kind.name}, and is no matrix"
+                )
+            elif output.is_shifted and output.kind.name != "F32":
+                self.refusals.append(
+                    f"tensor {output.tensor.name!r} is of kind {output.kind.name}, and norms of "
+                    f"{self.architecture_name} models must be F32"
+                )
+
+
+def _is_shaped(tensor: GgufTensor, place: Place) -> bool:
+    """Whether it has the dimensions of an expert's matrices, a matrix or a vector."""
+    if place.base in EXPERTS:
+        return len(tensor.shape) == 3
+    return len(tensor.shape) == 2 or (len(tensor.shape) == 1 and not tensor.kind.mode)
+
+
+def _refusals_of_engine(config: Mapping[str, Any]) -> list[str]:
+    """What the engine says of config.json."""
+    try:
+        native().geometry(json.dumps(config).encode())
+    except ConvergioError as error:
+        return [str(error).partition("] ")[2].rpartition("; ")[0]]
+    return []
+
+
+def floats(data: bytes) -> array.array[float]:
+    """Little-endian float32 numbers."""
+    found = array.array("f")
+    found.frombytes(data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found

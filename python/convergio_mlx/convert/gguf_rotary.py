@@ -1,0 +1,131 @@
+"""How a GGUF file says that its rotary embedding is scaled, as config.json says it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from convergio_mlx.convert.architectures import Architecture
+from convergio_mlx.convert.gguf_keys import Keys, shortest
+
+_LLAMA3_CONTEXT = 8192
+"""Positions that all models with Llama 3's rotary scaling were first trained on."""
+
+
+def rotary_fields(
+    keys: Keys,
+    architecture: Architecture,
+    config: Mapping[str, Any],
+    factors: Callable[[str], list[float]],
+) -> dict[str, Any]:
+    """The fields of config.json; faults are added to `keys`.
+
+    Args:
+        keys: of the file.
+        architecture: its row.
+        config: what config.json says besides.
+        factors: the numbers of a tensor of rotary factors; none where there is no such tensor.
+    """
+    fields: dict[str, Any] = {"rope_theta": keys.number("rope.freq_base", 10000.0)}
+    head_dim = config["head_dim"]
+    dims = keys.integer("rope.dimension_count", head_dim)
+    if architecture.partial_rotary:
+        fields["partial_rotary_factor"] = dims / head_dim
+    elif dims != head_dim:
+        keys.faults.append(
+            f"{dims} of a head's {head_dim} numbers are rotated, and this engine rotates all"
+        )
+    fields["rope_scaling"] = _scaling(keys, config, dims, factors)
+    if architecture.partial_rotary:
+        original = keys.integer(
+            "rope.scaling.original_context_length", config["max_position_embeddings"]
+        )
+        fields["original_max_position_embeddings"] = original
+    return fields
+
+
+def _scaling(
+    keys: Keys,
+    config: Mapping[str, Any],
+    dims: int,
+    factors: Callable[[str], list[float]],
+) -> dict[str, Any] | None:
+    long, short = factors("rope_factors_long.weight"), factors("rope_factors_short.weight")
+    if long or short:
+        found: dict[str, Any] = {"type": "longrope", "long_factor": long, "short_factor": short}
+        if keys.get("rope.scaling.attn_factor") is not None:
+            found["attention_factor"] = keys.number("rope.scaling.attn_factor")
+        _check_factors(keys, dims, long, short)
+        return found
+    if frequencies := factors("rope_freqs.weight"):
+        _check_factors(keys, dims, frequencies)
+        return _from_frequencies(frequencies, keys.number("rope.freq_base", 10000.0), config)
+    kind = keys.get("rope.scaling.type")
+    if kind is None or kind in ("none", "longrope"):  # longrope without factors scales nothing
+        return None
+    if kind == "linear":
+        return {"rope_type": "linear", "factor": keys.number("rope.scaling.factor")}
+    if kind == "yarn":
+        return _yarn(keys)
+    keys.faults.append(f"its rotary embedding is scaled by {ascii(kind)[:40]}")
+    return None
+
+
+def _yarn(keys: Keys) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "rope_type": "yarn",
+        "factor": keys.number("rope.scaling.factor"),
+        "original_max_position_embeddings": keys.integer("rope.scaling.original_context_length"),
+    }
+    for name in ("attn_factor", "yarn_attn_factor"):
+        if keys.get(f"rope.scaling.{name}") is not None:
+            found["attention_factor"] = keys.number(f"rope.scaling.{name}")
+    for name in ("beta_fast", "beta_slow"):
+        if keys.get(f"rope.scaling.yarn_{name}") is not None:
+            found[name] = keys.number(f"rope.scaling.yarn_{name}")
+    if keys.get("rope.scaling.yarn_log_multiplier"):
+        keys.faults.append("its YaRN has a multiplier of the logarithm")
+    return found
+
+
+def _check_factors(keys: Keys, dims: int, *lists: list[float]) -> None:
+    for one in lists:
+        if len(one) != dims // 2 or not all(0 < factor < math.inf for factor in one):
+            keys.faults.append(
+                f"a tensor of rotary factors has {len(one)} numbers, which must be {dims // 2} "
+                "above 0"
+            )
+
+
+def _from_frequencies(found: list[float], base: float, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Llama 3's scaling where its formula gives these very factors, else the factors themselves."""
+    factor = shortest(found[-1])
+    if all(
+        math.isclose(one, made, rel_tol=1e-5)
+        for one, made in zip(found, _llama3(factor, base, len(found)), strict=True)
+    ):
+        return {
+            "rope_type": "llama3",
+            "factor": factor,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": _LLAMA3_CONTEXT,
+        }
+    return {
+        "rope_type": "longrope",
+        "long_factor": found,
+        "short_factor": found,
+        "attention_factor": 1.0,
+        "original_max_position_embeddings": config["max_position_embeddings"],
+    }
+
+
+def _llama3(factor: float, base: float, pairs: int) -> list[float]:
+    """What the periods of each pair are multiplied with, by the formula of Llama 3.1."""
+    factors = []
+    for pair in range(pairs):
+        turns = _LLAMA3_CONTEXT / (2 * math.pi * base ** (pair / pairs))
+        smooth = min(max((turns - 1.0) / (4.0 - 1.0), 0.0), 1.0)
+        factors.append(1 / ((1 - smooth) / factor + smooth))
+    return factors

@@ -1,0 +1,163 @@
+"""The files of a folder, written as the tensors of GGUF files are converted, rows by rows."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from convergio_mlx.convert.gguf_config import generation_config
+from convergio_mlx.convert.gguf_output import Output
+from convergio_mlx.convert.gguf_plan import GgufPlan, floats
+from convergio_mlx.convert.gguf_source import Kind
+from convergio_mlx.convert.gguf_tokenizer import eos_token_ids, tokenizer_files
+from convergio_mlx.convert.shards import (
+    INDEX,
+    Create,
+    ShardWriter,
+    Tensor,
+    index_of,
+    shards_of,
+)
+from convergio_mlx.errors import ModelCorruptError
+from convergio_mlx.platform.native import native
+
+_PIECE = 1 << 20
+"""Bytes of a tensor that are converted at once."""
+_THREADS = max(2, min(4, os.cpu_count() or 1))
+"""That convert while another writes; more are faster than disks."""
+
+OnBytes = Callable[[int], None]
+"""Told how many bytes more of the tensors are converted; what it raises ends the work."""
+
+
+def write_model(plan: GgufPlan, create: Create, advance: OnBytes) -> None:
+    """Writes all files of a model's folder.
+
+    Args:
+        plan: what is converted.
+        create: makes the files.
+        advance: told of the bytes.
+
+    Raises:
+        ModelCorruptError: a scale is no finite number, the vocabulary contradicts itself, or a file
+            was cut off meanwhile.
+        OSError: the disk refuses.
+    """
+    metadata = plan.source.metadata
+    small = tokenizer_files(metadata)  # first: it may refuse
+    tokens = generation_config(metadata, eos_token_ids(metadata))
+    made = [_Made.of(output) for output in plan.outputs]
+    shards = shards_of([one.tensors for one in made])
+    places = {tensor.name: shard for shard in shards for tensor in shard.tensors}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for shard in shards:
+            with ShardWriter(shard, create) as writer:
+                for one in made:
+                    if places[one.tensors[0].name] is shard:
+                        _write_tensor(one, writer, pool, advance)
+    small["config.json"] = _json({**plan.config, **tokens, **_quantization(plan.outputs)})
+    small["generation_config.json"] = _json(tokens)
+    if (index := index_of(shards)) is not None:
+        small[INDEX] = index
+    for name, data in small.items():
+        with os.fdopen(create(name), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What becomes of a tensor, once its scales were looked at."""
+
+    output: Output
+    tensors: tuple[Tensor, ...]
+    single: bool
+    """Float scales are float32."""
+
+    @classmethod
+    def of(cls, output: Output) -> _Made:
+        single = output.needs_single()
+        return cls(output, output.tensors(single), single)
+
+
+def _write_tensor(made: _Made, writer: ShardWriter, pool: Executor, advance: OnBytes) -> None:
+    """Converts a tensor, a few pieces at a time, and writes them in order."""
+    source = made.output.tensor
+    row_bytes = source.size // source.rows
+    step = max(_PIECE // row_bytes, 1)
+    begun: deque[tuple[int, Future[Sequence[bytes]]]] = deque()
+
+    def finish() -> None:
+        rows, parts = begun[0][0], begun[0][1].result()
+        begun.popleft()
+        for tensor, data in zip(made.tensors, parts, strict=False):
+            writer.append(tensor.name, data)
+        advance(rows * row_bytes)
+
+    try:
+        for begin in range(0, source.rows, step):
+            end = min(begin + step, source.rows)
+            begun.append((end - begin, pool.submit(_converted, made, begin, end)))
+            if len(begun) > _THREADS:
+                finish()
+        while begun:
+            finish()
+    finally:
+        for _, one in begun:
+            one.cancel()
+
+
+def _converted(made: _Made, begin: int, end: int) -> Sequence[bytes]:
+    """Weight, scales and biases of some rows."""
+    output, single = made.output, made.single
+    source, kind = output.tensor, output.kind
+    parts: Sequence[bytes] = source.file.rows(source.index, begin, end, output.heads, single)
+    if not kind.decoded:
+        return _requantized(kind, parts[0], single)
+    if output.is_shifted:
+        return (array.array("f", [value - 1.0 for value in floats(parts[0])]).tobytes(),)
+    return parts
+
+
+def _requantized(kind: Kind, blocks: bytes, single: bool) -> tuple[bytes, bytes, bytes]:
+    """Blocks that the `gguf` package decodes."""
+    import gguf
+    import numpy as np
+
+    raw = np.frombuffer(blocks, np.uint8).reshape(-1, kind.bytes)
+    values = gguf.quants.dequantize(raw, gguf.GGMLQuantizationType[kind.name])
+    if not np.isfinite(values).all():
+        raise ModelCorruptError(
+            f"[gguf] a tensor of kind {kind.name} has a scale that is no finite number; get the "
+            "file again."
+        )
+    parts: tuple[bytes, bytes, bytes] = native().gguf_requantize(
+        kind.name, np.ascontiguousarray(values, "<f4").tobytes(), single
+    )
+    return parts
+
+
+def _quantization(outputs: list[Output]) -> dict[str, Any]:
+    """The block of config.json: what most matrices are, and those that are something else."""
+    modules = {one.place.module: _block(one.kind) for one in outputs if one.kind.mode}
+    if not modules:
+        return {}
+    texts = Counter(json.dumps(block) for block in modules.values())
+    general = json.loads(texts.most_common(1)[0][0])
+    others = {name: block for name, block in modules.items() if block != general}
+    return {"quantization": {**general, **others}}
+
+
+def _block(kind: Kind) -> Mapping[str, Any]:
+    return {"group_size": kind.group_size, "bits": kind.bits, "mode": kind.mode}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,1 @@
+"""A loaded model, and how a request becomes a native one."""

@@ -1,0 +1,384 @@
+"""A loaded model: prompts in, answers out, from any thread or task."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from convergio_mlx.chat import planning
+from convergio_mlx.chat.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools
+from convergio_mlx.chat.response_builder import ResponseBuilder
+from convergio_mlx.chat.stream import AsyncEventStream, EventStream
+from convergio_mlx.engine.perplexity import (
+    MAX_TOKENS,
+    WINDOW,
+    OnTokens,
+    Perplexity,
+    perplexity,
+)
+from convergio_mlx.engine.request import (
+    GENERATE_OPTIONS,
+    GenerateOptions,
+    Prompt,
+    Target,
+    prepare,
+    prepare_chat,
+    token_ids,
+    whole_number,
+)
+from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource, Release, nothing
+from convergio_mlx.errors import (
+    InvalidRequestError,
+    ModelCorruptError,
+    NotInitializedError,
+    TokenizerError,
+)
+from convergio_mlx.generation.generation import AsyncGeneration, Generation
+from convergio_mlx.generation.sampling import SamplingParams, check_keywords
+from convergio_mlx.platform.home import models_folder
+from convergio_mlx.platform.native import native
+from convergio_mlx.sizing.fit import check
+from convergio_mlx.sizing.footprint import PREFILL_CHUNK
+from convergio_mlx.store.locate import locate
+from convergio_mlx.text.model_folder import ModelFolder
+from convergio_mlx.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from convergio_mlx.store.locks import Use
+
+
+@dataclass(frozen=True)
+class PrefixCacheStats:
+    """What the prefix cache of a model holds: KV caches of finished requests, reused by prompts
+    that share a prefix with them."""
+
+    sequences: int
+    bytes: int
+
+
+class Engine:
+    """A model and its tokenizer. Any number of threads and tasks may call it at once: requests
+    take turns on the one native thread that computes."""
+
+    def __init__(self, model: Any, files: ModelFolder, use: Use | None = None) -> None:
+        """Made by `load`."""
+        self._model: Any = model
+        self._files = files
+        self._use = use
+        self.folder = files.path
+        self._tokenizer: Tokenizer | None = None
+        self._tokenizer_lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, model: str | Path, *, force: bool = False, prefix_cache_bytes: int | None = None
+    ) -> Engine:
+        """Maps a model into memory; no weight is read and no network is used.
+
+        Args:
+            model: `convergio-guide` (the embedded one), the id of a downloaded model, or a folder
+                with config.json, tokenizer.json and safetensors files, as Hugging Face has them.
+            force: load it although it does not fit into the memory that is available.
+            prefix_cache_bytes: the bound of the prefix cache, the KV caches of finished requests
+                that prompts with the same prefix reuse; 0 switches it off, None is an eighth of
+                the memory that MLX may use.
+
+        Raises:
+            OutOfMemoryError: it does not fit; the sentence has the numbers and what would.
+            ModelNotFoundError: there is no such model; a ModelNotInstalledError where it has
+                yet to be downloaded.
+            ModelInUseError: the model is being deleted.
+            ModelCorruptError: a file is damaged, or the tensors do not fit config.json.
+            UnsupportedModelError: the engine does not run this kind of model.
+            UnavailableError: MLX cannot run here.
+        """
+        folder = locate(model)
+        cache_bytes = _checked_bytes(prefix_cache_bytes)
+        files, path = ModelFolder(folder), os.fsencode(folder)
+        with _repairable(folder):
+            geometry = native().folder_geometry(path)
+            if not force:
+                check(str(model), files, geometry)
+            use = _use(folder)
+            return cls(native().load(path, cache_bytes, geometry), files, use)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> Generation:
+        """Answers a prompt.
+
+        Args:
+            prompt: messages go through the model's chat template; a text is continued, with the
+                special tokens that the tokenizer puts before one; token ids are taken as they are.
+            params: how to choose tokens and when to end.
+            options: `tools`, `timeout`, `chat_template_kwargs` and `constraint`, as
+                `GenerateOptions` has them, and the fields of `SamplingParams`.
+
+        Returns:
+            An iterator of chunks.
+
+        Raises:
+            InvalidRequestError: the prompt, an option or the messages cannot be honoured.
+            ContextLengthError: prompt and max_tokens exceed the context window.
+        """
+        return Generation(prepare(self._target(), "Engine.generate", prompt, params, options))
+
+    def agenerate(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> AsyncGeneration:
+        """As `generate`, for asyncio: `async for chunk in engine.agenerate(…)`. What `generate`
+        raises is raised by `await generation.start()`, or when it is first awaited."""
+        check_keywords("Engine.agenerate", options, GENERATE_OPTIONS)
+        return AsyncGeneration(
+            lambda: prepare(self._target(), "Engine.agenerate", prompt, params, options)
+        )
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        params: SamplingParams | None = None,
+        *,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> EventStream:
+        """Answers a conversation with events: text, reasoning and tool calls separated.
+
+        Args:
+            messages: in OpenAI's shape, calls and results of tools included.
+            params: how to choose tokens and when to end.
+            tools: what may be called.
+            options: `tool_choice`, `response_format`, `reasoning_budget`, `timeout` and
+                `chat_template_kwargs`, as `ChatOptions` has them, and the fields of
+                `SamplingParams`.
+
+        Returns:
+            An iterator of events, the last of them a FinishEvent.
+
+        Raises:
+            InvalidRequestError: messages, tools or an option cannot be honoured.
+            ContextLengthError: prompt and max_tokens exceed the context window.
+        """
+        builder = ResponseBuilder(self.folder.name)
+        request = ChatRequest.of("Engine.stream", messages, params, tools, options)
+        return EventStream(builder, self.source(request))
+
+    def astream(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        params: SamplingParams | None = None,
+        *,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncEventStream:
+        """As `stream`, for asyncio: `async for event in engine.astream(…)`. What `stream` raises is
+        raised by `await stream.start()`, or when it is first awaited."""
+        check_keywords("Engine.astream", options, CHAT_OPTIONS)
+
+        async def open_source() -> AsyncEngineSource:
+            request = ChatRequest.of("Engine.astream", messages, params, tools, options)
+            return await self.asource(request)
+
+        return AsyncEventStream(ResponseBuilder(self.folder.name), open_source)
+
+    def source(self, request: ChatRequest, release: Release = nothing) -> EngineSource:
+        """Submits a checked request; `release` is called when its answer is closed.
+
+        Raises:
+            InvalidRequestError, ContextLengthError: the model cannot honour it.
+        """
+        return EngineSource(*prepare_chat(self._target(), request), release)
+
+    async def asource(self, request: ChatRequest, release: Release = nothing) -> AsyncEngineSource:
+        """As `source`, for asyncio; the loop is not blocked meanwhile."""
+        source = AsyncEngineSource(lambda: prepare_chat(self._target(), request), release)
+        return await source.start()
+
+    def prepare_constraints(self) -> None:
+        """Builds the token table that the first answer with tools or a `response_format` would
+        build, most of a second for 128 000 tokens; other threads go on meanwhile. A second call
+        does nothing. The MLX provider calls it when it has loaded a model.
+
+        Raises:
+            InvalidRequestError: answers of this model's tokenizer cannot be constrained.
+        """
+        planning.prepare_constraints(self.tokenizer)
+
+    def logits(self, tokens: Sequence[int], *, chunk: int = PREFILL_CHUNK) -> Any:
+        """The model's logits at every token, for scoring and tests.
+
+        Args:
+            tokens: ids, at least one, no more than the context window.
+            chunk: tokens that are run at once.
+
+        Returns:
+            (len(tokens), vocab_size) float32, an object with DLPack and the buffer protocol:
+            `numpy.asarray(engine.logits(ids))`.
+
+        Raises:
+            InvalidRequestError, ContextLengthError: the tokens or the chunk size are invalid.
+        """
+        size = whole_number("chunk", chunk)
+        return self._loaded().logits(token_ids(tokens), size)
+
+    def perplexity(
+        self,
+        text: str,
+        *,
+        window: int = WINDOW,
+        max_tokens: int = MAX_TOKENS,
+        on_progress: OnTokens | None = None,
+    ) -> Perplexity:
+        """How well the model predicts a text, for comparing models of one tokenizer. The text is
+        read in windows that know nothing of each other, each after the tokenizer's BOS token where
+        it puts one; all tokens of a window are predicted, without BOS all but the first.
+
+        Args:
+            text: at least two tokens of it.
+            window: tokens of a window, BOS included; the context window's at most.
+            max_tokens: tokens of the text that are read.
+            on_progress: told how many tokens are done, and of how many.
+
+        Raises:
+            InvalidRequestError: the text is too short, or an option is invalid.
+        """
+        return perplexity(
+            self._loaded(),
+            self.tokenizer,
+            text,
+            window=window,
+            max_tokens=max_tokens,
+            on_progress=on_progress,
+        )
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer, read when first used.
+
+        Raises:
+            TokenizerError: it is missing or damaged.
+        """
+        with self._tokenizer_lock:  # not cached_property, whose lock is all engines' in Python 3.11
+            if self._tokenizer is None:
+                self._tokenizer = read_tokenizer(self._files)
+            return self._tokenizer
+
+    @property
+    def _generation_config(self) -> dict[str, Any]:
+        return self._files.json("generation_config.json")
+
+    @property
+    def model_type(self) -> str:
+        """The model type of config.json."""
+        return str(self._loaded().model_type)
+
+    @property
+    def context_window(self) -> int:
+        """Tokens of prompt and answer together."""
+        return int(self._loaded().context_window)
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of logits."""
+        return int(self._loaded().vocab_size)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all tensors in the model's files."""
+        return int(self._loaded().weight_bytes)
+
+    @property
+    def step_weight_bytes(self) -> int:
+        """Bytes of the weights that making a token reads."""
+        return int(self._loaded().step_weight_bytes)
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """What a token adds to the KV cache, in bytes, in the layers that keep every token."""
+        return int(self._loaded().kv_bytes_per_token)
+
+    @property
+    def prefix_cache_stats(self) -> PrefixCacheStats:
+        """What the prefix cache holds now."""
+        return PrefixCacheStats(*self._loaded().prefix_cache_stats)
+
+    def close(self) -> None:
+        """Releases the model; answers in progress still finish. Idempotent."""
+        self._model = None
+        if self._use is not None:
+            self._use.close()
+
+    def __enter__(self) -> Self:
+        """Closes at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes."""
+        self.close()
+
+    def _target(self) -> Target:
+        return Target(self._loaded(), self.tokenizer, self._generation_config)
+
+    def _loaded(self) -> Any:
+        model = self._model
+        if model is None:
+            raise NotInitializedError("[engine] this engine is closed; load the model again.")
+        return model
+
+
+def read_tokenizer(folder: Path | ModelFolder) -> Tokenizer:
+    """The tokenizer of a model's folder; what reading it leaves behind goes back to the system.
+
+    Raises:
+        TokenizerError: it is missing or damaged.
+    """
+    files = ModelFolder.of(folder)
+    with _repairable(files.path):
+        tokenizer = Tokenizer.from_folder(files)
+    native().give_back_free_memory()  # reading a vocabulary frees tens of megabytes
+    return tokenizer
+
+
+@contextmanager
+def _repairable(folder: Path) -> Iterator[None]:
+    """A damaged model of the store comes with the command that mends it."""
+    try:
+        yield
+    except (ModelCorruptError, TokenizerError) as error:
+        if folder.parent == models_folder():
+            error.hint = error.hint or f"convergio-mlx models repair {folder.name}"
+        raise
+
+
+def _use(folder: Path) -> Use | None:
+    """Keeps a model of the store from being deleted while it is loaded, and remembers when."""
+    if folder.parent != models_folder():
+        return None
+    from convergio_mlx.store.locks import mark_used, using
+
+    use = using(folder)
+    mark_used(folder.name)
+    return use
+
+
+def _checked_bytes(given: object) -> int | None:
+    if given is None:
+        return None
+    is_number = isinstance(given, Integral) and not isinstance(given, bool)
+    if not is_number or not 0 <= int(given) < 1 << 63:  # type: ignore[call-overload]
+        raise InvalidRequestError(
+            f"[engine] prefix_cache_bytes is {given!r}, which must be a whole number of bytes, 0 "
+            "to keep nothing, or None."
+        )
+    return int(given)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,1 @@
+"""One native request seen from Python: its sampling parameters, its chunks, its statistics."""

@@ -1,0 +1,1 @@
+"""The machine: where files lie, what it has, what MLX can do on it."""

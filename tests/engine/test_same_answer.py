@@ -1,0 +1,70 @@
+"""A token's logits do not depend on how many tokens a pass has, where a prompt was cut, or what of
+it was reused: to the bit, on a CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_models import ids, make_model
+
+import checkpoints
+from arch.variants import VARIANTS, Variant
+from convergio_mlx import Engine, SamplingParams
+from convergio_mlx.platform.native import native
+
+
+def bits(logits: Any) -> Any:
+    return np.asarray(logits).view(np.uint32)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: one.name)
+def test_the_logits_of_every_family_do_not_depend_on_the_chunk(
+    variant: Variant, tmp_path: Path
+) -> None:
+    checkpoints.write(tmp_path, variant.config, "F32")
+    model = native().load(str(tmp_path).encode(), 0)
+    tokens = checkpoints.tokens(variant.config, 40)
+    single = bits(model.logits(tokens, 1))
+    for chunk in (2, 3, 7, 9, 16, 40):
+        assert np.array_equal(bits(model.logits(tokens, chunk)), single), chunk
+
+
+@pytest.mark.parametrize("window", [None, 5, 64, 100])
+def test_the_logits_of_a_window_do_not_depend_on_the_chunk(
+    window: int | None, tmp_path: Path
+) -> None:
+    kinds = ["sliding_attention", "full_attention"]
+    sliding = {"layer_types": kinds, "sliding_window": window} if window else {}
+    model = native().load(str(make_model(tmp_path / "model", **sliding)).encode(), 0)
+    tokens = ids(330)
+    single = bits(model.logits(tokens, 1))
+    for chunk in (2, 8, 9, 63, 330):
+        assert np.array_equal(bits(model.logits(tokens, chunk)), single), chunk
+
+
+def test_the_logits_of_a_quantized_model_do_not_depend_on_the_chunk() -> None:
+    with Engine.load("convergio-guide") as engine:
+        tokens = [3 + n * 7 % (engine.vocab_size - 3) for n in range(90)]
+        single = bits(engine.logits(tokens, chunk=1))
+        for chunk in (2, 3, 4, 7, 8, 9, 16, 64, 512):
+            assert np.array_equal(bits(engine.logits(tokens, chunk=chunk)), single), chunk
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0, 1.2])
+def test_a_conversation_has_the_same_numbers_with_and_without_reuse(temperature: float) -> None:
+    params = SamplingParams(temperature=temperature, seed=5, max_tokens=24, logprobs=2)
+    with (
+        Engine.load("convergio-guide") as reusing,
+        Engine.load("convergio-guide", prefix_cache_bytes=0) as fresh,
+    ):
+        messages = [{"role": "user", "content": "Which model is the smallest?"}]
+        for question in ("And the largest?", "How do I download it?", "Thanks!"):
+            answers = [list(engine.generate(messages, params)) for engine in (reusing, fresh)]
+            found, wanted = ([one for chunk in each for one in chunk.logprobs] for each in answers)
+            assert found == wanted
+            text = "".join(chunk.text for chunk in answers[0])
+            messages += [{"role": "assistant", "content": text}]
+            messages += [{"role": "user", "content": question}]

@@ -1,0 +1,134 @@
+"""What the sparse layers of a checkpoint hold, for each model type that has experts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+Config = dict[str, Any]
+Shapes = dict[str, tuple[int, ...]]
+
+STACKED = "experts_as"
+"""A key of config.json that nobody reads: `stacked` for all experts in one tensor, as mlx-lm
+converts them; else as they are published."""
+PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True)
+class Experts:
+    """Where the tensors of a sparse layer stand, and which keys of config.json size them."""
+
+    block: str = "mlp"
+    router: str = "gate"
+    count: str = "num_experts"
+    width: str = "intermediate_size"
+    names: tuple[str, ...] = PROJECTIONS
+    """Of each expert's matrices as published; two names: gate and up in one tensor for all experts,
+    and down likewise."""
+    shared: str = ""
+    """The module of what serves every token; its width is that of the key below."""
+    shared_width: str = ""
+    shared_gate: bool = False
+    shared_count: str = ""
+    """The key of how many times that width what is shared has."""
+    correction: str = ""
+    """What is added to scores to choose by, below the block."""
+
+
+_DEEPSEEK = Experts(
+    count="n_routed_experts",
+    width="moe_intermediate_size",
+    shared="shared_experts",
+    shared_width="moe_intermediate_size",
+    shared_count="n_shared_experts",
+)
+_CORRECTED = replace(_DEEPSEEK, correction="gate.e_score_correction_bias")
+_NUMBERED = ("w1", "w3", "w2")
+EXPERTS = {
+    "mixtral": Experts(block="block_sparse_moe", count="num_local_experts", names=_NUMBERED),
+    "qwen2_moe": Experts(
+        width="moe_intermediate_size",
+        shared="shared_expert",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+    ),
+    "qwen3_moe": Experts(width="moe_intermediate_size"),
+    "olmoe": Experts(),
+    "glm4_moe": _CORRECTED,
+    "glm4_moe_lite": _CORRECTED,
+    "deepseek_v3": _CORRECTED,
+    "deepseek_v2": _DEEPSEEK,
+    "minimax_m2": Experts(
+        block="block_sparse_moe",
+        count="num_local_experts",
+        names=_NUMBERED,
+        correction="e_score_correction_bias",
+    ),
+    "granitemoe": Experts(
+        block="block_sparse_moe",
+        router="router.layer",
+        count="num_local_experts",
+        names=("input_linear", "output_linear"),
+    ),
+}
+
+
+def is_sparse(config: Config, layer: int) -> bool:
+    """Whether a layer has experts."""
+    if config["model_type"] not in EXPERTS or layer < config.get("first_k_dense_replace", 0):
+        return False
+    if layer % config.get("moe_layer_freq", 1) != 0:
+        return False
+    step = config.get("decoder_sparse_step", 1)
+    return (layer + 1) % step == 0 and layer not in (config.get("mlp_only_layers") or ())
+
+
+def shapes(config: Config, layer: str) -> Shapes:
+    """The tensors of a sparse layer's feed-forward, in the order of a forward."""
+    experts = EXPERTS[config["model_type"]]
+    hidden, width = config["hidden_size"], config[experts.width]
+    block = f"{layer}.{experts.block}"
+    out: Shapes = {f"{block}.{experts.router}.weight": (config[experts.count], hidden)}
+    out.update(_routed(config, experts, block))
+    if experts.correction:
+        out[f"{block}.{experts.correction}"] = (config[experts.count],)
+    if experts.shared:
+        width = config[experts.shared_width] * config.get(experts.shared_count, 1)
+        for name, size in _sizes(width, hidden).items():
+            out[f"{block}.{experts.shared}.{name}.weight"] = size
+    if experts.shared_gate:
+        out[f"{block}.{experts.shared}_gate.weight"] = (1, hidden)
+    return out
+
+
+def alone(config: Config, name: str, shape: tuple[int, ...]) -> list[str]:
+    """The names that the parts of a stacked tensor have where experts are stored one by one."""
+    block, mark, rest = name.rpartition(".switch_mlp.")
+    experts = EXPERTS.get(config["model_type"])
+    if not mark or experts is None or len(experts.names) < 3:
+        return []
+    projection, _, suffix = rest.partition(".")
+    own = experts.names[PROJECTIONS.index(projection)]
+    return [f"{block}.experts.{e}.{own}.{suffix}" for e in range(shape[0])]
+
+
+def _sizes(width: int, hidden: int) -> Shapes:
+    return dict(zip(PROJECTIONS, ((width, hidden), (width, hidden), (hidden, width)), strict=True))
+
+
+def _routed(config: Config, experts: Experts, block: str) -> Shapes:
+    count, width, hidden = config[experts.count], config[experts.width], config["hidden_size"]
+    sizes = _sizes(width, hidden)
+    if config.get(STACKED) == "stacked":
+        return {f"{block}.switch_mlp.{name}.weight": (count, *size) for name, size in sizes.items()}
+    if len(experts.names) == 2:
+        both, down = experts.names
+        return {
+            f"{block}.{both}.weight": (count, 2 * width, hidden),
+            f"{block}.{down}.weight": (count, hidden, width),
+        }
+    return {
+        f"{block}.experts.{e}.{name}.weight": size
+        for e in range(count)
+        for name, size in zip(experts.names, sizes.values(), strict=True)
+    }
