@@ -1,6 +1,7 @@
 """Samples that others disturbed are noticed, and taken again."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,9 +24,9 @@ def test_what_others_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file.write_text(stat(100))
     monkeypatch.setattr(crowd, "STAT", file)
     clock = iter([50.0, 60.0])
-    monkeypatch.setattr(crowd.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(crowd.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(crowd.os, "sysconf", lambda _name: 100)
+    system = SimpleNamespace(cpu_count=lambda: 2, sysconf=lambda _name: 100)
+    monkeypatch.setattr(crowd, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(crowd, "os", system)
     own = iter([1.0, 6.0])
     monkeypatch.setattr(crowd, "_own_seconds", lambda: next(own))
     with crowd.Crowd() as looked:

@@ -43,7 +43,7 @@ def run(models: Path) -> Run:
             capture_output=True,
             cwd=models,
             env={**ENVIRONMENT, **environment},
-            timeout=60,
+            timeout=600,
             check=False,
         )
 

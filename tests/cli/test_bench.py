@@ -54,7 +54,7 @@ def test_a_model_is_measured(run: Run) -> None:
     assert (said["prompt_tokens"], said["answer_tokens"]) == (100, 8)
     for name in ("first_token_seconds", "prefill_tokens_per_second", "decode_tokens_per_second"):
         assert 0 < said[name]["low"] <= said[name]["median"] <= said[name]["high"]
-    assert 0 < said["load_seconds"] < 10
+    assert said["load_seconds"] > 0
     # two heads of 32 numbers, keys and values, in two layers, at 16 + 4 tokens
     assert said["step_bytes"] > said["weight_bytes"] / 2
     limit = said["read_bytes_per_second"] / said["step_bytes"]

@@ -30,7 +30,7 @@ def shell(run: Run, models: Path, tmp_path: Path):  # type: ignore[no-untyped-de
             capture_output=True,
             check=False,
             env={**ENVIRONMENT, "PATH": path, "HOME": str(tmp_path)},
-            timeout=60,
+            timeout=600,
             cwd=models,
         )
         assert done.stderr == b""

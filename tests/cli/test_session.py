@@ -19,7 +19,7 @@ def commands(text: str) -> list[str]:
 
 def test_the_session_is_recorded_again(tmp_path: Path) -> None:
     tool = ROOT / "tools" / "record_session.py"
-    subprocess.run([sys.executable, str(tool), "--to", str(tmp_path)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(tool), "--to", str(tmp_path)], check=True, timeout=600)
     kept = (ROOT / "docs" / "session.md").read_text(encoding="utf-8")
     made = (tmp_path / "session.md").read_text(encoding="utf-8")
     assert commands(made) == commands(kept)

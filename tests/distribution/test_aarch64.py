@@ -13,7 +13,7 @@ import pytest
 
 from distribution.builds import ROOT, takes_minutes
 
-pytestmark = [takes_minutes, pytest.mark.timeout(1800)]
+pytestmark = [takes_minutes, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this machine is one: tests/native")

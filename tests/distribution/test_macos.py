@@ -14,7 +14,7 @@ from distribution.builds import extract, members, takes_minutes
 
 ALLOWED = {"@rpath/libmlx.dylib", "/usr/lib/libSystem.B.dylib", "/usr/lib/libc++.1.dylib"}
 
-pytestmark = [takes_minutes, pytest.mark.timeout(1800)]
+pytestmark = [takes_minutes, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")

@@ -35,10 +35,10 @@ def expect_sound(engine: Engine) -> None:
 
 
 def expect_within(bound: float, seconds: Callable[[], float]) -> None:
-    """At the best of six times: what is not there is never fast, and what is there is sometimes
-    slow beside other work."""
+    """At the best of 20 times: what is not there is never fast, and what is there is often slow
+    beside other work."""
     took: list[float] = []
-    while len(took) < 6 and (not took or min(took) >= bound):
+    while len(took) < 20 and (not took or min(took) >= bound):
         took.append(seconds())
     assert min(took) < bound, took
 
@@ -121,10 +121,13 @@ def test_deadline_inside_prefill(slow: Engine, chunk_seconds: float) -> None:
 
 
 def test_deadline_while_it_answers(slow: Engine) -> None:
-    generation = slow.generate(ids(10), LONG, timeout=0.5)
     chunks: list[Chunk] = []
-    with pytest.raises(DeadlineExceededError):
-        chunks.extend(generation)
+    timeout = 0.25
+    while not chunks:  # long enough for a first token, whatever else the machine does
+        timeout *= 2
+        generation = slow.generate(ids(10), LONG, timeout=timeout)
+        with pytest.raises(DeadlineExceededError):
+            chunks.extend(generation)
     assert generation.stats.output_tokens == sum(len(chunk.token_ids) for chunk in chunks)
     assert 0 < len(chunks) < 4000
     assert all(chunk.finish_reason is None for chunk in chunks)

@@ -255,16 +255,16 @@ def test_a_slow_constraint_is_measured_and_can_be_cancelled(engine: Engine) -> N
 
     def constraint(_: list[int]) -> bytes:
         asked.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return ALL
 
     params = SamplingParams(max_tokens=5, ignore_eos=True)
     answer = engine.generate(ids(9), params, constraint=constraint)
-    asked.wait(5)
+    asked.wait(60)
     answer.cancel()
     assert list(answer)[-1].finish_reason == "cancelled"
     go_on.set()
-    assert 0 <= answer.stats.mask_wait_seconds <= answer.stats.mask_seconds < 5
+    assert 0 <= answer.stats.mask_wait_seconds <= answer.stats.mask_seconds < 60
 
 
 @pytest.mark.slow
@@ -280,7 +280,7 @@ def test_it_is_let_go_of_at_the_end(engine: Engine) -> None:
     for ending in ("length", "cancelled", "error"):
         held = Held()
         params = SamplingParams(max_tokens=3, ignore_eos=True)
-        held.answer = engine.generate(ids(9), params, constraint=held, timeout=60)
+        held.answer = engine.generate(ids(9), params, constraint=held, timeout=600)
         if ending == "cancelled":
             held.answer.cancel()
         if ending == "error":
@@ -331,7 +331,7 @@ def test_a_constraint_that_blocks_is_left_at_the_deadline_and_others_go_on(engin
 
     expected = engine.generate(ids(20), SamplingParams(max_tokens=9, ignore_eos=True)).text()
     blocked = [engine.generate(ids(9), constraint=constraint, timeout=1) for _ in range(9)]
-    assert entered.wait(10)
+    assert entered.wait(60)
     params = SamplingParams(max_tokens=9, ignore_eos=True)
     assert engine.generate(ids(20), params).text() == expected
     for answer in blocked:
@@ -354,7 +354,7 @@ assert entered.wait(60)
 print("ended")
 """
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
 
 

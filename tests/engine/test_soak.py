@@ -23,7 +23,7 @@ def test_memory_is_flat_and_the_loop_turns(folder: Path, tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, "")
     rows = json.loads(rows_file.read_text())["rows"]

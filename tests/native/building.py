@@ -4,6 +4,7 @@ the tests, which are read from the sources so that a test run can be listed with
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import re
@@ -106,8 +107,16 @@ def run(*command: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[s
 
 @functools.cache
 def built(build: Build) -> Path:
-    """The folder with the executables of `build`."""
+    """The folder with the executables of `build`, which one process at a time brings up to date."""
     folder = ROOT / "build" / "native" / build.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build(build, folder)
+    return folder / "tests" / "native"
+
+
+def _build(build: Build, folder: Path) -> None:
     configured = run(
         tool("cmake"),
         *("-S", ROOT, "-B", folder, "-G", "Ninja"),
@@ -124,4 +133,3 @@ def built(build: Build) -> Path:
     assert configured.returncode == 0, configured.stdout
     made = run(tool("ninja"), "-C", folder, "-j2", *build.executables)
     assert made.returncode == 0, made.stdout
-    return folder / "tests" / "native"

@@ -22,7 +22,7 @@ CANARIES = {
     "hang": "an input took too long",
 }
 
-pytestmark = [pytest.mark.native, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.native, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize(("build", "executable"), EXECUTABLES, ids=str)
@@ -41,7 +41,8 @@ def test_native(build: Build, executable: str, name: str) -> None:
 @pytest.mark.parametrize(("build", "name"), FUZZ_TARGETS, ids=str)
 def test_corpus_and_its_mutations_are_survived(build: Build, name: str, tmp_path: Path) -> None:
     target = built(build) / f"fuzz_{name}"
-    done = run(target, "-runs=20000", "-max_total_time=6", CORPUS / name, cwd=tmp_path)
+    limits = ("-runs=20000", "-max_total_time=6", "-timeout=60")
+    done = run(target, *limits, CORPUS / name, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     files = len(list((CORPUS / name).iterdir()))
     assert done.stdout.startswith(f"{files} files and "), done.stdout

@@ -128,7 +128,7 @@ def reference(file: bytes) -> str | None:
         return None
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_the_format_s_library_agrees(
     change: Callable[[random.Random, Header, bytearray], None], tmp_path: Path

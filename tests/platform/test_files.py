@@ -45,7 +45,7 @@ def test_what_is_no_file_of_that_size_is_refused_at_once(tmp_path: Path, kind: s
         ended.set()
 
     threading.Thread(target=read, daemon=True).start()
-    assert ended.wait(30)
+    assert ended.wait(60)
 
 
 def test_a_file_that_does_not_tell_its_size_is_bounded_too(tmp_path: Path) -> None:

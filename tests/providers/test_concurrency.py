@@ -159,7 +159,7 @@ def test_shutdown_frees_the_memory() -> None:
     assert held > 0
     provider.shutdown()
     assert stream.response().finish_reason in ("cancelled", "stop")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while native().memory()[0] - before > held / 10 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert native().memory()[0] - before <= held / 10

@@ -2,9 +2,11 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,8 +59,8 @@ def test_it_is_fetched_once_a_day(server: Server, monkeypatch: pytest.MonkeyPatc
     assert refresh() is None
     assert server.asked == 1
     assert load_registry().require("far").repository == "o/far"
-    now = remote.time.time()
-    monkeypatch.setattr(remote.time, "time", lambda: now + remote.KEPT_SECONDS + 1)
+    later = time.time() + remote.KEPT_SECONDS + 1
+    monkeypatch.setattr(remote, "time", SimpleNamespace(time=lambda: later))
     assert refresh() is None
     assert server.asked == 2
 

@@ -100,7 +100,7 @@ def test_any_value_for_an_argument(offline: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_many_values_for_an_argument(offline: Path, name: str) -> None:
     check_entry(name, either(300, 5000))
@@ -131,7 +131,7 @@ def test_any_json_as_the_users_registry(offline: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_much_json_as_the_users_registry(offline: Path) -> None:
     check_registry(offline, either(500, 5000))
 
@@ -197,7 +197,7 @@ def test_any_json_as_a_listing(hub: Hub) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_much_json_as_a_listing(hub: Hub) -> None:
     check_listing(hub, either(200, 2000))
 

@@ -19,7 +19,7 @@ from store.models import MODEL, REPOSITORY, contents, sharded, wanted
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(sys.platform != "linux", reason="calls are interposed as Linux does it"),
 ]
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)

@@ -4,6 +4,7 @@ import gzip
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_pauses_are_told_and_are_as_long_as_the_hub_asks(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(retries.time, "sleep", slept.append)
+    monkeypatch.setattr(retries, "time", SimpleNamespace(sleep=slept.append))
     monkeypatch.setattr(retries, "FIRST_PAUSE", 1.0)
     hub.faults = [
         Fault("/cdn/", status=429, headers={"Retry-After": "7"}),

@@ -46,7 +46,7 @@ def test_one_that_waits_says_for_whom(hub: Hub) -> None:
     def hold() -> None:
         with changing(MODEL):
             holding.set()
-            done.wait(10)
+            done.wait(60)
 
     def tell(progress: store.Progress) -> None:
         told.append(progress)
@@ -55,7 +55,7 @@ def test_one_that_waits_says_for_whom(hub: Hub) -> None:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    holding.wait(10)
+    holding.wait(60)
     store.download(MODEL, on_progress=tell)
     thread.join()
     assert told[0].stage == "waiting"

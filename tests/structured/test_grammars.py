@@ -36,7 +36,7 @@ def letters(text: str) -> list[int]:
 
 def compiled(grammars: Grammars, lark: str, **options: Any) -> Any:
     constraint = grammars.constraint(lark, **{"vocab_size": 4, **options})
-    assert constraint.wait(10)
+    assert constraint.wait(60)
     return constraint
 
 

@@ -268,7 +268,7 @@ def test_a_forked_process_starts_its_own() -> None:
     queue = context.Queue()
     child = context.Process(target=_render_in_child, args=(queue,))
     child.start()
-    assert queue.get(timeout=60) == "hi!"
+    assert queue.get(timeout=600) == "hi!"
     child.join()
     assert template.render(USER) == "hi"
 
