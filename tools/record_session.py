@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import hub as hub_module  # noqa: E402
 from cli.terminal import CTRL_D, Terminal  # noqa: E402
-from convergio_mlx.registry.checks import SIZED_BY  # noqa: E402
+from convergio_mlx.registry.checks import REQUIRED_SIZES  # noqa: E402
 from store.models import GUIDE, guide  # noqa: E402
 
 ID, REPOSITORY = "demo-guide", "demo/Guide-4bit"
@@ -174,7 +174,7 @@ def entry() -> dict[str, object]:
         "download_bytes": sum(path.stat().st_size for path in GUIDE.iterdir()),
         "memory_gb": 1,
         "context_window": config["max_position_embeddings"],
-        "config": {name: config[name] for name in SIZED_BY if name in config},
+        "config": {name: config[name] for name in REQUIRED_SIZES},
         "use_case": "Questions about convergio-mlx",
     }
 

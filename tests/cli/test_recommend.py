@@ -27,9 +27,9 @@ def test_a_line_for_each_purpose(run: Run) -> None:
     assert found.stdout.decode() == (
         "For this machine (models run on the CPU, 12.0 GB available):\n"
         "\n"
-        "general    qwen3-4b: 2.3 GB to download; fits, all 40960 tokens\n"
+        "general    gemma-4-e2b: 3.6 GB to download; fits, all 131072 tokens\n"
         "code       none suits; qwen2.5-coder-7b (4.2 GB): fits, slow without a GPU\n"
-        "reasoning  qwen3-4b: 2.3 GB to download; fits, all 40960 tokens\n"
+        "reasoning  gemma-4-e2b: 3.6 GB to download; fits, all 131072 tokens\n"
         "smallest   smollm2-135m: 93 MB to download; fits, all 8192 tokens\n"
     )
 

@@ -12,7 +12,7 @@ import pytest
 from cli.program import Run
 from cli.terminal import CTRL_C, CTRL_D, Open, Terminal
 from convergio_mlx.cli import exits
-from convergio_mlx.registry.checks import SIZED_BY
+from convergio_mlx.registry.checks import REQUIRED_SIZES
 from hub import Hub
 from store.models import GUIDE, guide
 
@@ -37,7 +37,7 @@ def home(tmp_path: Path, hub: Hub) -> dict[str, str]:
         "memory_gb": 0.5,
         "context_window": CONFIG["max_position_embeddings"],
         "parameters": 3_300_000,
-        "config": {name: CONFIG[name] for name in SIZED_BY if name in CONFIG},
+        "config": {name: CONFIG[name] for name in REQUIRED_SIZES},
     }
     (folder / "models.json").write_text(json.dumps({"schema": 1, "models": [entry]}))
     return {"CONVERGIO_HOME": str(folder), "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}

@@ -1,14 +1,17 @@
 """models.json, its schema, and that the schema and the program want the same."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import checkpoint_shapes
 import jsonschema
 import pytest
 
 from convergio_mlx.registry import RegistryEntry, load_registry
 from convergio_mlx.registry.parsing import parse
+from convergio_mlx.sizing.footprint import entry_footprint
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "models.schema.json").read_text(encoding="utf-8"))
@@ -59,26 +62,38 @@ def test_what_is_shipped_is_complete() -> None:
         for name in COMPLETE:
             assert getattr(entry, name) is not None, f"{entry.id} has no {name}"
         assert entry.replaced_by is None or entry.replaced_by in registry
-        assert entry.max_output <= entry.context_window  # type: ignore[operator]
+        assert (entry.max_output or 1) <= entry.context_window  # type: ignore[operator]
         # 4 bits and a scale and bias of 16 for each 64 weights, and no less
         assert entry.download_bytes > entry.parameters * 0.5  # type: ignore[operator]
 
 
 def test_sizes_and_parameters_agree() -> None:
     for entry in load_registry():
-        sizes = entry.config
-        assert sizes is not None
-        hidden, ffn, layers = (
-            sizes[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
-        )
-        query, key = (
-            sizes[name] * sizes["head_dim"]
-            for name in ("num_attention_heads", "num_key_value_heads")
-        )
-        table = sizes["vocab_size"] * hidden
-        layer = hidden * (2 * query + 2 * key + 3 * ffn)
-        parameters = {heads * table + layers * layer for heads in (1, 2)}  # with a head, or tied
-        assert any(abs(n / entry.parameters - 1) < 3e-4 for n in parameters), entry.id  # type: ignore[operator]
+        assert entry.config is not None
+        counts = set()
+        for tied in (True, False):
+            config = {"tie_word_embeddings": tied, **entry.config, "model_type": entry.model_type}
+            counts.add(sum(math.prod(one) for one in checkpoint_shapes.shapes(config).values()))
+        assert any(abs(count / entry.parameters - 1) < 3e-4 for count in counts), entry.id  # type: ignore[operator]
+
+
+def test_active_parameters_are_what_the_engine_reads() -> None:
+    for entry in load_registry():
+        known = entry_footprint(entry)
+        assert known is not None, entry.id
+        share = known.active_weights / known.weights
+        active = (entry.active_parameters or entry.parameters or 0) / (entry.parameters or 1)
+        assert share == pytest.approx(active, rel=0.01), entry.id
+
+
+def test_what_replaces_a_model_is_newer_and_is_current() -> None:
+    registry = load_registry()
+    for entry in registry:
+        assert entry.deprecated == (entry.replaced_by is not None)
+        if entry.replaced_by:
+            other = registry.require(entry.replaced_by)
+            assert not other.deprecated
+            assert other.release_date > entry.release_date  # type: ignore[operator]
 
 
 COMPLETE = (
@@ -89,7 +104,6 @@ COMPLETE = (
     "memory_gb",
     "context_window",
     "config",
-    "max_output",
     "use_case",
     "licence",
     "release_date",
@@ -142,7 +156,8 @@ WRONG: list[dict[str, Any]] = [
         {**BASE, "config": one}
         for one in (
             {}, [], {"hidden_size": 1}, {**SIZES, "vocab_size": 0}, {**SIZES, "vocab_size": "9"},
-            {**SIZES, "rope_theta": 1}, {**SIZES, "head_dim": None},
+            {**SIZES, "Rope": 1}, {**SIZES, "": 1}, {**SIZES, "a\n": 1}, {**SIZES, "head_dim": None},
+            {**SIZES, **{f"a{n}": 1 for n in range(99)}}, {**SIZES, "sliding_window": 0},
         )
     ),
     {**BASE, "package": PACKAGE},
@@ -191,6 +206,7 @@ def test_what_the_schema_takes_the_program_takes() -> None:
         {"id": "m", "package": {**PACKAGE, "version": "1.0.post1+cpu"}},
         {**BASE, "config": SIZES},
         {**BASE, "config": {**SIZES, "head_dim": 32, "sliding_window": 512}},
+        {**BASE, "config": {**SIZES, "layer_types": ["full_attention"], "attention_bias": False}},
     ]
     VALIDATOR.validate(registry_of(*taken))
     for entry in taken:

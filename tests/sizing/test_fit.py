@@ -255,7 +255,7 @@ def test_a_refusal_names_what_would_fit(monkeypatch: pytest.MonkeyPatch, memory:
     memory(4 * GB)
     large = footprint(TINY, 30 * GB)
     monkeypatch.setattr(fit, "folder_footprint", lambda *_: large)
-    with pytest.raises(OutOfMemoryError, match=r", or take 'gemma-3-4b', which fits\.$"):
+    with pytest.raises(OutOfMemoryError, match=r", or take 'gemma-4-e2b', which fits\.$"):
         fit.check("big", Path())
 
 
@@ -283,10 +283,11 @@ class Machine:
 @pytest.mark.parametrize(
     "machine",
     [
-        Machine(48 * GB, 64 * GB, True, "mistral-small-24b", "qwen2.5-coder-7b", "qwen3-14b"),
-        Machine(11.4 * GB, 17.2 * GB, True, "qwen3-14b", "qwen2.5-coder-7b", "qwen3-14b"),
-        Machine(5.7 * GB, 8.6 * GB, True, "qwen3-4b", "qwen2.5-coder-7b", "deepseek-r1-7b"),
-        Machine(22 * GB, 25 * GB, False, "qwen3-4b", None, "qwen3-4b"),
+        Machine(96 * GB, 128 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
+        Machine(48 * GB, 64 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
+        Machine(11.4 * GB, 17.2 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
+        Machine(5.7 * GB, 8.6 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
+        Machine(22 * GB, 25 * GB, False, "qwen3-30b-a3b-2507", "qwen3-coder-30b-a3b", "gemma-4-e2b"),
         Machine(3 * GB, 4 * GB, True, "qwen3-1.7b", None, "qwen3-1.7b"),
         Machine(1.2 * GB, 2 * GB, False, "smollm2-135m", None, None),
     ],

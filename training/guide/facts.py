@@ -110,6 +110,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "llama3.1 8b",
     ),
 }
+TRAINED_ON = (
+    *ALIASES,
+    "qwen3-0.6b",
+    "qwen3-1.7b",
+    "qwen3-4b",
+    "qwen3-8b",
+    "qwen3-14b",
+    "gemma-3-1b",
+    "gemma-3-4b",
+    "smollm3-3b",
+    "phi-4-mini",
+    "mistral-small-24b",
+)
+"""The registry's models at that time; what came later it does not know."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +172,10 @@ class Model:
 
 
 def load_models(path: Path = REGISTRY) -> tuple[Model, ...]:
-    """The models of models.json that are on the hub: those of packages came after the training."""
+    """The models of models.json that were there when the guide was trained."""
     fields = Model.__dataclass_fields__
     entries = json.loads(path.read_text(encoding="utf-8"))["models"]
-    return tuple(Model(**{k: e[k] for k in fields}) for e in entries if e["repository"])
+    return tuple(Model(**{k: e[k] for k in fields}) for e in entries if e["id"] in TRAINED_ON)
 
 
 REGISTERED = load_models()

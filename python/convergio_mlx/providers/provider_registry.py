@@ -110,10 +110,13 @@ class ProviderRegistry:
         )
 
     def cheapest(self, kind: ProviderType | str) -> ModelConfig | None:
-        """The model that costs least, of those that can be used as things are and are not
-        deprecated; among equals the one listed first. None where there is none."""
-        models = [one for one in self.models(kind) if one.installed and not one.deprecated]
-        return min(models, key=lambda one: one.input_cost + one.output_cost, default=None)
+        """The model that costs least, of those that can be used as things are; one that is
+        deprecated only where there is no other, among equals the one listed first. None where there
+        is none."""
+        models = [one for one in self.models(kind) if one.installed]
+        return min(
+            models, key=lambda one: (one.deprecated, one.input_cost + one.output_cost), default=None
+        )
 
     def estimate_cost(self, model: str, input_tokens: int, output_tokens: int) -> float:
         """Dollars for a request to a model of `model()`."""

@@ -12,18 +12,16 @@ Check = Callable[[Any], bool]
 
 PURPOSES = ("general", "code", "reasoning")
 
-SIZED_BY = {
-    "hidden_size": True,
-    "intermediate_size": True,
-    "num_hidden_layers": True,
-    "num_attention_heads": True,
-    "num_key_value_heads": False,
-    "head_dim": False,
-    "vocab_size": True,
-    "sliding_window": False,
-}
-"""The fields of config.json that say how much memory a model takes, and whether each must be
-there."""
+REQUIRED_SIZES = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "vocab_size",
+)
+"""The fields of config.json without which no model's memory is known."""
+OPTIONAL_SIZES = ("num_key_value_heads", "head_dim", "sliding_window")
+"""Whole numbers too, where they are there; what else a family's config.json has may be anything."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
@@ -36,6 +34,7 @@ _MEMBER = re.compile(
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_CONFIG_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MODEL_TYPE = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _LARGEST = 1 << 53
 """Whole numbers up to here mean the same to every reader of JSON."""
@@ -132,11 +131,13 @@ def is_languages(value: object) -> bool:
 
 
 def is_config(value: object) -> bool:
-    """The fields of `SIZED_BY`."""
+    """Fields of a config.json, those of `REQUIRED_SIZES` among them."""
     return (
         isinstance(value, Mapping)
-        and all(name in SIZED_BY and is_count(one) for name, one in value.items())
-        and all(name in value for name, needed in SIZED_BY.items() if needed)
+        and len(value) <= 100
+        and all(_matches(_CONFIG_FIELD, name) for name in value)
+        and all(is_count(value.get(name)) for name in REQUIRED_SIZES)
+        and all(is_count(value[name]) for name in OPTIONAL_SIZES if name in value)
     )
 
 

@@ -53,16 +53,20 @@ class RegistryEntry:
     family: str | None = _field(checks.is_text, "a line of text")
     model_type: str | None = _field(checks.is_model_type, "a model_type of config.json")
     parameters: int | None = _field(checks.is_count, "a whole number above 0")
+    active_parameters: int | None = _field(checks.is_count, "a whole number above 0")
+    """Those that making a token reads, where they are fewer: of a mixture the experts that it goes
+    to; of tables of which it reads a row, none."""
     download_bytes: int | None = _field(checks.is_count, "a whole number above 0")
     """About; the hub says it exactly."""
     memory_gb: float | None = _field(checks.is_amount, "a number above 0")
     """Memory of a machine that runs it in comfort, in GB."""
     context_window: int | None = _field(checks.is_count, "a whole number above 0")
     """Tokens of prompt and answer together."""
-    config: Mapping[str, int] | None = _field(
-        checks.is_config, f"an object of {', '.join(checks.SIZED_BY)}"
+    config: Mapping[str, Any] | None = _field(
+        checks.is_config, f"an object with {', '.join(checks.REQUIRED_SIZES)}"
     )
-    """The fields of its config.json that say how much memory it takes."""
+    """The fields of its config.json, or of the `text_config` in it, that say how much memory it
+    takes."""
     max_output: int | None = _field(checks.is_count, "a whole number above 0")
     """Tokens of an answer at most, as its makers advise."""
     tools: bool = _field(checks.is_flag, "true or false", False, null=False)

@@ -190,13 +190,15 @@ def _refuse_too_large(name: str, fit: Fit, memory: Memory, what: str) -> None:
 
 
 def _largest_that_fits(memory: Memory, below: int) -> RegistryEntry | None:
-    """The largest model of the registry with fewer bytes than `below` that fits into memory."""
+    """The largest model of the registry with fewer bytes than `below` that fits into memory and is
+    not deprecated."""
     from convergio_mlx.registry import load_registry
 
     smaller = [
         (found.footprint.weights, entry)
         for entry in load_registry()
-        if (found := fit_of_entry(entry, memory)) is not None
+        if not entry.deprecated
+        and (found := fit_of_entry(entry, memory)) is not None
         and found.verdict != "too large"
         and found.footprint.weights < below
     ]

@@ -58,14 +58,13 @@ class Footprint:
     @property
     def active_weights(self) -> int:
         """Bytes of the weights that making a token reads, estimated: of a mixture of experts, only
-        those that the token goes to."""
+        those that the token goes to; of a table of embeddings for each layer, a row."""
         sizes = self.geometry
-        if not sizes.experts:
-            return self.weights
-        expert = 3 * sizes.hidden_size * sizes.expert_width
-        routed = sizes.sparse_layers * sizes.experts * expert
-        idle = sizes.sparse_layers * (sizes.experts - sizes.experts_per_token) * expert
-        return self.weights - self.weights * idle // (routed + self._dense_parameters())
+        expert = 3 * sizes.hidden_size * sizes.expert_width * sizes.sparse_layers
+        rows = sizes.per_layer_size * len(self._layers) * sizes.vocab_size
+        idle = (sizes.experts - sizes.experts_per_token) * expert + rows
+        parameters = sizes.experts * expert + rows + self._dense_parameters()
+        return self.weights - self.weights * idle // parameters
 
     @property
     def context_window(self) -> int:
@@ -112,11 +111,13 @@ class Footprint:
     def _dense_parameters(self) -> int:
         """Of the matrices that every token goes through."""
         sizes = self.geometry
-        layers = len(self._layers)
-        widths = (layers - sizes.sparse_layers) * sizes.intermediate_size
-        widths += sizes.sparse_layers * sizes.shared_expert_width
+        dense = sum(inner for _, _, inner in sizes.widths_of_layers)
+        dense -= sizes.sparse_layers * sizes.intermediate_size
+        shared = sizes.sparse_layers * sizes.shared_expert_width
+        beside = len(self._layers) * sizes.per_layer_size
         tables = sizes.vocab_size * (1 if sizes.tied else 2)
-        return sizes.attention_parameters + sizes.hidden_size * (3 * widths + tables)
+        rows = 3 * (dense + shared + beside) + tables
+        return sizes.attention_parameters + sizes.hidden_size * rows
 
     def _compute(self, tokens: int) -> int:
         """The arrays that one layer has at a time, no less than what MLX counts at its peak (a

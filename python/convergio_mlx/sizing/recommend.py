@@ -100,8 +100,8 @@ def _held_against(
 
 
 def _best(found: list[Advice], purpose: Purpose) -> str | None:
-    """The id of the model to take: the largest of its purpose, where being a year newer counts as
-    much as being twice as large; for `smallest` the least to download."""
+    """The id of the model to take: the one of its purpose that ranks highest; for `smallest` the
+    least to download."""
     suiting = [one.entry for one in found if one.suits]
     if purpose == "smallest":
         sized = [entry for entry in suiting if entry.download_bytes]
@@ -111,8 +111,12 @@ def _best(found: list[Advice], purpose: Purpose) -> str | None:
 
 
 def _rank(entry: RegistryEntry) -> float:
+    """By size, where being a year newer counts as much as being four times as large. A mixture of
+    experts is as good as a dense model of the geometric mean of its total and active parameters."""
+    total = entry.parameters or 0
+    size = math.sqrt(total * (entry.active_parameters or total))
     released = date.fromisoformat(entry.release_date or "2024-01-01")
-    return (entry.parameters or 0) * math.exp2(released.toordinal() / 365.25 - 2024)
+    return size * 4 ** (released.toordinal() / 365.25 - 2024)
 
 
 def _serves(entry: RegistryEntry, purpose: Purpose) -> bool:

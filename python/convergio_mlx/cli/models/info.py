@@ -172,7 +172,9 @@ def _of_entry(entry: RegistryEntry) -> Iterator[tuple[str, str]]:
     if entry.use_case:
         yield "use", entry.use_case
     if entry.parameters:
-        yield "parameters", _count(entry.parameters)
+        active = entry.active_parameters
+        read = f", of which a token reads {_count(active)}" if active else ""
+        yield "parameters", _count(entry.parameters) + read
     if entry.download_bytes:
         yield "download", f"about {size(entry.download_bytes)}"
     if entry.memory_gb:
