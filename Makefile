@@ -13,10 +13,10 @@ requirements:  ## what the tests need beside the package
 	$(PIP) install -r tests/requirements.txt
 
 test:  ## the everyday tests: all but the slow ones
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -n auto --dist loadfile -m "not slow"
 
 check:  ## all tests, the slow ones too
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --dist loadfile
 
 native:  ## the C++ tests and fuzz targets, under sanitizers
 	$(PYTHON) -m pytest -m native

@@ -22,7 +22,7 @@ def test_the_two_commands_come_first() -> None:
     commands = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
     assert [command.count("\n") for command in commands[:2]] == [1, 1]
     assert "pip install ." in commands[0]
-    assert commands[1].rstrip().endswith("pytest")
+    assert " -m pytest" in commands[1]
 
 
 def test_embedding_takes_ten_lines() -> None:

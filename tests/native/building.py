@@ -60,12 +60,10 @@ THREAD = Build("thread", "thread", unit_tests=("test_engine", "test_cpu"))
 MLX = Build(
     "mlx",
     "address,undefined",
-    unit_tests=("test_model", "test_device_sampler"),
+    unit_tests=("test_model", "test_device_sampler", "test_kernels"),
     needs_mlx=True,
-    optimization="-O0",
 )
-KERNELS = Build("kernels", "address,undefined", unit_tests=("test_kernels",), needs_mlx=True)
-BUILDS = (ADDRESS, THREAD, MLX, KERNELS)
+BUILDS = (ADDRESS, THREAD, MLX)
 
 
 @functools.cache

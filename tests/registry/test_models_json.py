@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import checkpoint_shapes
 import jsonschema
 import pytest
 
+import checkpoint_shapes
 from convergio_mlx.registry import RegistryEntry, load_registry
 from convergio_mlx.registry.parsing import parse
 from convergio_mlx.sizing.footprint import entry_footprint
@@ -156,8 +156,9 @@ WRONG: list[dict[str, Any]] = [
         {**BASE, "config": one}
         for one in (
             {}, [], {"hidden_size": 1}, {**SIZES, "vocab_size": 0}, {**SIZES, "vocab_size": "9"},
-            {**SIZES, "Rope": 1}, {**SIZES, "": 1}, {**SIZES, "a\n": 1}, {**SIZES, "head_dim": None},
+            {**SIZES, "Rope": 1}, {**SIZES, "": 1}, {**SIZES, "a\n": 1},
             {**SIZES, **{f"a{n}": 1 for n in range(99)}}, {**SIZES, "sliding_window": 0},
+            {**SIZES, "head_dim": None},
         )
     ),
     {**BASE, "package": PACKAGE},
