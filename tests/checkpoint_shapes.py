@@ -34,6 +34,7 @@ class Layout:
     output_gate: bool = False
     model: tuple[str, str, str] = ("model.embed_tokens", "model.layers", "model.norm")
     head_bias: bool = False
+    sinks: bool = False
     xielu: bool = False
 
 
@@ -49,6 +50,7 @@ LAYOUTS = {
     "olmoe": Layout(qk_norm="whole"),
     "glm4_moe": Layout(out_bias=False),
     "minimax_m2": Layout(qk_norm="whole"),
+    "gpt_oss": Layout(qkv_bias=True, out_bias=True, sinks=True),
     "qwen3_vl": Layout(qk_norm="head"),
     "phi3": Layout(fused_qkv=True, gate_up=("gate_up_proj",)),
     "gemma2": Layout(norms=_SANDWICH),
@@ -226,6 +228,8 @@ class _Shapes:
                 if not sizes.keys_are_values:
                     self.linear(f"{attention}.v_proj", kv, hidden, bias)
         self.linear(f"{attention}.{layout.out}", hidden, q, out_bias)
+        if layout.sinks:
+            self.out[f"{attention}.sinks"] = (sizes.heads,)
         if layout.output_gate:
             self.linear(f"{attention}.gate_proj", q, hidden)
         self.head_norm(attention, 0, sizes.heads, sizes.head_dim)

@@ -93,7 +93,7 @@ def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
     for name, value in weights(config).items():
         module = name.removesuffix(".weight")
         spec = block.get(module, bool(block))
-        if spec and value.ndim >= 2:
+        if spec and value.ndim >= 2 and module != name:
             spec = spec if isinstance(spec, dict) else by_default
             out.update(quantized(module, value, spec, dtype))
         else:

@@ -24,7 +24,7 @@ class Experts:
     width: str = "intermediate_size"
     names: tuple[str, ...] = PROJECTIONS
     """Of each expert's matrices as published; two names: gate and up in one tensor for all experts,
-    and down likewise."""
+    and down likewise; none: stacked."""
     shared: str = ""
     """The module of what serves every token; its width is that of the key below."""
     shared_width: str = ""
@@ -33,6 +33,10 @@ class Experts:
     """The key of how many times that width what is shared has."""
     correction: str = ""
     """What is added to scores to choose by, below the block."""
+    biased: bool = False
+    """Router and experts have biases."""
+    stack: str = "switch_mlp"
+    """Where stacked experts stand, below the block."""
 
 
 _DEEPSEEK = Experts(
@@ -70,6 +74,9 @@ EXPERTS = {
         count="num_local_experts",
         names=("input_linear", "output_linear"),
     ),
+    "gpt_oss": Experts(
+        router="router", count="num_local_experts", names=(), biased=True, stack="experts"
+    ),
 }
 
 
@@ -89,6 +96,8 @@ def shapes(config: Config, layer: str) -> Shapes:
     hidden, width = config["hidden_size"], config[experts.width]
     block = f"{layer}.{experts.block}"
     out: Shapes = {f"{block}.{experts.router}.weight": (config[experts.count], hidden)}
+    if experts.biased:
+        out[f"{block}.{experts.router}.bias"] = (config[experts.count],)
     out.update(_routed(config, experts, block))
     if experts.correction:
         out[f"{block}.{experts.correction}"] = (config[experts.count],)
@@ -119,8 +128,12 @@ def _sizes(width: int, hidden: int) -> Shapes:
 def _routed(config: Config, experts: Experts, block: str) -> Shapes:
     count, width, hidden = config[experts.count], config[experts.width], config["hidden_size"]
     sizes = _sizes(width, hidden)
-    if config.get(STACKED) == "stacked":
-        return {f"{block}.switch_mlp.{name}.weight": (count, *size) for name, size in sizes.items()}
+    if config.get(STACKED) == "stacked" or not experts.names:
+        stack = f"{block}.{experts.stack}"
+        out = {f"{stack}.{name}.weight": (count, *size) for name, size in sizes.items()}
+        if experts.biased:
+            out |= {f"{stack}.{name}.bias": (count, size[0]) for name, size in sizes.items()}
+        return out
     if len(experts.names) == 2:
         both, down = experts.names
         return {

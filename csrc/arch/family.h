@@ -64,6 +64,9 @@ struct Defaults {
   int qk_nope_head_dim = 0;  ///< likewise
   int qk_rope_head_dim = 0;  ///< likewise
   int v_head_dim = 0;        ///< likewise
+  /// "rope_parameters", as JSON, of a class that scales where config.json has neither those nor
+  /// "rope_scaling"; empty: no scaling.
+  std::string_view rope_parameters{};
   std::string_view activation = "silu";
   bool tie_word_embeddings = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -270,6 +271,11 @@ std::vector<Rope> read_ropes(const Json& json, Config& config) {
   const Family& family = *config.family;
   const Json* scaling = block_of(json, "rope_scaling");
   const Json* parameters = block_of(json, "rope_parameters");
+  std::optional<Json> of_class;
+  if (!family.defaults.rope_parameters.empty() && scaling == nullptr && parameters == nullptr) {
+    of_class = Json::parse(family.defaults.rope_parameters, "config.json");
+    parameters = &*of_class;
+  }
   const Json* parts = scaling == nullptr ? parameters : scaling;
   const auto full_part = [](const Json* block) {
     const Json* full = part_for(block, "full_attention");

@@ -75,7 +75,7 @@ GRANITE = ("granite", "granitemoe")
 QWEN_MOE = ("qwen2_moe", "qwen3_moe")
 LATENT = ("glm4_moe_lite", "deepseek_v3", "deepseek_v2")
 GLM = ("glm4_moe", *LATENT)
-EXPERTS = ("mixtral", *QWEN_MOE, "olmoe", "granitemoe", *GLM, "minimax_m2")
+EXPERTS = ("mixtral", *QWEN_MOE, "olmoe", "granitemoe", *GLM, "minimax_m2", "gpt_oss")
 COUNTS = {
     **dict.fromkeys(EXPERTS, "num_local_experts"),
     **dict.fromkeys((*QWEN_MOE, "olmoe"), "num_experts"),
@@ -85,6 +85,7 @@ ALIASES = {
     "qwen3_moe": "num_local_experts",
     "mixtral": "num_experts",
     "minimax_m2": "num_experts",
+    "gpt_oss": "num_experts",
     "olmoe": "num_local_experts",
     "glm4_moe": "num_local_experts",
     "glm4_moe_lite": "num_local_experts",
@@ -100,8 +101,8 @@ OTHERWISE = {"gemma4_text"}
 """Rows whose layers differ in more than is compared here (test_geometry.py)."""
 ROWS = sorted(set(rows()) - UNPUBLISHED - OTHERWISE)
 PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron"}
-SCALED = {"ministral3", "apertus"}
-"""Rows whose class has a rotary scaling as its default, which each published file states itself."""
+SCALED = {"ministral3", "apertus", "gpt_oss"}
+"""Rows whose class scales where a config.json says nothing; what is compared here is unscaled."""
 UNSCALED = {"rope_type": "default", "rope_theta": 12345.0}
 EPS_KEYS = {
     "cohere": "layer_norm_eps",
@@ -323,3 +324,17 @@ NULLS = [
 def test_null_is_none_and_not_the_default(row: str, key: str) -> None:
     config = {**full(row), key: None}
     assert read(config) == approximately(expected(published(config)))
+
+
+@pytest.mark.parametrize("changes", [{}, {"rope_scaling": None}, {"rope_theta": 12345.0}])
+@pytest.mark.parametrize("row", sorted(SCALED))
+def test_no_scaling_is_that_of_the_class(row: str, changes: dict[str, Any]) -> None:
+    config: dict[str, Any] = {"model_type": row, "num_hidden_layers": 2, **changes}
+
+    def read_with(**more: Any) -> Any:
+        geometry = native().geometry(json.dumps({**config, **more}).encode())
+        return geometry.rotary(0, 1), geometry.context_window
+
+    block = published(config).rope_parameters
+    assert read_with() == read_with(rope_parameters=block)
+    assert read_with() != read_with(rope_parameters=UNSCALED)

@@ -102,6 +102,12 @@ def test_groups_and_shared_experts(changes: dict[str, Any], text: str) -> None:
     assert said(changes, "glm4_moe") == text
 
 
+@pytest.mark.parametrize("key", ["swiglu_alpha", "swiglu_limit"])
+@pytest.mark.parametrize("value", [0, -1, 1e31])
+def test_a_clamped_activation(key: str, value: float) -> None:
+    assert said({key: value}, "gpt_oss").endswith(", which must be from 1e-30 to 1e30")
+
+
 def test_layers_that_draft_tokens_are_known_and_not_needed(tmp_path: Path) -> None:
     config = {**tiny("glm4_moe"), "num_nextn_predict_layers": 1}
     draft = checkpoints.Tensor("F32", np.zeros((4, 4), np.float32))
@@ -184,4 +190,61 @@ def test_experts_of_one_layer_are_stored_alike(tmp_path: Path) -> None:
         "'model.layers.0.mlp.experts.3.up_proj' is stored in another way than "
         "'model.layers.0.mlp.experts.0.up_proj'"
         in faults(tmp_path, config, checkpoints.tensors(config))
+    )
+
+
+GPT_OSS = "model.layers.0.mlp."
+
+
+def test_one_of_the_biases_of_experts_is_missing(tmp_path: Path) -> None:
+    """A layer has what the others have; without any bias a model is as well."""
+    config = tiny("gpt_oss")
+    content = checkpoints.tensors(config)
+    del content[f"{GPT_OSS}experts.down_proj.bias"]
+    assert f"'{GPT_OSS}experts.down_proj.bias' is missing, which other layers have" in faults(
+        tmp_path, config, content
+    )
+
+
+def test_biases_of_another_number_of_experts_are_misshapen(tmp_path: Path) -> None:
+    config = tiny("gpt_oss")
+    content = checkpoints.tensors(config)
+    content[f"{GPT_OSS}experts.up_proj.bias"] = checkpoints.Tensor(
+        "F32", np.zeros((6, 96), np.float32)
+    )
+    content[f"{GPT_OSS}router.bias"] = checkpoints.Tensor("F32", np.zeros(8, np.float32))
+    text = faults(tmp_path, config, content)
+    assert f"'{GPT_OSS}experts.up_proj.bias' has shape (6, 96), expected (7, 96)" in text
+    assert f"'{GPT_OSS}router.bias' has shape (8), expected (7)" in text
+
+
+def test_a_missing_stack_is_named(tmp_path: Path) -> None:
+    config = tiny("gpt_oss")
+    content = checkpoints.tensors(config)
+    del content[f"{GPT_OSS}experts.gate_proj.weight"]
+    assert f"'{GPT_OSS}experts.gate_proj.weight' is missing" in faults(tmp_path, config, content)
+
+
+def test_blocks_as_openai_publishes_them_say_what_to_use(tmp_path: Path) -> None:
+    """Rows of gate and up in turns, in a format of transformers' own."""
+    config = {**tiny("gpt_oss"), "quantization_config": {"quant_method": "mxfp4"}}
+    content = {
+        name: value for name, value in checkpoints.tensors(config).items() if "experts" not in name
+    }
+    sizes = {"gate_up_proj": (7, 192, 2), "down_proj": (7, 64, 3)}
+    for layer in range(config["num_hidden_layers"]):
+        for name, shape in sizes.items():
+            module = f"model.layers.{layer}.mlp.experts.{name}"
+            blocks, scales = np.zeros((*shape, 16), np.uint8), np.zeros(shape, np.uint8)
+            content[f"{module}_blocks"] = checkpoints.Tensor("U8", blocks)
+            content[f"{module}_scales"] = checkpoints.Tensor("U8", scales)
+            bias = np.zeros(shape[:2], np.float32)
+            content[f"{module}_bias"] = checkpoints.Tensor("F32", bias)
+    folder = checkpoints.write(tmp_path / "model", config, content=content)
+    with pytest.raises(UnsupportedModelError) as caught:
+        cm.Engine.load(folder)
+    assert str(caught.value) == (
+        "[config] config.json: 'quantization_config' has quant_method the string \"mxfp4\", which "
+        "is not MLX's format; use a checkpoint from mlx-community or convert it with "
+        "mlx_lm.convert."
     )

@@ -49,6 +49,7 @@ OPTIONAL = (
     "key_layernorm",
     "self_attn.gate_proj",
     "layer_scalar",
+    "sinks",
     "e_score_correction_bias",
 )
 """What models may do without."""

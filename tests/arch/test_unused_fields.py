@@ -90,6 +90,7 @@ READ: dict[str, set[str]] = {
     "deepseek_v3": LATENT,
     "deepseek_v2": LATENT,
     "minimax_m2": {"hidden_act", *LOCAL_EXPERTS},
+    "gpt_oss": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
     "ministral3": {"hidden_act", "sliding_window"},
     "gemma": {"hidden_act"},
     "gemma4_text": {

@@ -91,6 +91,7 @@ NOT_MLX_LM = {
     "transformers takes the published 'gelu' for.",
 }
 """Rows that mlx-lm computes otherwise."""
+NO_DEFAULT_SCALING = "mlx-lm does not scale where config.json says nothing."
 NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
 OLD_KEYS = "mlx-lm reads rope_parameters in some classes alone, and this is none of them."
 STACKED = "transformers reads experts as they are published, one by one."
@@ -294,6 +295,34 @@ def _experts() -> list[Variant]:
     )
     add("minimax_m2", "all-rotated", {"rotary_dim": 32, "num_experts_per_tok": 6})
     add("granitemoe", "untied", {"tie_word_embeddings": False, "num_experts_per_tok": 1})
+    add("gpt_oss", "one-kv-head", {"num_key_value_heads": 1, "num_experts_per_tok": 7})
+    types = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
+    add("gpt_oss", "layer-types", {"layer_types": types, "sliding_window": 3})
+    yarn = tiny("gpt_oss")["rope_scaling"]
+    add(
+        "gpt_oss",
+        "untruncated",
+        {"rope_scaling": {**yarn, "truncate": False}},
+        not_mlx_lm="mlx-lm does not read truncate, which OpenAI's model is published with.",
+    )
+    add(
+        "gpt_oss",
+        "default-scaling",
+        {"rope_scaling": None},
+        not_mlx_lm=NO_DEFAULT_SCALING,
+    )
+    add(
+        "gpt_oss",
+        "clamped",
+        {"swiglu_limit": 0.3, "swiglu_alpha": 1.1},
+        not_mlx_lm="mlx-lm has the published limit and alpha for every model.",
+    )
+    add(
+        "gpt_oss",
+        "tied",
+        {"tie_word_embeddings": True},
+        not_mlx_lm="mlx-lm's gpt_oss always has a head of its own.",
+    )
     return out
 
 
@@ -480,6 +509,13 @@ def _dense_rows() -> list[Variant]:
     temperature = {"llama_4_scaling_beta": 0.8, "original_max_position_embeddings": 8}
     parameters = tiny("ministral3")["rope_parameters"]
     add("ministral3", "hot", {"rope_parameters": {**parameters, **temperature}})
+    add(
+        "ministral3",
+        "default-scaling",
+        {},
+        without=("rope_parameters",),
+        not_mlx_lm="mlx-lm's class cannot do without rope_parameters.",
+    )
     add("gemma", "tanh", {"hidden_act": "gelu_pytorch_tanh"}, as_row=True)
     add("gemma", "relu", {"hidden_act": "relu"})
     add("gemma", "gqa", {"num_key_value_heads": 2, "head_dim": 16})
@@ -511,6 +547,7 @@ def _dense_rows() -> list[Variant]:
     add("nemotron", "biases", {"attention_bias": True, "mlp_bias": True})
     add("nemotron", "tied", {"tie_word_embeddings": True, "partial_rotary_factor": 0.25})
     add("apertus", "tied", {"tie_word_embeddings": True, **odd_heads})
+    add("apertus", "default-scaling", {"rope_scaling": None}, not_mlx_lm=NO_DEFAULT_SCALING)
     add("apertus", "unscaled", {"rope_scaling": {"rope_type": "default"}, "rope_theta": 10000.0})
     add("exaone", "tied", {"tie_word_embeddings": True, **odd_heads})
     add("exaone", "llama3", {"rope_scaling": LLAMA3})

@@ -117,6 +117,7 @@ EXPERTS = {
     "glm4_moe": {"bits": 4, "group_size": 32},
     "deepseek_v2": {"bits": 4, "group_size": 32},
     "minimax_m2": {"recipe": "mixed_4_6", "group_size": 32},
+    "gpt_oss": {"mode": "mxfp4"},
 }
 
 

@@ -66,6 +66,22 @@ ABSORBED = {**tiny("deepseek_v3"), **STACKED, "latent_as": "absorbed"}
 # of experts all are chosen: what a half cache rounds must not change the choice
 ONE_MATRIX = {**tiny("deepseek_v2"), **STACKED, "num_experts_per_tok": 8}
 
+
+def _of_experts(row: str, router: str) -> list[Stored]:
+    """A mixture of experts as mlx-community has them, the router in 8 bits: with experts of 4-bit
+    floats and attention in 8 bits, and all of it in 4 bits."""
+    config = {**tiny(row), "experts_as": "stacked"}
+    layers = range(config["num_hidden_layers"])
+    routers = {LAYER.format(i, router): {"group_size": 64, "bits": 8} for i in layers}
+    rest = {
+        LAYER.format(i, f"self_attn.{name}_proj"): EIGHT for i in layers for name in ("q", "v", "o")
+    }
+    return [
+        Stored(f"{row}-mxfp4", {**config, **affine(32, 4, mode="mxfp4", **routers, **rest)}),
+        Stored(f"{row}-affine", {**config, **affine(32, 4, **routers)}),
+    ]
+
+
 STORED = [
     *(Stored(f"dense-{dtype}", {}, dtype) for dtype in ("F32", "F16", "BF16")),
     *(
@@ -88,6 +104,7 @@ STORED = [
     Stored("mxfp8-in-affine", mixed({"group_size": 32, "bits": 8, "mode": "mxfp8"}, EIGHT)),
     Stored("fused", {**affine(32, 4), "model_type": "phi3", "attention_bias": False}),
     Stored("scaled-embedding", {**tiny("gemma3_text"), "hidden_size": 72, "attention_bias": False}),
+    *_of_experts("gpt_oss", "mlp.router"),
     Stored("latent", {**ABSORBED, **affine(32, 4, **ROUTERS)}),
     Stored("latent-mxfp8", {**ABSORBED, **affine(32, 8, mode="mxfp8", **ROUTERS)}),
     Stored("latent-one-matrix", {**ONE_MATRIX, **affine(32, 5, **ROUTERS)}),
