@@ -197,3 +197,20 @@ def test_a_budget_ends_a_message_of_reasoning(tmp_path: Path) -> None:
                 assert len(answer.reasoning) < 60
                 assert "<|" not in answer.reasoning + answer.text
         assert spoken
+
+
+@pytest.mark.parametrize("name", ["harmony", "muse", "solar"])
+def test_headers_are_told_from_text_without_tools_too(name: str, tmp_path: Path) -> None:
+    """The marks of a header are special tokens, and needed to know it."""
+    ended, spoken = 0, 0
+    with Engine.load(make_folder(tmp_path / "model", BY_NAME[name])) as engine:
+        for seed in range(20):
+            params = SamplingParams(temperature=1.0, seed=seed, max_tokens=400)
+            form = {"type": "regex", "regex": "[a-f]{5}"}
+            answer = engine.stream(ASK, params, response_format=form).response()
+            assert set(answer.text) <= set("abcdef")
+            assert "<|" not in answer.reasoning
+            ended += len(answer.text) == 5
+            spoken += bool(answer.reasoning)
+    assert ended
+    assert spoken

@@ -55,8 +55,9 @@ class Channels:
 
     @property
     def spelled(self) -> tuple[str, ...]:
-        """All marks."""
-        return (*re.findall(r"<\|[^|]*\|>", self.start), *self.bodies, *self.ends)
+        """All marks of headers and ends, which a vocabulary may have as special tokens."""
+        heads = " ".join((self.start, *self.leads))
+        return (*re.findall(r"<\|[^|]*\|>", heads), *self.bodies, *self.ends)
 
 
 class ChannelSplitter:

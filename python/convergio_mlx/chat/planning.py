@@ -72,7 +72,8 @@ class Plan:
 
     def detokenizer(self) -> Detokenizer:
         """What turns the answer's tokens into the text that the parsers read."""
-        shown = self.spelled[: None if self.reads_calls else -len(self.tool_format.spelled)]
+        thinking = () if self.marks is None else self.marks.spelled
+        shown = self.spelled if self.reads_calls else thinking
         keeps_space = self.request.response_format is not None
         return self.tokenizer.detokenizer(shown=shown, keeps_space=keeps_space)
 

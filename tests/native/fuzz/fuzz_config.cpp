@@ -38,7 +38,10 @@ void expect_experts(const Config& config) {
   EXPECT(router.chosen > 0 && router.chosen <= reachable && reachable <= router.experts);
   EXPECT(router.groups == 1 || router.experts / router.groups >= router.group_best);
   EXPECT(std::isfinite(router.scale) && router.scale > 0 && router.jitter >= 0);
-  EXPECT(std::isfinite(config.experts->swiglu_limit) && config.experts->swiglu_limit >= 0);
+  const float limit = config.experts->swiglu_limit;
+  const float alpha = config.experts->swiglu_alpha;
+  EXPECT(std::isfinite(limit) && std::isfinite(alpha) && limit >= 0 && alpha >= 0);
+  EXPECT((limit > 0) == (alpha > 0));
 }
 
 void expect_latent(const Config& config) {
