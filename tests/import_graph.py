@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 
@@ -15,9 +16,7 @@ def imports(module: str, text: str, known: set[str], *, types: bool = False) -> 
         known: dotted names of all modules.
         types: also what is imported for annotations alone, under TYPE_CHECKING.
     """
-    found: set[str] = set()
-    _collect(ast.parse(text), module, types, found)
-    return {_module(name, known) for name in found} - {"", module}
+    return {_module(name, known) for name in _imported(module, text, types)} - {"", module}
 
 
 def graph(package: Path, *, types: bool = False) -> dict[str, set[str]]:
@@ -28,6 +27,14 @@ def graph(package: Path, *, types: bool = False) -> dict[str, set[str]]:
         name: imports(name, path.read_text(encoding="utf-8"), known, types=types)
         for name, path in paths.items()
     }
+
+
+@functools.cache
+def _imported(module: str, text: str, types: bool) -> frozenset[str]:
+    """The names that `text` imports, ours and others."""
+    found: set[str] = set()
+    _collect(ast.parse(text), module, types, found)
+    return frozenset(found)
 
 
 def _collect(node: ast.AST, module: str, types: bool, found: set[str]) -> None:
@@ -42,7 +49,8 @@ def _collect(node: ast.AST, module: str, types: bool, found: set[str]) -> None:
         source = ".".join([*parents, *([node.module] if node.module else [])])
         found |= {f"{source}.{alias.name}" for alias in node.names}
     for child in children:
-        _collect(child, module, types, found)
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            _collect(child, module, types, found)
 
 
 def _module(name: str, known: set[str]) -> str:

@@ -15,6 +15,8 @@ from arch.test_defaults import OTHER, read
 from arch.variants import rows, tiny
 from convergio_mlx.platform.native import native
 
+pytestmark = pytest.mark.slow
+
 COMMON = {
     "vocab_size",
     "hidden_size",

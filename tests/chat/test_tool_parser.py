@@ -19,6 +19,8 @@ from cases import BY_NAME, CASES, TOOLS, Case
 from reading import Said
 from reading import read as read_format
 
+from exhaustive import either
+
 
 def read(format_name: str, pieces: Iterable[str], cut: bool = False) -> Said:
     return read_format(BY_NAME[format_name], pieces, cut)
@@ -109,7 +111,7 @@ answers = st.sampled_from([*BY_NAME]).flatmap(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=either(200, 20_000), deadline=None)
 @given(answer=answers, cut=st.booleans())
 def test_any_answer_is_read_alike_whole_and_in_characters(
     answer: tuple[str, list[str]], cut: bool
@@ -123,7 +125,7 @@ def test_any_answer_is_read_alike_whole_and_in_characters(
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=either(200, 20_000), deadline=None)
 @given(tool_format=st.sampled_from([*BY_NAME]), text=st.text(alphabet="ab <{[é🌍\n"))
 def test_text_without_a_mark_is_unchanged(tool_format: str, text: str) -> None:
     assert read(tool_format, text) == (text, [])

@@ -19,6 +19,8 @@ from schemas import TREE, WRITTEN
 
 from convergio_mlx import ChatResponse, Engine, SamplingParams, ToolCall
 
+pytestmark = pytest.mark.slow
+
 TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
