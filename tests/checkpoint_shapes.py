@@ -50,6 +50,7 @@ LAYOUTS = {
     "olmoe": Layout(qk_norm="whole"),
     "glm4_moe": Layout(out_bias=False),
     "minimax_m2": Layout(qk_norm="whole"),
+    "phimoe": Layout(norm_bias=True),
     "gpt_oss": Layout(qkv_bias=True, out_bias=True, sinks=True),
     "qwen3_vl": Layout(qk_norm="head"),
     "phi3": Layout(fused_qkv=True, gate_up=("gate_up_proj",)),
@@ -202,7 +203,8 @@ class _Shapes:
             self.rest(f"{layout.model[1]}.{i}")
         self.norm(final_norm, self.hidden)
         if not config.get("tie_word_embeddings", False):
-            self.linear("lm_head", config["vocab_size"], self.hidden, layout.head_bias)
+            bias = layout.head_bias or self.says("lm_head_bias")
+            self.linear("lm_head", config["vocab_size"], self.hidden, bias)
         return self.out
 
     def attention(self, index: int, sizes: LayerSizes) -> None:

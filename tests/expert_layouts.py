@@ -33,6 +33,8 @@ class Experts:
     """The key of how many times that width what is shared has."""
     correction: str = ""
     """What is added to scores to choose by, below the block."""
+    loses_correction: bool = False
+    """It is of shape (1, experts), and mlx-lm's conversion drops it."""
     biased: bool = False
     """Router and experts have biases."""
     stack: str = "switch_mlp"
@@ -68,6 +70,14 @@ EXPERTS = {
         names=_NUMBERED,
         correction="e_score_correction_bias",
     ),
+    "phimoe": Experts(block="block_sparse_moe", count="num_local_experts", names=_NUMBERED),
+    "ernie4_5_moe": replace(
+        _DEEPSEEK,
+        count="moe_num_experts",
+        shared_count="moe_num_shared_experts",
+        correction="moe_statics.e_score_correction_bias",
+        loses_correction=True,
+    ),
     "granitemoe": Experts(
         block="block_sparse_moe",
         router="router.layer",
@@ -86,7 +96,10 @@ def is_sparse(config: Config, layer: int) -> bool:
         return False
     if layer % config.get("moe_layer_freq", 1) != 0:
         return False
-    step = config.get("decoder_sparse_step", 1)
+    end = config.get("moe_layer_end_index", -1)
+    if layer < config.get("moe_layer_start_index", 0) or (end >= 0 and layer > end):
+        return False
+    step = config.get("decoder_sparse_step", 1) * config.get("moe_layer_interval", 1)
     return (layer + 1) % step == 0 and layer not in (config.get("mlp_only_layers") or ())
 
 
@@ -99,7 +112,10 @@ def shapes(config: Config, layer: str) -> Shapes:
     if experts.biased:
         out[f"{block}.{experts.router}.bias"] = (config[experts.count],)
     out.update(_routed(config, experts, block))
-    if experts.correction:
+    if experts.loses_correction:
+        if config.get(STACKED) != "stacked":
+            out[f"{block}.{experts.correction}"] = (1, config[experts.count])
+    elif experts.correction:
         out[f"{block}.{experts.correction}"] = (config[experts.count],)
     if experts.shared:
         width = config[experts.shared_width] * config.get(experts.shared_count, 1)

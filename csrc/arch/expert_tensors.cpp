@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace convergio::arch {
 
@@ -71,10 +72,13 @@ ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden
   const int count = experts.router.experts;
   const int width = experts.width;
   spec.router = book.matrix(prefix + router, count, hidden);
+  const std::string statics = block + "moe_statics.e_score_correction_bias";
   for (const std::string& name :
-       {prefix + router + ".e_score_correction_bias", block + "e_score_correction_bias"}) {
+       {prefix + router + ".e_score_correction_bias", block + "e_score_correction_bias", statics}) {
     if (book.has_optional(name)) {
-      book.expect(name, {count}, {io::Dtype::F32, io::Dtype::F16, io::Dtype::BF16});
+      const auto shape =
+          name == statics ? std::vector<std::int64_t>{1, count} : std::vector<std::int64_t>{count};
+      book.expect(name, shape, {io::Dtype::F32, io::Dtype::F16, io::Dtype::BF16});
       spec.correction = name;
     }
   }

@@ -20,7 +20,7 @@ struct ExpertMatrices {
 /// The feed-forward of a sparse layer, without what every token goes through.
 struct ExpertsSpec {
   MatrixSpec router;
-  std::string correction;  ///< a tensor, (experts,), added to scores to choose by; empty: none
+  std::string correction;  ///< a tensor, (experts,) or (1, experts), added to scores to choose by
   std::vector<ExpertMatrices> gate_up;  ///< {gate, up} or {gate‖up}
   ExpertMatrices down;
 };

@@ -16,6 +16,7 @@ enum class Sparse : std::uint8_t {
   All,
   Steps,       ///< each "decoder_sparse_step"-th, but those of "mlp_only_layers"
   AfterFirst,  ///< all from "first_k_dense_replace" on
+  Span,        ///< each n-th, between "moe_layer_start_index" and "moe_layer_end_index"
 };
 
 /// What a row of the table says of experts: how config.json names them, and what a missing key

@@ -126,6 +126,20 @@ std::vector<bool> stepped(const Json& json, std::size_t layers) {
   return sparse;
 }
 
+/// Of the layers between two, both sparse, each "moe_layer_interval"-th of all.
+std::vector<bool> spanned(const Json& json, const ExpertFamily& family, int layers) {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  const int first = integer_or(json, "moe_layer_start_index", 0, kMost, family.first_dense);
+  const int end = integer_or(json, "moe_layer_end_index", -1, kMost, -1);  // -1: the last one
+  const int last = end == -1 ? layers - 1 : end;
+  const int step = integer_or(json, "moe_layer_interval", 1, kMaxExperts, 1);
+  std::vector<bool> sparse(static_cast<std::size_t>(layers));
+  for (int i = 0; i < layers; ++i) {
+    sparse[static_cast<std::size_t>(i)] = i >= first && i <= last && (i + 1) % step == 0;
+  }
+  return sparse;
+}
+
 }  // namespace
 
 std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family) {
@@ -156,6 +170,8 @@ std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, in
       break;
     case Sparse::Steps:
       return stepped(json, count);
+    case Sparse::Span:
+      return spanned(json, family, layers);
     case Sparse::AfterFirst: {
       const int first = integer_or(json, "first_k_dense_replace", 0,
                                    std::numeric_limits<int>::max(), family.first_dense);

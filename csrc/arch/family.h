@@ -109,6 +109,7 @@ struct Family {
   bool reads_temperature = false;       ///< "llama_4_scaling_beta" of "rope_parameters"
   bool reads_rope_interleave = false;   ///< "rope_interleave": else interleaved as above
   bool reads_rope_alpha = false;        ///< "alpha" of a dynamic "rope_scaling" raises the base
+  bool reads_rope_mscales = false;      ///< "short_mscale", "long_mscale" of a longrope
   bool reads_parallel = false;          ///< "use_parallel_residual": else placed as above
   bool yarn_is_longrope = false;        ///< an older name
   std::string_view activation_key = "hidden_act";

@@ -98,7 +98,9 @@ RopeTable rope_table(const Rope& rope, int length) {
       break;
     }
   }
-  return {{periods.begin(), periods.end()}, static_cast<float>(rope.attention_factor)};
+  const bool is_short = rope.kind == RopeKind::LongRope && length <= rope.original_context;
+  const double magnitude = is_short ? rope.short_attention_factor : rope.attention_factor;
+  return {{periods.begin(), periods.end()}, static_cast<float>(magnitude)};
 }
 
 int table_key(const std::vector<Rope>& ropes, int length) {

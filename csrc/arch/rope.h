@@ -23,6 +23,7 @@ struct Rope {
   double beta_slow = 1.0;                         ///< yarn
   bool truncate = true;                           ///< yarn
   double attention_factor = 1.0;                  ///< yarn, longrope
+  double short_attention_factor = 1.0;            ///< longrope, of what fits the first context
   std::vector<double> short_factor, long_factor;  ///< longrope, one for each pair
 
   bool operator==(const Rope&) const = default;

@@ -158,6 +158,11 @@ void read_longrope(const Blocks& blocks, const Config& config, Rope& rope) {
                            ? 1.0
                            : std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_context));
   rope.attention_factor = blocks.positive_or("attention_factor", grown);
+  rope.short_attention_factor = rope.attention_factor;
+  if (config.family->reads_rope_mscales) {
+    rope.attention_factor = blocks.positive_or("long_mscale", rope.attention_factor);
+    rope.short_attention_factor = blocks.positive_or("short_mscale", rope.short_attention_factor);
+  }
 }
 
 void read_scaling(const Json& json, const Blocks& blocks, const Config& config, Rope& rope) {

@@ -37,11 +37,21 @@ std::string dtypes_text(const std::vector<Dtype>& dtypes) {
 bool is_derived(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
 
 /// Parts of a multimodal checkpoint that are no text model, and heads that draft tokens.
-constexpr std::array<std::string_view, 14> kOtherParts{
-    "vision_tower.",      "vision_model.", "vision_embedder.",       "vision_adapter.",
-    "vision_projection.", "visual.",       "audio_tower.",           "audio_model.",
-    "embed_vision.",      "embed_audio.",  "multi_modal_projector.", "mm_projector.",
-    "image_newline.",     "mtp."};
+constexpr std::array<std::string_view, 15> kOtherParts{"vision_tower.",
+                                                       "vision_model.",
+                                                       "vision_embedder.",
+                                                       "vision_adapter.",
+                                                       "vision_projection.",
+                                                       "visual.",
+                                                       "audio_tower.",
+                                                       "audio_model.",
+                                                       "embed_vision.",
+                                                       "embed_audio.",
+                                                       "multi_modal_projector.",
+                                                       "mm_projector.",
+                                                       "image_newline.",
+                                                       "mtp.",
+                                                       "mtp_"};
 
 bool is_of_other_part(std::string_view name) {
   for (const std::string_view prefix : {"model.", "language_model."}) {

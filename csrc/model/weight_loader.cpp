@@ -97,7 +97,7 @@ kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
     weights.gate_up.push_back(stack(matrices));
   }
   if (!spec.correction.empty()) {
-    weights.correction = mx::astype(mx::copy(tensor(spec.correction)), mx::float32);
+    weights.correction = mx::flatten(mx::astype(mx::copy(tensor(spec.correction)), mx::float32));
   }
   return weights;
 }

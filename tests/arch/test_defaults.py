@@ -58,6 +58,12 @@ OTHER: dict[str, Any] = {
     "qk_rope_head_dim": 6,
     "v_head_dim": 20,
     "n_shared_experts": 2,
+    "moe_num_experts": 10,
+    "moe_k": 4,
+    "moe_num_shared_experts": 3,
+    "moe_layer_start_index": 2,
+    "moe_layer_end_index": 5,
+    "moe_layer_interval": 2,
     "first_k_dense_replace": 2,
     "logit_scale": 0.7,
     "output_multiplier": 0.3,
@@ -75,24 +81,27 @@ GRANITE = ("granite", "granitemoe")
 QWEN_MOE = ("qwen2_moe", "qwen3_moe")
 LATENT = ("glm4_moe_lite", "deepseek_v3", "deepseek_v2")
 GLM = ("glm4_moe", *LATENT)
-EXPERTS = ("mixtral", *QWEN_MOE, "olmoe", "granitemoe", *GLM, "minimax_m2", "gpt_oss")
+LOCAL = ("mixtral", "granitemoe", "minimax_m2", "gpt_oss", "phimoe")
+EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe")
 COUNTS = {
-    **dict.fromkeys(EXPERTS, "num_local_experts"),
+    **dict.fromkeys(LOCAL, "num_local_experts"),
     **dict.fromkeys((*QWEN_MOE, "olmoe"), "num_experts"),
     **dict.fromkeys(GLM, "n_routed_experts"),
+    "ernie4_5_moe": "moe_num_experts",
 }
 ALIASES = {
-    "qwen3_moe": "num_local_experts",
-    "mixtral": "num_experts",
-    "minimax_m2": "num_experts",
-    "gpt_oss": "num_experts",
-    "olmoe": "num_local_experts",
-    "glm4_moe": "num_local_experts",
-    "glm4_moe_lite": "num_local_experts",
-    "deepseek_v3": "num_local_experts",
-    "deepseek_v2": "num_experts",
+    "qwen3_moe": ("num_local_experts",),
+    "mixtral": ("num_experts",),
+    "minimax_m2": ("num_experts",),
+    "gpt_oss": ("num_experts",),
+    "olmoe": ("num_local_experts",),
+    "glm4_moe": ("num_local_experts",),
+    "glm4_moe_lite": ("num_local_experts",),
+    "deepseek_v3": ("num_local_experts",),
+    "deepseek_v2": ("num_experts",),
+    "ernie4_5_moe": ("num_experts", "num_experts_per_tok"),
 }
-"""Other names that transformers alone has for the number of experts."""
+"""Other names that transformers alone has for numbers of experts."""
 NEEDED = {"deepseek_v2": {"num_experts_per_tok": 3}}
 """Keys without a default."""
 UNPUBLISHED = {"exaone"}
@@ -127,9 +136,9 @@ def published(config: dict[str, Any]) -> Any:
     return CONFIG_MAPPING[model_type](**values)
 
 
-WINDOWED = ("mistral", "ministral3", "mixtral", "phi3", "qwen3_moe", "starcoder2")
+WINDOWED = ("mistral", "ministral3", "mixtral", "phi3", "phimoe", "qwen3_moe", "starcoder2")
 NO_WINDOW = ("llama", "qwen3_vl_text", "olmo2", "olmoe", "glm4_moe", "minimax_m2", *GRANITE)
-NO_WINDOW = (*NO_WINDOW, "seed_oss", "glm4", "ernie4_5")
+NO_WINDOW = (*NO_WINDOW, "seed_oss", "glm4", "ernie4_5", "ernie4_5_moe")
 
 
 def windows_of(known: Any) -> list[int]:
@@ -159,9 +168,12 @@ def experts_of(known: Any) -> dict[str, int]:
         names = ("experts", "experts_per_token", "expert_width", "shared_expert_width")
         return dict.fromkeys((*names, "sparse_layers"), 0)
     kind, glm = known.model_type, known.model_type in GLM
-    narrow = glm or kind in QWEN_MOE  # others keep what they do not read
+    ernie = kind == "ernie4_5_moe"
+    narrow = glm or ernie or kind in QWEN_MOE  # others keep what they do not read
     width = known.moe_intermediate_size if narrow else known.intermediate_size
     shared = known.n_shared_experts * width if glm else 0
+    if ernie:
+        shared = known.moe_num_shared_experts * width
     step = known.decoder_sparse_step if kind in QWEN_MOE else 1
     # glm4_moe_lite's class has a list of layers in its place, the first of them dense
     dense = getattr(known, "first_k_dense_replace", 1) if glm else 0
@@ -172,8 +184,13 @@ def experts_of(known: Any) -> dict[str, int]:
         "shared_expert_width": (
             known.shared_expert_intermediate_size if kind == "qwen2_moe" else shared
         ),
-        "sparse_layers": known.num_hidden_layers // step - dense,
+        "sparse_layers": _spanned(known) if ernie else known.num_hidden_layers // step - dense,
     }
+
+
+def _spanned(known: Any) -> int:
+    layers = range(known.moe_layer_start_index, known.moe_layer_end_index + 1)
+    return sum((layer + 1) % known.moe_layer_interval == 0 for layer in layers)
 
 
 def expected(known: Any) -> dict[str, Any]:
@@ -273,8 +290,8 @@ def full(row: str) -> dict[str, Any]:
     other = dict(OTHER)
     if row not in PARTIAL:
         del other["partial_rotary_factor"]
-    if row in ALIASES:
-        del other[ALIASES[row]]
+    for alias in ALIASES.get(row, ()):
+        del other[alias]
     if row == "glm4_moe_lite":
         del other["head_dim"]  # another name that transformers has for qk_rope_head_dim
     if row == "muse_glimmer":

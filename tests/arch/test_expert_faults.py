@@ -108,6 +108,32 @@ def test_a_clamped_activation(key: str, value: float) -> None:
     assert said({key: value}, "gpt_oss").endswith(", which must be from 1e-30 to 1e30")
 
 
+@pytest.mark.parametrize(
+    ("key", "least"),
+    [("moe_layer_start_index", 0), ("moe_layer_end_index", -1), ("moe_layer_interval", 1)],
+)
+def test_a_span_of_sparse_layers(key: str, least: int) -> None:
+    assert said({key: least - 1}, "ernie4_5_moe").startswith(
+        f"'{key}' is the integer {least - 1}, which must be from {least} to "
+    )
+
+
+def test_a_correction_of_another_shape(tmp_path: Path) -> None:
+    name = "model.layers.1.mlp.moe_statics.e_score_correction_bias"
+    config = tiny("ernie4_5_moe")
+    content = checkpoints.tensors(config)
+    content[name] = checkpoints.Tensor("F32", np.zeros(6, np.float32))
+    assert f"'{name}' has shape (6), expected (1, 6)" in faults(tmp_path, config, content)
+
+
+@pytest.mark.parametrize("key", ["short_mscale", "long_mscale"])
+def test_a_rotary_magnitude(key: str) -> None:
+    scaling = {"type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0] * 8, key: 0}
+    assert said({"rope_scaling": scaling}, "phimoe").startswith(
+        f"'rope_scaling.{key}' is the integer 0, which must be from "
+    )
+
+
 def test_layers_that_draft_tokens_are_known_and_not_needed(tmp_path: Path) -> None:
     config = {**tiny("glm4_moe"), "num_nextn_predict_layers": 1}
     draft = checkpoints.Tensor("F32", np.zeros((4, 4), np.float32))

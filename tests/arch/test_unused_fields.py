@@ -93,6 +93,17 @@ READ: dict[str, set[str]] = {
     "deepseek_v2": LATENT,
     "minimax_m2": {"hidden_act", *LOCAL_EXPERTS},
     "gpt_oss": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
+    "phimoe": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
+    "ernie4_5_moe": {
+        "hidden_act",
+        "moe_num_experts",
+        "moe_k",
+        "moe_intermediate_size",
+        "moe_num_shared_experts",
+        "moe_layer_start_index",
+        "moe_layer_end_index",
+        "moe_layer_interval",
+    },
     "ministral3": {"hidden_act", "sliding_window"},
     "gemma": {"hidden_act"},
     "gemma4_text": {

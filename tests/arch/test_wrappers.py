@@ -42,6 +42,7 @@ OTHER_PARTS = (
     "vision_embedder.patch.weight",
     "mtp.layers.0.mlp.up_proj.weight",
     "language_model.mtp.fc.weight",
+    "model.mtp_block.0.mlp.up_proj.weight",
 )
 
 

@@ -251,7 +251,7 @@ def _experts() -> list[Variant]:
         out.append(Variant(f"{row}-{name}", row, changes, **reasons))
 
     stacked = {"experts_as": "stacked"}
-    for row in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe"):
+    for row in ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "phimoe"):
         add(row, "stacked", stacked, not_transformers=STACKED, as_row=True)
     add("granitemoe", "stacked", stacked, not_transformers=STACKED)
     add("mixtral", "one-kv-head", {"num_key_value_heads": 1, "num_experts_per_tok": 5})
@@ -295,6 +295,54 @@ def _experts() -> list[Variant]:
     )
     add("minimax_m2", "all-rotated", {"rotary_dim": 32, "num_experts_per_tok": 6})
     add("granitemoe", "untied", {"tie_word_embeddings": False, "num_experts_per_tok": 1})
+    add("phimoe", "narrow", {"router_jitter_noise": 0.01, "num_key_value_heads": 1})
+    add(
+        "phimoe",
+        "three-chosen",
+        {"num_experts_per_tok": 3},
+        not_transformers="transformers chooses two experts, whatever the config says.",
+    )
+    add(
+        "phimoe",
+        "unbiased",
+        {"attention_bias": False, "lm_head_bias": False},
+        not_mlx_lm="mlx-lm's phimoe always has biases.",
+    )
+    add("phimoe", "window", {"sliding_window": 8}, not_mlx_lm=NO_WINDOW)
+    mscales = {"short_mscale": 1.2, "long_mscale": 1.4}
+    for first, name, reason in (
+        (32, "long", {"not_transformers": "transformers turns by short_factor at any length."}),
+        (64, "short", {"not_mlx_lm": "mlx-lm turns by long_factor at any length."}),
+    ):
+        context = {"original_max_position_embeddings": first}
+        scaling = {**LONGROPE, **mscales, **context}
+        add("phimoe", f"longrope-{name}", {"rope_scaling": scaling, **context}, **reason)
+    add(
+        "ernie4_5_moe",
+        "stacked",
+        {**stacked, "moe_k": 3},
+        not_transformers="transformers' class always has a correction.",
+    )
+    add(
+        "ernie4_5_moe",
+        "corrected",
+        {"moe_k": 3},
+        not_mlx_lm="mlx-lm drops the correction by which experts are chosen.",
+    )
+    add("ernie4_5_moe", "every-second-sparse", {"moe_layer_interval": 2})
+    add(
+        "ernie4_5_moe",
+        "some-dense",
+        {"num_hidden_layers": 5, "moe_layer_start_index": 2, "moe_num_shared_experts": 1},
+    )
+    add("ernie4_5_moe", "untied", {"tie_word_embeddings": False, "num_key_value_heads": 1})
+    add(
+        "ernie4_5_moe",
+        "to-the-last",
+        {"moe_layer_end_index": -1},
+        not_mlx_lm="mlx-lm takes -1 for no layer.",
+        as_row=True,
+    )
     add("gpt_oss", "one-kv-head", {"num_key_value_heads": 1, "num_experts_per_tok": 7})
     types = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
     add("gpt_oss", "layer-types", {"layer_types": types, "sliding_window": 3})
@@ -576,6 +624,7 @@ def _wrapped() -> list[Variant]:
         for wrapper, row, changes in (
             ("gemma3", "gemma3_text", {"num_key_value_heads": 2}),
             ("qwen3_vl", "qwen3_vl", {"tie_word_embeddings": True}),
+            ("qwen3_vl_moe", "qwen3_moe", {"experts_as": "stacked", "num_key_value_heads": 1}),
             ("mistral3", "mistral", {"sliding_window": None, "num_key_value_heads": 4}),
             ("mistral3", "ministral3", {"tie_word_embeddings": True}),
             ("gemma4", "gemma4_text", {"num_kv_shared_layers": 2}),

@@ -118,7 +118,13 @@ EXPERTS = {
     "deepseek_v2": {"bits": 4, "group_size": 32},
     "minimax_m2": {"recipe": "mixed_4_6", "group_size": 32},
     "gpt_oss": {"mode": "mxfp4"},
+    "phimoe": {"bits": 4, "group_size": 32},
+    "ernie4_5_moe": {"bits": 4, "group_size": 32},
 }
+
+
+LOST = "moe_statics.e_score_correction_bias"
+"""What mlx-lm drops, and the choice of experts depends on."""
 
 
 @pytest.mark.parametrize("kind", EXPERTS)
@@ -128,6 +134,9 @@ def test_experts_are_stacked_as_in_mlx_lm(kind: str, tmp_path: Path) -> None:
     ours = made(source, tmp_path / "made", **EXPERTS[kind])
     theirs, their_config = converted(source, **EXPERTS[kind])
     found = tensors(ours)
+    lost = [name for name in found if name.endswith(LOST)]
+    assert bool(lost) == (kind == "ernie4_5_moe")
+    found = {name: value for name, value in found.items() if name not in lost}
     assert found.keys() == theirs.keys()
     for name, value in found.items():
         assert value.shape == theirs[name].shape, name
