@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "arch": CORE,
     "kernels/cpu": {"kernels/cpu"},
     "kernels/bodies": {"formats", "kernels/cpu", "kernels/bodies"},
-    "kernels/mlx": {"formats", "kernels/cpu", "kernels/bodies", "kernels/mlx", "mlx"},
+    "kernels/mlx": {"formats", "io", "kernels/cpu", "kernels/bodies", "kernels/mlx", "mlx"},
     "kernels/ops": {"formats", *KERNELS, "kernels/bodies", "mlx"},
     "model": {*CORE, *KERNELS, "model", "mlx"},
     "engine": {*CORE, *KERNELS, "model", "engine", "mlx"},

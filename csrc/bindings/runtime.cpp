@@ -31,9 +31,10 @@ void bind_runtime(nb::module_& m) {
       "memory",
       [] {
         const engine::Memory memory = engine::memory();
-        return std::tuple(memory.active, memory.peak, memory.cached, memory.limit, memory.weights);
+        return std::tuple(memory.active, memory.peak, memory.cached, memory.limit, memory.weights,
+                          memory.mapped);
       },
-      "Bytes that MLX holds and may hold: (active, peak, cached, limit, weights).");
+      "Bytes that MLX holds and may hold: (active, peak, cached, limit, weights, mapped).");
   m.def("set_memory_limit", &engine::set_memory_limit, "bytes"_a.none(),
         "Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.");
   m.def("give_back_free_memory", &engine::give_back_free_memory, nb::call_guard<WithoutGil>(),

@@ -11,8 +11,8 @@
 #include <string>
 
 #include "io/error.h"
+#include "kernels/mlx/mapped_arrays.h"
 #include "kernels/mlx/primitive.h"
-#include "mlx/device.h"
 #include "mlx/memory.h"
 
 namespace convergio::engine {
@@ -25,14 +25,19 @@ std::mutex mutex;
 std::optional<std::size_t> given;  ///< by set_memory_limit
 std::size_t weights = 0;           ///< of all loaded models
 
-/// What is left for arrays. Mapped weights are none of MLX's; on a GPU they are arrays too.
+/// What a backend's `active` counts of weights: a CPU's nothing where it maps them, Metal's the
+/// buffers over mapped files and what it read, CUDA's all, which it reads.
+std::size_t mapped() {
+  return kernels::device_binding().kind == io::Binding::Kind::Anywhere ? weights : 0;
+}
+
+/// What is left for arrays.
 void apply() {
   if (!given) {
     kernels::limit_memory(mx::get_memory_limit());
     return;
   }
-  const bool mapped = mx::default_device() == mx::Device::cpu;
-  kernels::limit_memory(*given - (mapped ? std::min(weights, *given) : 0));
+  kernels::limit_memory(*given - std::min(mapped(), *given));
 }
 
 }  // namespace
@@ -43,7 +48,8 @@ Memory memory() {
           .peak = mx::get_peak_memory(),
           .cached = mx::get_cache_memory(),
           .limit = given.value_or(mx::get_memory_limit()),
-          .weights = weights};
+          .weights = weights,
+          .mapped = mapped()};
 }
 
 void set_memory_limit(std::optional<std::size_t> bytes) {

@@ -12,6 +12,7 @@ struct Memory {
   std::size_t cached = 0;   ///< freed, and held for the next array
   std::size_t limit = 0;    ///< on what is active, with weights where that was asked for
   std::size_t weights = 0;  ///< of all loaded models, mapped or not
+  std::size_t mapped = 0;   ///< of these, what `active` does not count
 };
 Memory memory();
 

@@ -17,6 +17,7 @@
 #include "engine/request_check.h"
 #include "engine/reserve.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/mlx/mapped_arrays.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/ops/bandwidth.h"
 #include "mlx/device.h"
@@ -38,7 +39,8 @@ std::mutex start_mutex;
 std::atomic<Worker*> started = nullptr;
 
 /// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
-/// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
+/// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read, and
+/// CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
 void read_environment() {
   const char* value = std::getenv("CONVERGIO_MLX_DEVICE");
   const std::string_view device = value == nullptr ? "" : value;
@@ -49,6 +51,12 @@ void read_environment() {
                 "[engine] CONVERGIO_MLX_DEVICE is '" + std::string(device) +
                     "', but this machine has: cpu" +
                     (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
+  }
+  try {
+    kernels::active_isa();
+    kernels::device_binding();
+  } catch (const std::invalid_argument& error) {
+    throw Error(ErrorKind::InvalidRequest, error.what());
   }
   if (const char* limit = std::getenv("CONVERGIO_MLX_MEMORY_LIMIT")) {
     const std::string_view text = limit;
@@ -65,11 +73,6 @@ void read_environment() {
   if (const std::string_view guard = given == nullptr ? "1" : given; guard != "0" && guard != "1") {
     throw Error(ErrorKind::InvalidRequest, "[engine] CONVERGIO_MLX_MAPPING_GUARD is '" +
                                                std::string(guard) + "', which must be 0 or 1.");
-  }
-  try {
-    kernels::active_isa();
-  } catch (const std::invalid_argument& error) {
-    throw Error(ErrorKind::InvalidRequest, error.what());
   }
 }
 

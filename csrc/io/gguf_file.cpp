@@ -105,7 +105,7 @@ void GgufFile::not_finite(const GgufTensor& tensor) const {
 
 // The pages stay in the system's cache; the process no longer counts them as its own.
 void GgufFile::release(std::span<const std::byte> bytes) const {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_size();
   const auto offset = static_cast<std::size_t>(bytes.data() - file_.data());
   const std::size_t begin = offset / page * page;
   ::madvise(const_cast<std::byte*>(file_.data()) + begin, offset + bytes.size() - begin,

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -17,12 +19,39 @@
 
 namespace convergio::io {
 
+namespace {
+
+// Bytes below which opening a file takes longer than copying them.
+constexpr std::size_t kSmall = std::size_t{64} << 10;
+
+// Metal binds pages that are shared; other systems map files privately on every file system.
+#if defined(__APPLE__)
+constexpr int kMapping = MAP_SHARED;
+#else
+constexpr int kMapping = MAP_PRIVATE;
+#endif
+
+// The file at `path`, where that is still this one.
+std::unique_ptr<const File> reopened(const std::filesystem::path& path,
+                                     const FileIdentity& identity) {
+  try {
+    auto file = std::make_unique<const File>(path);
+    if (file->identity() == identity) return file;
+  } catch (const Error&) {  // its name is gone, its bytes are not
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const File file(path);  // closed at the end: a mapping outlives its descriptor
   identity_ = file.identity();
   size_ = file.size();
   if (size_ == 0) return;  // mmap refuses length 0
-  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, kMapping, file.descriptor(), 0);
   if (mapping == MAP_FAILED) file.fail(errno);
   data_ = static_cast<const std::byte*>(mapping);
   guard_ = MappingGuard(data_, size_);
@@ -51,7 +80,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 std::size_t MappedFile::resident_bytes() const {
   if (data_ == nullptr) return 0;
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_size();
   std::vector<unsigned char> pages((size_ - 1) / page + 1);
 #if defined(__APPLE__)
   auto* out = reinterpret_cast<char*>(pages.data());
@@ -66,8 +95,26 @@ std::size_t MappedFile::resident_bytes() const {
                                                        [](unsigned char p) { return p & 1; }));
 }
 
+void MappedFile::read(std::size_t from, std::size_t bytes, std::byte* to) const {
+  const auto file = bytes < kSmall ? nullptr : reopened(path_, identity_);
+  if (!file) {
+    std::memcpy(to, data_ + from, bytes);
+    check_undamaged();
+    return;
+  }
+  while (bytes > 0) {
+    const ssize_t count = ::pread(file->descriptor(), to, bytes, static_cast<off_t>(from));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) file->fail(errno);
+    if (count == 0) fault("was cut off");
+    from += static_cast<std::size_t>(count);
+    to += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
 void MappedFile::release(const std::byte* begin, std::size_t bytes) const noexcept {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t page = page_size();
   const auto from = static_cast<std::size_t>(begin - data_);
   const std::size_t first = (from + page - 1) / page * page;
   const std::size_t end = (from + bytes) / page * page;

@@ -10,6 +10,9 @@
 
 namespace convergio::io {
 
+// Bytes of a page of memory.
+std::size_t page_size();
+
 // Movable, not copyable; share it as std::shared_ptr<const MappedFile>.
 //
 // The size is taken once, when the file is opened, and every offset is checked against it. What
@@ -35,6 +38,12 @@ class MappedFile {
   // Bytes of the mapping that are in memory now (mincore), whole pages, whichever process read
   // them: after the page cache was emptied it shows what loading has read.
   std::size_t resident_bytes() const;
+
+  // Copies `bytes` bytes of the file, from offset `from` on, to `to`: read where the path still
+  // leads to this file, since a disk gives that faster than page faults, else out of the mapping.
+  // Throws Error: ModelCorrupt where the file no longer has them, LoadFailed where they can't be
+  // read.
+  void read(std::size_t from, std::size_t bytes, std::byte* to) const;
 
   // These bytes of the mapping are not needed soon: whole pages among them leave this process's
   // memory, and are read again from the file where they are.

@@ -36,14 +36,30 @@ const formats::QuantizedFormat& format_of(const arch::Quantization& quantization
 }  // namespace
 
 WeightLoader::WeightLoader(const io::Checkpoint& checkpoint, mx::Dtype activations)
-    : checkpoint_(checkpoint), activations_(activations) {}
+    : checkpoint_(checkpoint), activations_(activations), binding_(kernels::device_binding()) {}
+
+const kernels::MappedArrays& WeightLoader::arrays_of(
+    const std::shared_ptr<const io::MappedFile>& file) {
+  const auto found = files_.find(file.get());
+  if (found != files_.end()) {
+    return found->second;
+  }
+  std::vector<io::Extent> tensors;
+  for (const auto& [name, view] : checkpoint_.tensors()) {
+    if (view.file == file) {
+      tensors.push_back({.begin = static_cast<std::size_t>(view.data - file->data()),
+                         .bytes = view.bytes,
+                         .item = io::size_of(view.dtype)});
+    }
+  }
+  return files_.try_emplace(file.get(), file, tensors, binding_).first->second;
+}
 
 mx::array WeightLoader::tensor(const std::string& name) {
   const io::TensorView& view = *checkpoint_.find(name);
-  const auto [file, is_new] =
-      files_.try_emplace(view.file.get(), view.file->data(), view.file->size(), view.file);
+  const auto begin = static_cast<std::size_t>(view.data - view.file->data());
   const mx::Shape shape(view.shape.begin(), view.shape.end());
-  return file->second.tensor(view.data, shape, mlx_dtype(view));
+  return arrays_of(view.file).tensor(begin, shape, mlx_dtype(view));
 }
 
 mx::array WeightLoader::vector(const std::string& name) {

@@ -19,8 +19,8 @@ namespace mx = mlx::core;
 
 using kernels::Linear;
 
-/// Makes arrays of a checkpoint's tensors. Matrices stay where the file has them; vectors, which
-/// are small, are copied to the dtype of the activations.
+/// Makes arrays of a checkpoint's tensors. Matrices stay where the file has them, if the device can
+/// bind them there; vectors, which are small, are copied to the dtype of the activations.
 class WeightLoader {
  public:
   WeightLoader(const io::Checkpoint& checkpoint, mx::Dtype activations);
@@ -45,11 +45,13 @@ class WeightLoader {
 
  private:
   mx::array tensor(const std::string& name);
+  const kernels::MappedArrays& arrays_of(const std::shared_ptr<const io::MappedFile>& file);
   mx::array norm_weight(const arch::NormSpec& spec);
   kernels::Norm plain_norm(const arch::NormSpec& spec, const arch::Config& config);
 
   const io::Checkpoint& checkpoint_;
   mx::Dtype activations_;
+  io::Binding binding_;
   std::map<const io::MappedFile*, kernels::MappedArrays> files_;
 };
 

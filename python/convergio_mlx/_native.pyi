@@ -12,9 +12,9 @@ def mlx_version() -> str:
 def backend() -> str:
     """Where MLX computes: 'metal', 'cuda' or 'cpu'."""
 
-def memory() -> tuple[int, int, int, int, int]:
+def memory() -> tuple[int, int, int, int, int, int]:
     """
-    Bytes that MLX holds and may hold: (active, peak, cached, limit, weights).
+    Bytes that MLX holds and may hold: (active, peak, cached, limit, weights, mapped).
     """
 
 def set_memory_limit(bytes: int | None) -> None:

@@ -160,6 +160,26 @@ def test_a_model_too_large_for_the_limit_is_not_loaded(folder: Path, roomy: Engi
         assert len(answer(engine, ids(5), 5)) == 5
 
 
+def test_weights_count_once_mapped_or_read(folder: Path) -> None:
+    code = """
+    import numpy
+    with cm.Engine.load(sys.argv[1], force=True) as engine:
+        use = cm.memory_use()
+        at = use.weights - use.mapped
+        assert use.held == use.active + use.mapped
+        print(use.mapped == use.weights, use.mapped, at <= use.active < at + 300_000)
+        print(*numpy.asarray(engine.logits([1, 2, 3])))
+    """
+    mapped, read = (
+        output(code, folder, environment={"CONVERGIO_MLX_MAP_WEIGHTS": choice}).splitlines()
+        for choice in ("1", "0")
+    )
+    assert mapped[0].split()[0] == "True"
+    assert read[0] == "False 0 True"
+    assert mapped[0].split()[2] == "True"
+    assert mapped[1] == read[1]
+
+
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "1", True, 1 << 63])
 def test_a_limit_that_is_none(bad: Any) -> None:
     with pytest.raises(InvalidRequestError) as caught:

@@ -141,6 +141,11 @@ def test_this_machine() -> None:
             "yes",
             "[engine] CONVERGIO_MLX_MAPPING_GUARD is 'yes', which must be 0 or 1.",
         ),
+        (
+            "CONVERGIO_MLX_MAP_WEIGHTS",
+            "no",
+            "[weights] CONVERGIO_MLX_MAP_WEIGHTS is 'no', which must be 0 or 1.",
+        ),
         ("CONVERGIO_MLX_ISA", "mmx", "[isa] CONVERGIO_MLX_ISA is 'mmx' but this machine runs: "),
     ],
 )

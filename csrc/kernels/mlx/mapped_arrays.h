@@ -3,28 +3,42 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
+#include "io/mapping_plan.h"
+#include "io/mmap.h"
 #include "mlx/array.h"
 
 namespace convergio::kernels {
 
 namespace mx = mlx::core;
 
-/// Makes arrays over the bytes of a mapped file, without a copy where the device allows it.
-/// CPU: in place, whatever the alignment. Metal: in place where the mapping can be bound and the
-/// tensor's offset is a multiple of its item size, else a copy. CUDA: a copy.
+/// What MLX's default device binds of a mapped file. CPU: any byte. Metal: whole pages, on a
+/// virtual machine nothing (its GPU shows old data through such buffers). CUDA: nothing, as with
+/// CONVERGIO_MLX_MAP_WEIGHTS=0 in the environment. Throws std::invalid_argument where that is
+/// something else than 0 or 1.
+io::Binding device_binding();
+
+/// Makes arrays of a mapped file's tensors: in place where the device can bind them, else read into
+/// MLX's memory, several parts of a tensor at once. Nothing is both.
 class MappedArrays {
  public:
-  /// `data` is page-aligned and `bytes` long; `owner` keeps it mapped, for as long as any array.
-  MappedArrays(const std::byte* data, std::size_t bytes, std::shared_ptr<const void> owner);
+  /// `tensors`: where all those of the file lie.
+  MappedArrays(std::shared_ptr<const io::MappedFile> file, std::span<const io::Extent> tensors,
+               const io::Binding& binding);
 
-  /// An array over the bytes at `data`, which lie in the file.
-  mx::array tensor(const std::byte* data, const mx::Shape& shape, mx::Dtype dtype) const;
+  /// An array over the bytes of the file from offset `begin` on, which keeps the file mapped where
+  /// it is bound in place. Throws what memory() and MappedFile::read() throw.
+  mx::array tensor(std::size_t begin, const mx::Shape& shape, mx::Dtype dtype) const;
 
  private:
-  const std::byte* data_;
-  std::shared_ptr<const void> owner_;
-  std::optional<mx::array> whole_;  ///< Metal: the file as one buffer
+  mx::array read(std::size_t begin, const mx::Shape& shape, mx::Dtype dtype) const;
+
+  std::shared_ptr<const io::MappedFile> file_;
+  bool anywhere_;
+  io::MappingPlan plan_;
+  std::vector<std::optional<mx::array>> buffers_;  ///< the plan's; nullopt: the device refused
 };
 
 }  // namespace convergio::kernels

@@ -110,7 +110,7 @@ def memory_for_models() -> Memory | None:
     MLX holds; else the machine's or the control group's; and never more than the limit that was set
     leaves. None where the system does not tell."""
     use = memory_use()
-    left = max(use.limit - use.active - use.weights, 0)
+    left = max(use.limit - use.held, 0)
     core = native()
     backend = core.backend()
     known = core.gpu()

@@ -23,6 +23,13 @@ class MemoryUse:
     """What `active` may reach; after `set_memory_limit` with the weights of loaded models."""
     weights: int
     """Of the loaded models, mapped or not."""
+    mapped: int
+    """Of these, what `active` does not count: on a CPU all, unless they are read."""
+
+    @property
+    def held(self) -> int:
+        """What counts against `limit`."""
+        return self.active + self.mapped
 
 
 def memory_use() -> MemoryUse:

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "io/files.h"
 #include "kernels/mlx/mapped_arrays.h"
 #include "mlx/ops.h"
 #include "mlx/random.h"
@@ -29,10 +30,11 @@ mx::array by_mlx(const std::function<mx::array()>& op) {
 mx::array misaligned(const mx::array& a) {
   mx::array whole = mx::contiguous(a);
   mx::eval(whole);
-  auto block = std::make_shared<std::vector<std::byte>>(whole.nbytes() + 1);
-  std::memcpy(block->data() + 1, whole.data<std::byte>(), whole.nbytes());
-  return MappedArrays(block->data(), block->size(), block)
-      .tensor(block->data() + 1, whole.shape(), whole.dtype());
+  std::string bytes(whole.nbytes() + 1, '\0');
+  std::memcpy(bytes.data() + 1, whole.data<char>(), whole.nbytes());
+  const TemporaryFolder folder;
+  const auto file = std::make_shared<const io::MappedFile>(folder.write("odd", bytes));
+  return MappedArrays(file, {}, device_binding()).tensor(1, whole.shape(), whole.dtype());
 }
 
 std::vector<float> values(const mx::array& a) {
