@@ -25,7 +25,7 @@ ARCHITECTURES = {
 """By model type, where it is called otherwise."""
 INTERLEAVED = ("llama", "smollm3", "granite", "granitemoe")
 _STACKED = re.compile(r"model\.layers\.(\d+)\..*\.switch_mlp\.(\w+)_proj\.weight")
-ADDED = ("gemma2", "gemma3")
+ADDED = ("gemma", "gemma2", "gemma3")
 
 
 def interleaved(value: Array, heads: int) -> Array:

@@ -39,6 +39,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "phi3-window": ("phi3", {"sliding_window": 8}),
     "phi3-longrope": ("phi3", {"rope_scaling": LONGROPE, "original_max_position_embeddings": 32}),
     "phi3-partial": ("phi3", {"partial_rotary_factor": 0.5}),
+    "gemma": ("gemma", {}),
     "gemma2": ("gemma2", {"query_pre_attn_scalar": 32, "sliding_window": 8}),
     "gemma3": ("gemma3_text", {"query_pre_attn_scalar": 32, "sliding_window_pattern": 6}),
     "gemma3-linear": (

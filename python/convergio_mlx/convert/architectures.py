@@ -161,6 +161,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         partial_rotary=True,
         keys={"sliding_window": _WINDOW},
     ),
+    "gemma": Architecture("gemma", "GemmaForCausalLM", norms_have_one_added=True, fields=_GELU),
     "gemma2": Architecture(
         "gemma2",
         "Gemma2ForCausalLM",

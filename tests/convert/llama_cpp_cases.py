@@ -1,0 +1,125 @@
+"""The models that llama.cpp's own script made GGUF files of, which lie in tests/golden/gguf:
+tools/llama_cpp_files.py makes them, test_llama_cpp_files.py imports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from arch.variants import tiny
+
+FOLDER = Path(__file__).parents[1] / "golden" / "gguf"
+TOKENS = FOLDER / "tokens.json"
+"""By vocabulary, odd strings and the ids that its own tokenizer makes of them."""
+VOCABULARY_SIZES = {"gemma": 400}
+"""Tokens of a vocabulary, with those that fill the matrix up; 300 of all others."""
+_SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 20,
+}
+"""Small and odd."""
+_SENTENCEPIECE = {"bos_token_id": 1, "eos_token_id": 2}
+_GEMMA = {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0}
+_NAMED = {
+    "llama": _SENTENCEPIECE,
+    "mistral": _SENTENCEPIECE,
+    "phi3": _SENTENCEPIECE,
+    "gemma": _GEMMA,
+}
+"""By vocabulary; byte-pair ones have theirs in tokenizer_config.json."""
+_UNUSED_WINDOW = {"sliding_window": None}
+"""The script writes no window of a model that says `use_sliding_window: false`."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row's tiny config, smaller, with changes."""
+
+    name: str
+    row: str
+    class_name: str
+    """What config.json's "architectures" says: the script chooses by it."""
+    vocabulary: str
+    pre: str | None = None
+    """The name of the byte-pair vocabulary's pre-tokenizer; None: it has none."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    otherwise: dict[str, Any] = field(default_factory=dict)
+    """What the imported config.json says in another way, for the same model."""
+    tolerance: float = 0.0
+    """Of logits, in parts of the largest."""
+
+    @property
+    def path(self) -> Path:
+        """The file that the script made."""
+        return FOLDER / f"{self.name}.gguf"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """config.json of the source folder."""
+        config = {**tiny(self.row), **_SIZES}
+        if "head_dim" in config:
+            config["head_dim"] = 16
+        return {
+            **config,
+            "architectures": [self.class_name],
+            **_NAMED.get(self.vocabulary, {}),
+            "vocab_size": VOCABULARY_SIZES.get(self.vocabulary, 300),
+            **self.changes,
+        }
+
+
+_GEMMA_ENDS = {"eos_token_id": [1, 107]}
+"""With the end of a turn."""
+_EXPERTS = {"moe_intermediate_size": 12, "num_experts": 4}
+
+CASES = [
+    Case("llama", "llama", "LlamaForCausalLM", "llama"),
+    Case("llama3", "llama", "LlamaForCausalLM", "llama3", "llama-bpe"),
+    Case("mistral", "mistral", "MistralForCausalLM", "mistral", otherwise={"model_type": "llama"}),
+    Case("mixtral", "mixtral", "MixtralForCausalLM", "llama"),
+    Case("qwen2", "qwen2", "Qwen2ForCausalLM", "qwen2", "qwen2", otherwise=_UNUSED_WINDOW),
+    Case("qwen3", "qwen3", "Qwen3ForCausalLM", "qwen2", "qwen2"),
+    Case(
+        *("qwen2moe", "qwen2_moe", "Qwen2MoeForCausalLM", "qwen2", "qwen2"),
+        changes={**_EXPERTS, "shared_expert_intermediate_size": 16},
+    ),
+    Case("qwen3moe", "qwen3_moe", "Qwen3MoeForCausalLM", "qwen2", "qwen2", changes=_EXPERTS),
+    Case("gemma", "gemma", "GemmaForCausalLM", "gemma", otherwise=_GEMMA_ENDS, tolerance=2e-6),
+    Case(
+        *("gemma2", "gemma2", "Gemma2ForCausalLM", "gemma"),
+        changes={"query_pre_attn_scalar": 16, "sliding_window": 8},
+        otherwise=_GEMMA_ENDS,
+        tolerance=2e-6,
+    ),
+    Case(
+        *("gemma3", "gemma3_text", "Gemma3ForCausalLM", "gemma"),
+        changes={
+            "query_pre_attn_scalar": 16,
+            "sliding_window_pattern": 6,
+            "num_hidden_layers": 6,
+        },
+        otherwise=_GEMMA_ENDS,
+        tolerance=2e-6,
+    ),
+    Case("phi3", "phi3", "Phi3ForCausalLM", "phi3", otherwise={"eos_token_id": [2, 297, 299]}),
+    Case(
+        *("smollm3", "smollm3", "SmolLM3ForCausalLM", "llama3", "llama-bpe"),
+        changes={"no_rope_layer_interval": 4, "num_hidden_layers": 4},
+    ),
+    Case("olmo2", "olmo2", "Olmo2ForCausalLM", "gpt2", "gpt-2"),
+    Case(
+        *("olmo3", "olmo3", "Olmo3ForCausalLM", "gpt2", "gpt-2"), changes={"num_hidden_layers": 4}
+    ),
+    Case("olmoe", "olmoe", "OlmoeForCausalLM", "gpt2", "gpt-2", changes={"num_experts": 4}),
+    Case("granite", "granite", "GraniteForCausalLM", "gpt2", "gpt-2"),
+    Case("granitemoe", "granitemoe", "GraniteMoeForCausalLM", "gpt2", "gpt-2"),
+    Case(
+        *("exaone4", "exaone4", "Exaone4ForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_hidden_layers": 4},
+    ),
+]
+BY_NAME = {case.name: case for case in CASES}

@@ -1,0 +1,73 @@
+"""GGUF files that llama.cpp's own script made of tiny folders, imported: logits and ids are those
+of the folders, and config.json describes the same model."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import checkpoints
+import convergio_mlx as cm
+from convergio_mlx.convert.architectures import ARCHITECTURES
+from convergio_mlx.convert.gguf import convert_gguf, inspect_gguf
+from convergio_mlx.text.tokenizer import Tokenizer
+from convert.llama_cpp_cases import BY_NAME, CASES, TOKENS, Case
+
+LENGTH = 40
+QUICK = ("llama", "llama3", "gemma")
+FIELDS = (
+    *(
+        "model_type",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+    ),
+    *("intermediate_size", "vocab_size", "max_position_embeddings", "rms_norm_eps", "rope_theta"),
+    *("partial_rotary_factor", "sliding_window", "layer_types", "tie_word_embeddings"),
+    *("bos_token_id", "eos_token_id", "layer_norm_eps", "logit_scale", "rope_parameters"),
+)
+
+
+@cache
+def encoded() -> dict[str, dict[str, list[int]]]:
+    found: dict[str, dict[str, list[int]]] = json.loads(TOKENS.read_text(encoding="utf-8"))
+    return found
+
+
+def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
+    with cm.Engine.load(folder) as engine:
+        return np.asarray(engine.logits(tokens))
+
+
+def test_every_architecture_has_a_file() -> None:
+    assert {inspect_gguf(case.path).architecture for case in CASES} == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in BY_NAME],
+)
+def test_an_imported_file_is_the_folder_that_it_was_made_of(name: str, tmp_path: Path) -> None:
+    case = BY_NAME[name]
+    before = checkpoints.write(tmp_path / "before", case.config)
+    convert_gguf(case.path, tmp_path / "after")
+    tokens = checkpoints.tokens(case.config, LENGTH)
+    wanted, found = logits(before, tokens), logits(tmp_path / "after", tokens)
+    np.testing.assert_allclose(found, wanted, atol=case.tolerance * np.abs(wanted).max(), rtol=0)
+    says_the_same(json.loads((tmp_path / "after" / "config.json").read_text()), case)
+    own = encoded()[case.vocabulary]
+    tokenizer = Tokenizer.from_folder(tmp_path / "after")
+    assert {text: tokenizer.encode(text, add_special_tokens=False) for text in own} == own
+
+
+def says_the_same(found: dict[str, Any], case: Case) -> None:
+    wanted = {**case.config, **case.otherwise}
+    fields = [key for key in FIELDS if key in wanted]
+    assert {key: found.get(key) for key in fields} == {key: wanted[key] for key in fields}
