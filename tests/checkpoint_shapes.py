@@ -258,6 +258,8 @@ class _Shapes:
             self.norm(f"{layer}.{name}", self.hidden)
         if self.config["model_type"] == "gemma4_text":
             self.out[f"{layer}.layer_scalar"] = (1,)
+        if self.says("enable_moe_block"):
+            self.out.update(expert_layouts.apart(self.config, layer))
         if self.per_layer:
             self.linear(f"{layer}.per_layer_input_gate", self.per_layer, self.hidden)
             self.linear(f"{layer}.per_layer_projection", self.hidden, self.per_layer)

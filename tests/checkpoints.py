@@ -60,6 +60,10 @@ def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
             value = np.full(shape, {"beta": 0.5, "eps": -1e-6}.get(name.rsplit(".", 1)[1], 0.4))
         elif name.endswith("layer_scalar"):
             value = 0.8 + 0.1 * noise(name, shape)
+        elif name.endswith("router.scale"):
+            value = np.sqrt(shape[0]) * (1 + 0.2 * noise(name, shape))
+        elif name.endswith("per_expert_scale"):
+            value = 1 + 0.3 * noise(name, shape)
         elif "norm" in name.split(".")[-2] or ".ln_" in name or ".norms." in name:
             value = noise(name, shape)
             plain = text["model_type"] == "muse_glimmer" and name == "model.norm.weight"

@@ -126,6 +126,22 @@ def shapes(config: Config, layer: str) -> Shapes:
     return out
 
 
+def apart(config: Config, layer: str) -> Shapes:
+    """What Gemma 4 has beside a dense feed-forward."""
+    count, width, hidden = (
+        config[key] for key in ("num_experts", "moe_intermediate_size", "hidden_size")
+    )
+    norms = ("pre_feedforward_layernorm_2", "post_feedforward_layernorm_1")
+    out: Shapes = {f"{layer}.router.proj.weight": (count, hidden)}
+    out[f"{layer}.router.scale"] = (hidden,)
+    out[f"{layer}.router.per_expert_scale"] = (count,)
+    for name in (*norms, "post_feedforward_layernorm_2"):
+        out[f"{layer}.{name}.weight"] = (hidden,)
+    for name, size in _sizes(width, hidden).items():
+        out[f"{layer}.experts.switch_glu.{name}.weight"] = (count, *size)
+    return out
+
+
 def alone(config: Config, name: str, shape: tuple[int, ...]) -> list[str]:
     """The names that the parts of a stacked tensor have where experts are stored one by one."""
     block, mark, rest = name.rpartition(".switch_mlp.")

@@ -58,7 +58,11 @@ void refuse_switches(const Json& json, const Family& family) {
     throw Error(ErrorKind::UnsupportedModel,
                 "[config] " + value->where() + " is " + value->describe() + "; supported: null.");
   }
-  for (const char* key : {"use_bidirectional_attention", "rope_traditional", "enable_moe_block"}) {
+  for (const std::string_view key :
+       {"use_bidirectional_attention", "rope_traditional", "enable_moe_block"}) {
+    if (family.experts.enabled_key != nullptr && key == family.experts.enabled_key) {
+      continue;
+    }
     if (const Json* value = json.find(key);
         value != nullptr && value->is_bool() && value->as_bool()) {
       throw Error(ErrorKind::UnsupportedModel,

@@ -9,16 +9,21 @@ namespace convergio::arch {
 
 namespace {
 
-/// Where sparse layers have their router, in the spellings of published checkpoints, and what the
-/// names of the layer's other tensors begin with, by which it is known where the router is missing.
+/// Where sparse layers have their router, in the spellings of published checkpoints, what the names
+/// of the layer's other tensors begin with, by which it is known where the router is missing, and
+/// the module that experts are in.
 struct Layout {
   const char* router;
   const char* others;
+  const char* block;
 };
-constexpr std::array kLayouts{Layout{"block_sparse_moe.router.layer", "block_sparse_moe.input_"},
-                              Layout{"block_sparse_moe.gate", "block_sparse_moe."},
-                              Layout{"feed_forward.router", "feed_forward."},
-                              Layout{"mlp.router", "mlp.router."}, Layout{"mlp.gate", "mlp."}};
+constexpr std::array kLayouts{
+    Layout{"block_sparse_moe.router.layer", "block_sparse_moe.input_", "block_sparse_moe."},
+    Layout{"block_sparse_moe.gate", "block_sparse_moe.", "block_sparse_moe."},
+    Layout{"feed_forward.router", "feed_forward.", "feed_forward."},
+    Layout{"router.proj", "router.", ""},
+    Layout{"mlp.router", "mlp.router.", "mlp."},
+    Layout{"mlp.gate", "mlp.", "mlp."}};
 
 /// What the three projections of an expert are called.
 struct Names {
@@ -29,22 +34,19 @@ struct Names {
 constexpr Names kNames{"gate_proj", "up_proj", "down_proj"};
 constexpr Names kNumbered{"w1", "w3", "w2"};
 
-std::string find_router(const TensorBook& book, const std::string& prefix) {
+const Layout& find_layout(const TensorBook& book, const std::string& prefix) {
   for (const Layout& layout : kLayouts) {
     if (book.has(prefix + layout.router)) {
-      return layout.router;
+      return layout;
     }
   }
   for (const Layout& layout : kLayouts) {
     if (book.has_any(prefix + layout.others)) {
-      return layout.router;
+      return layout;
     }
   }
-  return kLayouts.back().router;
+  return kLayouts.back();
 }
-
-/// The module that a router is in.
-std::string block_of(const std::string& router) { return router.substr(0, router.find('.') + 1); }
 
 ExpertMatrices stacked(TensorBook& book, const std::string& module, int experts, int rows,
                        int cols) {
@@ -67,8 +69,9 @@ ExpertMatrices separate(TensorBook& book, const std::string& block, const char* 
 ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden,
                             const std::string& prefix) {
   ExpertsSpec spec;
-  const std::string router = find_router(book, prefix);
-  const std::string block = prefix + block_of(router);
+  const Layout& layout = find_layout(book, prefix);
+  const std::string router = layout.router;
+  const std::string block = prefix + layout.block;
   const int count = experts.router.experts;
   const int width = experts.width;
   spec.router = book.matrix(prefix + router, count, hidden);
@@ -82,7 +85,11 @@ ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden
       spec.correction = name;
     }
   }
-  for (const char* module : {"switch_mlp.", "experts."}) {
+  if (const std::string scale = prefix + "router.per_expert_scale"; book.has_optional(scale)) {
+    book.vector(scale, count);
+    spec.scales = scale;
+  }
+  for (const char* module : {"switch_mlp.", "experts.", "experts.switch_glu."}) {
     const std::string stack = block + module;
     if (std::ranges::any_of(std::array{kNames.gate, kNames.up, kNames.down},
                             [&](const char* name) { return book.has(stack + name); })) {
@@ -117,7 +124,11 @@ std::size_t bytes_of_experts(const TensorBook& book, const ExpertsSpec& experts)
 }
 
 std::string shared_experts(const TensorBook& book, const std::string& prefix) {
-  const std::string block = prefix + block_of(find_router(book, prefix));
+  const Layout& layout = find_layout(book, prefix);
+  const std::string block = prefix + layout.block;
+  if (block == prefix) {
+    return prefix + "mlp.";
+  }
   return block + (book.has_any(block + "shared_expert.") ? "shared_expert." : "shared_experts.");
 }
 

@@ -21,6 +21,7 @@ struct ExpertMatrices {
 struct ExpertsSpec {
   MatrixSpec router;
   std::string correction;  ///< a tensor, (experts,) or (1, experts), added to scores to choose by
+  std::string scales;      ///< likewise, of (experts,), multiplies the weights of those chosen
   std::vector<ExpertMatrices> gate_up;  ///< {gate, up} or {gate‖up}
   ExpertMatrices down;
 };

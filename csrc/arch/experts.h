@@ -27,6 +27,7 @@ struct ExpertFamily {
   const char* width_key = "intermediate_size";
   const char* shared_count_key = nullptr;  ///< how many times the width all experts share
   const char* shared_width_key = nullptr;  ///< or that width itself
+  const char* enabled_key = nullptr;  ///< a switch without which a model has none; nullptr: it has
   Sparse sparse = Sparse::All;
   Score score = Score::Softmax;
   bool reads_normalized = false;  ///< "norm_topk_prob"
@@ -38,6 +39,7 @@ struct ExpertFamily {
   bool reads_jitter = false;            ///< "router_jitter_noise"
   bool reads_swiglu = false;            ///< "swiglu_alpha", "swiglu_limit"
   bool shared_gated = false;            ///< what all experts share is scaled by a gate of its own
+  bool apart = false;  ///< experts, router and what all share have norms of their own (Gemma 4)
   bool normalized = false;
   int count = 0;
   int chosen = 0;  ///< 0: no default, the key must be there

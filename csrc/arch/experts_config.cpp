@@ -61,13 +61,20 @@ void read_groups(const Json& json, const ExpertFamily& family, Router& router) {
   }
 }
 
+int needed(int value, const char* key) {
+  if (value == 0) {
+    corrupt("'" + std::string(key) + "' is missing");
+  }
+  return value;
+}
+
 Router read_router(const Json& json, const ExpertFamily& family) {
   Router router{.score = family.score};
-  router.experts = integer_or(json, family.count_key, 1, kMaxExperts, family.count);
-  router.chosen = integer_or(json, family.chosen_key, 1, kMaxExperts, family.chosen);
-  if (router.chosen == 0) {
-    corrupt("'" + std::string(family.chosen_key) + "' is missing");
-  }
+  const auto count = [&](const char* key, int fallback) {
+    return needed(integer_or(json, key, 1, kMaxExperts, fallback), key);
+  };
+  router.experts = count(family.count_key, family.count);
+  router.chosen = count(family.chosen_key, family.chosen);
   if (router.chosen > router.experts) {
     corrupt(said(family.chosen_key, router.chosen) + ", which must be at most '" +
             family.count_key + "', " + std::to_string(router.experts));
@@ -109,6 +116,11 @@ int shared_width(const Json& json, const ExpertFamily& family, int width) {
   return count * width;
 }
 
+bool has_experts(const Json& json, const ExpertFamily& family) {
+  return family.count_key != nullptr &&
+         (family.enabled_key == nullptr || flag_or(json, family.enabled_key, false));
+}
+
 std::vector<bool> stepped(const Json& json, std::size_t layers) {
   const int step = integer_or(json, "decoder_sparse_step", 1, kMaxExperts, 1);
   std::vector<bool> sparse(layers);
@@ -143,11 +155,12 @@ std::vector<bool> spanned(const Json& json, const ExpertFamily& family, int laye
 }  // namespace
 
 std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family) {
-  if (family.count_key == nullptr) {
+  if (!has_experts(json, family)) {
     return std::nullopt;
   }
   Experts experts{.router = read_router(json, family)};
-  experts.width = integer_or(json, family.width_key, 1, kMaxWidth, family.width);
+  experts.width =
+      needed(integer_or(json, family.width_key, 1, kMaxWidth, family.width), family.width_key);
   experts.shared_width = shared_width(json, family, experts.width);
   experts.swiglu_alpha = static_cast<float>(family.swiglu_alpha);
   experts.swiglu_limit = static_cast<float>(family.swiglu_limit);
@@ -162,7 +175,7 @@ std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family
 
 std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, int layers) {
   const auto count = static_cast<std::size_t>(layers);
-  if (family.count_key == nullptr) {
+  if (!has_experts(json, family)) {
     return std::vector<bool>(count, false);
   }
   switch (family.sparse) {

@@ -108,7 +108,16 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
                      LayerSpec& spec) {
   const int hidden = config.hidden_size;
   spec.experts = resolve_experts(book, *config.experts, hidden, layer);
-  const int width = config.experts->shared_width;
+  const bool apart = config.family->experts.apart;
+  if (apart) {
+    const std::string scale = layer + "router.scale";
+    book.vector(scale, hidden);
+    spec.apart = ApartSpec{.router_in = scale,
+                           .experts_in = book.norm(layer + "pre_feedforward_layernorm_2", hidden),
+                           .experts_out = book.norm(layer + "post_feedforward_layernorm_2", hidden),
+                           .dense_out = book.norm(layer + "post_feedforward_layernorm_1", hidden)};
+  }
+  const int width = apart ? spec.config.intermediate_size : config.experts->shared_width;
   if (width == 0) {
     return;
   }

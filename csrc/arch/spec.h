@@ -39,6 +39,13 @@ struct LatentSpec {
   std::vector<MatrixSpec> heads;
 };
 
+/// The norms of a layer whose experts stand apart: of what router and experts are given of the
+/// hidden state, and of what they and the dense feed-forward make.
+struct ApartSpec {
+  std::string router_in;  ///< a tensor, the weight of a norm whose result is / sqrt(hidden_size)
+  NormSpec experts_in, experts_out, dense_out;
+};
+
 /// One decoder layer: what is there, under which name and of which shape. An absent norm is
 /// nullopt; q, k and v are one matrix where the file fuses them, and so are gate and up.
 struct LayerSpec {
@@ -56,6 +63,7 @@ struct LayerSpec {
   std::string xielu;  ///< the module of the activation's parameters; empty: it has none
   std::optional<ExpertsSpec> experts;     ///< beside which gate_up and ffn_down serve every token
   std::optional<MatrixSpec> shared_gate;  ///< its sigmoid multiplies what those two make
+  std::optional<ApartSpec> apart;
   std::optional<PerLayerSpec> per_layer;
   std::string scalar;  ///< of what leaves the layer; empty: none
 };

@@ -67,8 +67,12 @@ mx::array Block::operator()(mx::array x, Cache& cache, int index, const mx::arra
   if (!parallel_) {
     in = normed(x, ffn_in_);
   }
-  x = plain(ffn_out_) ? ffn_.onto(std::move(x), std::move(in))
-                      : join(std::move(x), ffn_(in), ffn_out_);
+  if (plain(ffn_out_)) {
+    x = ffn_.onto(std::move(x), std::move(in));
+  } else {
+    const mx::array branch = ffn_(in, x);
+    x = join(std::move(x), branch, ffn_out_);
+  }
   if (per_layer_ && part != nullptr) {
     x = (*per_layer_)(std::move(x), *part);
   }

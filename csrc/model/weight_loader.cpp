@@ -1,5 +1,6 @@
 #include "model/weight_loader.h"
 
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -108,13 +109,19 @@ kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
     }
     return all;
   };
-  kernels::ExpertWeights weights{.gate_up = {}, .down = stack(spec.down), .correction = {}};
+  kernels::ExpertWeights weights{
+      .gate_up = {}, .down = stack(spec.down), .correction = {}, .scales = {}};
   for (const arch::ExpertMatrices& matrices : spec.gate_up) {
     weights.gate_up.push_back(stack(matrices));
   }
-  if (!spec.correction.empty()) {
-    weights.correction = mx::flatten(mx::astype(mx::copy(tensor(spec.correction)), mx::float32));
-  }
+  const auto numbers = [&](const std::string& name) -> std::optional<mx::array> {
+    if (name.empty()) {
+      return std::nullopt;
+    }
+    return mx::flatten(mx::astype(mx::copy(tensor(name)), mx::float32));
+  };
+  weights.correction = numbers(spec.correction);
+  weights.scales = numbers(spec.scales);
   return weights;
 }
 
@@ -157,6 +164,12 @@ kernels::Norm WeightLoader::plain_norm(const arch::NormSpec& spec, const arch::C
     norm.bias = vector(spec.name + ".bias");
   }
   return norm;
+}
+
+kernels::Norm WeightLoader::scaled_norm(const std::string& name, const arch::Config& config) {
+  const float root = std::sqrt(static_cast<float>(config.hidden_size));
+  return {.weight = mx::divide(vector(name), mx::array(root, activations_)),
+          .eps = config.norm_eps};
 }
 
 kernels::Norm WeightLoader::final_norm(const arch::NormSpec& spec, const arch::Config& config) {

@@ -34,6 +34,8 @@ class WeightLoader {
   kernels::Norm norm(const arch::NormSpec& spec, const arch::Config& config);
   std::optional<kernels::Norm> norm(const std::optional<arch::NormSpec>& spec,
                                     const arch::Config& config);
+  /// One whose weight is a tensor's / sqrt(hidden_size).
+  kernels::Norm scaled_norm(const std::string& name, const arch::Config& config);
   /// The one after the last layer.
   kernels::Norm final_norm(const arch::NormSpec& spec, const arch::Config& config);
 

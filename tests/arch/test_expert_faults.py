@@ -11,7 +11,7 @@ import pytest
 
 import checkpoints
 import convergio_mlx as cm
-from arch.variants import tiny
+from arch.variants import GEMMA4_EXPERTS, tiny
 from convergio_mlx.errors import ModelCorruptError, UnsupportedModelError
 from convergio_mlx.platform.native import native
 
@@ -274,3 +274,37 @@ def test_blocks_as_openai_publishes_them_say_what_to_use(tmp_path: Path) -> None
         "is not MLX's format; use a checkpoint from mlx-community or convert it with "
         "mlx_lm.convert."
     )
+
+
+GEMMA4 = {**tiny("gemma4_text"), **GEMMA4_EXPERTS}
+
+
+@pytest.mark.parametrize("key", ["num_experts", "top_k_experts", "moe_intermediate_size"])
+def test_experts_without_their_numbers(key: str) -> None:
+    assert said({**GEMMA4_EXPERTS, key: None}, "gemma4_text") == f"'{key}' is missing"
+
+
+def test_experts_beside_a_dense_feed_forward_are_of_their_family_alone() -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        native().geometry(json.dumps({**tiny("llama"), "enable_moe_block": True}).encode())
+    assert str(caught.value) == (
+        "[config] config.json: 'enable_moe_block' is true; supported: false."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "router.proj.weight",
+        "router.scale",
+        "router.per_expert_scale",
+        "experts.switch_glu.up_proj.weight",
+        "pre_feedforward_layernorm_2.weight",
+        "post_feedforward_layernorm_1.weight",
+        "mlp.up_proj.weight",
+    ],
+)
+def test_what_stands_beside_a_dense_feed_forward_is_needed(name: str, tmp_path: Path) -> None:
+    content = checkpoints.tensors(GEMMA4)
+    del content[f"model.layers.1.{name}"]
+    assert f"'model.layers.1.{name}' is missing" in faults(tmp_path, GEMMA4, content)

@@ -42,6 +42,25 @@ DENSE_31B = {
 }
 
 
+EXPERTS_26B = {
+    "model_type": "gemma4",
+    "text_config": {
+        **DENSE_31B["text_config"],
+        "hidden_size": 2816,
+        "intermediate_size": 2112,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "num_global_key_value_heads": 2,
+        "layer_types": PATTERN * 5,
+        "enable_moe_block": True,
+        "num_experts": 128,
+        "top_k_experts": 8,
+        "moe_intermediate_size": 704,
+    },
+}
+
+
 def geometry(config: dict[str, Any]) -> Any:
     return native().geometry(json.dumps(config).encode())
 
@@ -57,6 +76,13 @@ def test_gemma_4_31b_as_it_is_published() -> None:
     assert full[1] == pytest.approx(1e6 ** (2 / 512))
     assert full[64:] == [float("inf")] * 192  # a quarter of a head rotates
     assert sliding[1] == pytest.approx(1e4 ** (2 / 256))
+
+
+def test_gemma_4_26b_a4b_as_it_is_published() -> None:
+    sizes = geometry(EXPERTS_26B)
+    assert (sizes.experts, sizes.experts_per_token, sizes.expert_width) == (128, 8, 704)
+    assert (sizes.sparse_layers, sizes.shared_expert_width) == (30, 2112)
+    assert geometry(DENSE_31B).experts == 0
 
 
 def test_the_last_layers_share_and_are_twice_as_wide() -> None:
@@ -98,8 +124,8 @@ FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     (
         {"enable_moe_block": True},
-        UnsupportedModelError,
-        "[config] config.json: 'enable_moe_block' is true; supported: false.",
+        ModelCorruptError,
+        f"[config] config.json: 'num_experts' is missing{AGAIN}",
     ),
 ]
 

@@ -80,6 +80,18 @@ WINDOWLESS = {
 }
 ALTERNATE = ["sliding_attention", "full_attention", "sliding_attention"]
 
+GEMMA4_EXPERTS = {
+    "enable_moe_block": True,
+    "num_experts": 7,
+    "top_k_experts": 3,
+    "moe_intermediate_size": 48,
+    "hidden_size_per_layer_input": 0,
+    "num_kv_shared_layers": 0,
+    "attention_k_eq_v": True,
+    "num_global_key_value_heads": 1,
+}
+"""As Gemma 4 26B-A4B is published."""
+
 NOT_TRANSFORMERS = {
     "exaone": "transformers has no such class.",
     "muse_glimmer": "transformers has this text model inside the multimodal one alone.",
@@ -343,6 +355,10 @@ def _experts() -> list[Variant]:
         not_mlx_lm="mlx-lm takes -1 for no layer.",
         as_row=True,
     )
+    add("gemma4_text", "experts", GEMMA4_EXPERTS)
+    shared = {"num_kv_shared_layers": 2, "attention_k_eq_v": False}
+    inputs = {"hidden_size_per_layer_input": 8, "top_k_experts": 7}
+    add("gemma4_text", "experts-and-shared-keys", {**GEMMA4_EXPERTS, **shared, **inputs})
     add("gpt_oss", "one-kv-head", {"num_key_value_heads": 1, "num_experts_per_tok": 7})
     types = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
     add("gpt_oss", "layer-types", {"layer_types": types, "sliding_window": 3})

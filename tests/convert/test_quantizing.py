@@ -17,7 +17,7 @@ import pytest
 
 import checkpoints
 from arch.test_wrappers import SPELLINGS
-from arch.variants import tiny
+from arch.variants import GEMMA4_EXPERTS, tiny
 from convergio_mlx.convert import quantize_plan, quantizing
 from convergio_mlx.convert.new_folder import new_folder
 from convergio_mlx.convert.quantize_plan import plan_quantize
@@ -117,6 +117,7 @@ EXPERTS = {
     "glm4_moe": {"bits": 4, "group_size": 32},
     "deepseek_v2": {"bits": 4, "group_size": 32},
     "minimax_m2": {"recipe": "mixed_4_6", "group_size": 32},
+    "gemma4_text": {"bits": 4, "group_size": 32},
     "gpt_oss": {"mode": "mxfp4"},
     "phimoe": {"bits": 4, "group_size": 32},
     "ernie4_5_moe": {"bits": 4, "group_size": 32},
@@ -129,7 +130,8 @@ LOST = "moe_statics.e_score_correction_bias"
 
 @pytest.mark.parametrize("kind", EXPERTS)
 def test_experts_are_stacked_as_in_mlx_lm(kind: str, tmp_path: Path) -> None:
-    config = {**wide(tiny(kind)), "torch_dtype": "bfloat16"}
+    some = GEMMA4_EXPERTS if kind == "gemma4_text" else {}
+    config = {**wide({**tiny(kind), **some}), "torch_dtype": "bfloat16"}
     source = checkpoints.write(tmp_path / "source", config, "F32")
     ours = made(source, tmp_path / "made", **EXPERTS[kind])
     theirs, their_config = converted(source, **EXPERTS[kind])

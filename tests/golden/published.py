@@ -11,7 +11,23 @@ Weights = dict[str, np.ndarray[Any, Any]]
 
 def as_transformers(model_type: str, weights: Weights) -> Weights:
     """Float weights under the names and in the shapes of transformers' class."""
-    return _gpt_oss(weights) if model_type == "gpt_oss" else weights
+    rename = {"gpt_oss": _gpt_oss, "gemma4_text": _gemma4}.get(model_type)
+    return weights if rename is None else rename(weights)
+
+
+def _gemma4(weights: Weights) -> Weights:
+    """Gate and up of all experts are one tensor."""
+    out: Weights = {}
+    for name, value in weights.items():
+        block, mark, rest = name.partition(".experts.switch_glu.")
+        if not mark:
+            out[name] = value
+        elif rest == "down_proj.weight":
+            out[f"{block}.experts.down_proj"] = value
+        elif rest == "gate_proj.weight":
+            up = weights[f"{block}{mark}up_proj.weight"]
+            out[f"{block}.experts.gate_up_proj"] = np.concatenate([value, up], axis=1)
+    return out
 
 
 def _gpt_oss(weights: Weights) -> Weights:

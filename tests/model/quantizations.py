@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from arch.variants import tiny
+from arch.variants import GEMMA4_EXPERTS, tiny
 
 BASE: dict[str, Any] = {
     "model_type": "llama",
@@ -70,7 +70,7 @@ ONE_MATRIX = {**tiny("deepseek_v2"), **STACKED, "num_experts_per_tok": 8}
 def _of_experts(row: str, router: str, **changes: Any) -> list[Stored]:
     """A mixture of experts as mlx-community has them, the router in 8 bits: with experts of 4-bit
     floats and attention in 8 bits, and all of it in 4 bits."""
-    config = {**tiny(row), **changes, "experts_as": "stacked"}
+    config = {"attention_bias": False, **tiny(row), **changes, "experts_as": "stacked"}
     layers = range(config["num_hidden_layers"])
     routers = {LAYER.format(i, router): {"group_size": 64, "bits": 8} for i in layers}
     rest = {
@@ -105,8 +105,9 @@ STORED = [
     Stored("fused", {**affine(32, 4), "model_type": "phi3", "attention_bias": False}),
     Stored("scaled-embedding", {**tiny("gemma3_text"), "hidden_size": 72, "attention_bias": False}),
     *_of_experts("gpt_oss", "mlp.router"),
+    *_of_experts("gemma4_text", "router.proj", **{**GEMMA4_EXPERTS, "moe_intermediate_size": 64}),
     *_of_experts("phimoe", "block_sparse_moe.gate", intermediate_size=64, router_jitter_noise=0.01),
-    *_of_experts("ernie4_5_moe", "mlp.gate", moe_intermediate_size=64, attention_bias=False),
+    *_of_experts("ernie4_5_moe", "mlp.gate", moe_intermediate_size=64),
     Stored("latent", {**ABSORBED, **affine(32, 4, **ROUTERS)}),
     Stored("latent-mxfp8", {**ABSORBED, **affine(32, 8, mode="mxfp8", **ROUTERS)}),
     Stored("latent-one-matrix", {**ONE_MATRIX, **affine(32, 5, **ROUTERS)}),

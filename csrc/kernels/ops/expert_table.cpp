@@ -77,8 +77,10 @@ std::shared_ptr<const ExpertTable> expert_table(const ExpertWeights& weights, in
     prepare(stack);
   }
   prepare(table->weights.down);
-  if (table->weights.correction) {
-    mx::eval(*table->weights.correction);
+  for (auto* numbers : {&table->weights.correction, &table->weights.scales}) {
+    if (*numbers) {
+      mx::eval(**numbers);
+    }
   }
   table->gate = bind(table->weights.gate_up.front(), experts);
   table->up = bind(table->weights.gate_up.back(), experts);

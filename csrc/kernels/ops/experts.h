@@ -22,6 +22,7 @@ struct ExpertWeights {
   std::vector<ExpertStack> gate_up;  ///< {gate, up} or {gate‖up}
   ExpertStack down;
   std::optional<mx::array> correction;  ///< (experts,) float32, added to scores to choose by
+  std::optional<mx::array> scales;      ///< likewise, multiplies the weights of those chosen
 };
 
 struct ExpertTable;

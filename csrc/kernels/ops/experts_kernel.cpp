@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "kernels/cpu/pool.h"
@@ -78,10 +79,17 @@ void ExpertsKernel::run() {
 
 void ExpertsKernel::route(const Rows& logits, std::int64_t from, std::int64_t n) {
   const auto& correction = table_->weights.correction;
+  const auto& scales = table_->weights.scales;
   for (std::int64_t i = 0; i < n; ++i) {
     route_row(config_.router, logits.data + (from + i) * logits.row,
               correction ? correction->data<float>() : nullptr, route_work_.data(),
               choices_.data() + i * config_.router.chosen);
+  }
+  if (scales) {
+    for (Choice& choice :
+         std::span(choices_).first(static_cast<std::size_t>(n * config_.router.chosen))) {
+      choice.weight *= scales->data<float>()[choice.expert];
+    }
   }
 }
 

@@ -140,7 +140,10 @@ mx::array mlx_experts(const mx::array& x, const mx::array& logits, const ExpertW
   constexpr int kWorthSorting = 64;  // rows: below, experts have few of them anyway
   const int n = x.shape(0);
   const int chosen = config.router.chosen;
-  const Routes routes = mlx_route(logits, weights.correction, config.router);
+  Routes routes = mlx_route(logits, weights.correction, config.router);
+  if (weights.scales) {
+    routes.weights = mx::multiply(routes.weights, mx::take(*weights.scales, routes.experts, 0));
+  }
   mx::array experts = mx::flatten(routes.experts);
   mx::array shares = mx::astype(mx::reshape(routes.weights, {n * chosen, 1}), x.dtype());
   mx::array rows = mx::floor_divide(mx::arange(n * chosen), mx::array(chosen));

@@ -15,6 +15,7 @@ RECIPES = {"mixed_2_6": (2, 6), "mixed_3_4": (3, 4), "mixed_3_6": (3, 6), "mixed
 _SENSITIVE = ("v_proj", "v_a_proj", "v_b_proj", "down_proj")
 _GRANITE = ("self_attn.o_proj", "mlp.down_proj", "lm_head")
 _EIGHT_BITS = {
+    "gemma4_text": ("router.proj",),
     "gpt_oss": ("mlp.router",),
     "granite": _GRANITE,
     "granitemoe": (*_GRANITE, "block_sparse_moe.router.layer"),

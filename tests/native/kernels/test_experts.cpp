@@ -171,6 +171,14 @@ TEST(routers_equal_mlx) {
   }
 }
 
+TEST(scaled_experts_equal_mlx) {
+  ExpertWeights scaled = weights(8, four_bits);
+  scaled.scales = mx::add(random({8}, 9), mx::array(1.5F));
+  for (const int n : {1, 33}) {
+    against_mlx(scaled, config(8, 3), n, "scaled experts");
+  }
+}
+
 TEST(experts_of_a_row_have_the_same_bits_whatever_the_rows_beside_it) {
   const std::vector<Numbers> kinds_of_numbers{
       four_bits,
