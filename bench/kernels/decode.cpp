@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
     for (int done = 0; done < context; done += chunk) {
       const int n = std::min(chunk, context - done);
       const mx::array x = model->forward(ids_of(n), cache, [] {});
-      mx::eval(model->logits(kernels::last_row(x)));
+      mx::eval(model->logits(kernels::take_rows(x, {x.shape(0) - 1})));
     }
   });
   std::vector<double> steps;

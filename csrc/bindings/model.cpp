@@ -34,18 +34,43 @@ struct ModelHandle {
 
 using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
 
-Matrix logits(const ModelHandle& self, const Ints& given, int chunk) {
-  const std::vector<int> tokens = read_ints(given);
-  auto rows = std::make_unique<std::vector<float>>();
-  {
-    const WithoutGil without_gil;
-    *rows = engine::logits(self.loaded, tokens, chunk);
-  }
+/// Rows of logits, which the matrix owns.
+Matrix matrix_of(std::vector<float> logits, std::size_t width) {
+  auto rows = std::make_unique<std::vector<float>>(std::move(logits));
   float* data = rows->data();
+  const std::size_t count = rows->size() / width;
   const nb::capsule owner(rows.get(),
                           [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
   rows.release();
-  return Matrix(data, {tokens.size(), static_cast<std::size_t>(self.model().vocab_size())}, owner);
+  return Matrix(data, {count, width}, owner);
+}
+
+Matrix logits(const ModelHandle& self, const Ints& given, int chunk) {
+  const std::vector<int> tokens = read_ints(given);
+  std::vector<float> rows;
+  {
+    const WithoutGil without_gil;
+    rows = engine::logits(self.loaded, tokens, chunk);
+  }
+  return matrix_of(std::move(rows), static_cast<std::size_t>(self.model().vocab_size()));
+}
+
+std::vector<Matrix> logits_together(const ModelHandle& self,
+                                    const nb::typed<nb::sequence, Ints>& given,
+                                    const Ints& chunks) {
+  const auto sequences = read_all<std::vector<int>>(
+      given, [](nb::handle one) { return read_ints(nb::cast<nb::sequence>(one)); });
+  const std::vector<int> tokens_a_pass = read_ints(chunks);
+  std::vector<std::vector<float>> rows;
+  {
+    const WithoutGil without_gil;
+    rows = engine::logits_together(self.loaded, sequences, tokens_a_pass);
+  }
+  std::vector<Matrix> all;
+  for (std::vector<float>& one : rows) {
+    all.push_back(matrix_of(std::move(one), static_cast<std::size_t>(self.model().vocab_size())));
+  }
+  return all;
 }
 
 }  // namespace
@@ -91,6 +116,9 @@ void bind_model(nb::module_& m) {
       .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
            "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
            "tokens each.")
+      .def("logits_together", &logits_together, "sequences"_a, "chunks"_a,
+           "The logits of several sequences that share each pass, sequence i with chunks[i] tokens "
+           "of its own in each: a list of what logits() gives.")
       .def(
           "token_logprobs",
           [](const ModelHandle& self, const Ints& given, int chunk) {

@@ -60,7 +60,7 @@ void Answer::start() {
 }
 
 bool Answer::restart() noexcept {
-  if (deciding_ || !PrefixCache::clear_all()) {
+  if (deciding_) {
     return false;
   }
   if (sequence_) {
@@ -68,6 +68,14 @@ bool Answer::restart() noexcept {
     loaded_->prefix_cache.discard(sequence_);
   }
   sequence_.reset();
+  return true;
+}
+
+bool Answer::restart_with_memory() noexcept {
+  if (deciding_ || !PrefixCache::clear_all()) {
+    return false;
+  }
+  restart();
   clear_buffer_cache();
   return true;
 }

@@ -34,6 +34,10 @@ class Answer {
   Sequence& sequence() { return *sequence_; }
   model::Cache& cache() { return sequence_->cache; }
   std::vector<int>& tokens() { return sequence_->tokens; }
+  /// Tokens that the cache lacks.
+  int missing() const {
+    return static_cast<int>(sequence_->tokens.size()) - sequence_->cache.length();
+  }
 
   /// Lengths at which the sliding-window layers are to be copied.
   const std::vector<int>& checkpoints() const { return checkpoints_; }
@@ -41,12 +45,16 @@ class Answer {
   /// Takes a sequence for prompt and answer so far from the prefix cache.
   void start();
 
-  /// Frees all memory that can be freed, so that start() runs the tokens again; false where nothing
-  /// was freed, or where constraint, sampler and caller may not all have seen the last token.
+  /// Lets go of the sequence, so that start() takes one again and its tokens are run again; false
+  /// where constraint, sampler and caller may not all have seen the last token.
   bool restart() noexcept;
 
-  /// Some, but not all, learn of the next token from now on, until take() ends.
-  void begin_token() { deciding_ = true; }
+  /// The same once all memory that can be freed was; false where none was, too.
+  bool restart_with_memory() noexcept;
+
+  /// Between these the constraint may know of more than what follows from the tokens.
+  void begin_asking() { deciding_ = true; }
+  void end_asking() { deciding_ = false; }
 
   /// A part of the prompt has been computed.
   void note_prefill();
@@ -66,7 +74,7 @@ class Answer {
   std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
   std::vector<int> checkpoints_;
-  bool deciding_ = false;
+  bool deciding_ = false;  ///< some, but not all, have learnt of the next token
   bool finished_ = false;
   Clock::time_point started_;
   Clock::time_point first_token_;

@@ -128,57 +128,65 @@ class ConstrainedDecoder : public Decoder {
   bool pending() const override { return logits_.has_value(); }
   bool ready() const override { return !logits_ || constraint().ready(); }
   void reset() noexcept override { logits_.reset(); }
-  void resume() override { decide(*std::exchange(logits_, std::nullopt)); }
+  void resume() override { decode(*std::exchange(logits_, std::nullopt)); }
+
+  void prepare(const mx::array& logits) override {
+    mx::async_eval(logits);
+    consult(logits);
+  }
 
   void decode(const mx::array& logits) override {
-    mx::async_eval(logits);
-    decide(logits);
+    consult(logits);
+    if (forced_.empty() && !next_) {
+      logits_ = logits;
+    } else if (!forced_.empty()) {
+      take_forced(logits);
+    } else {
+      decide(logits);
+    }
   }
 
  private:
   Constraint& constraint() const { return *answer_.request().constraint(); }
 
-  void decide(const mx::array& logits) {
-    if (forced_.empty()) {
-      std::optional<Constraint::Next> next = consult(logits);
-      if (!next) {
-        logits_ = logits;
-        return;
-      }
-      if (std::holds_alternative<Constraint::Stop>(*next)) {
-        answer_.finish(Finish::Stop);
-        return;
-      }
-      if (const auto* allowed = std::get_if<TokenMask>(&*next)) {
-        answer_.take(sample(answer_, logits, allowed));
-        return;
-      }
-      const std::vector<int>& tokens = std::get<Constraint::Forced>(*next).tokens;
-      forced_.assign(tokens.begin(), tokens.end());
+  /// Asks the constraint what may follow, and notes what it says once it is ready. It works while
+  /// `logits` are computed.
+  void consult(const mx::array& logits) {
+    if (!forced_.empty() || next_) {
+      return;
     }
-    take_forced(logits);
-  }
-
-  /// What the constraint says; nullopt where it is not ready. It works while `logits` are computed.
-  std::optional<Constraint::Next> consult(const mx::array& logits) {
-    answer_.begin_token();
+    answer_.begin_asking();
     if (!asked_at_) {
       asked_at_ = Clock::now();
       constraint().ask(std::span<const int>(answer_.tokens()).subspan(seen_));
       seen_ = answer_.tokens().size();
     }
-    if (!constraint().ready()) {
-      return std::nullopt;
+    if (constraint().ready()) {
+      next_ = constraint().next();
+      const double took = seconds(*asked_at_, Clock::now());
+      asked_at_.reset();
+      answer_.stats().mask += took;
+      if (logits.is_available()) {
+        answer_.stats().mask_wait += took;
+      }
+      check_next(*next_, answer_.model().vocab_size());
     }
-    Constraint::Next next = constraint().next();
-    const double took = seconds(*asked_at_, Clock::now());
-    asked_at_.reset();
-    answer_.stats().mask += took;
-    if (logits.is_available()) {
-      answer_.stats().mask_wait += took;
+    answer_.end_asking();
+  }
+
+  /// Acts on what the constraint said.
+  void decide(const mx::array& logits) {
+    if (std::holds_alternative<Constraint::Stop>(*next_)) {
+      answer_.finish(Finish::Stop);
+    } else if (const auto* allowed = std::get_if<TokenMask>(&*next_)) {
+      answer_.take(sample(answer_, logits, allowed));
+      next_.reset();
+    } else {
+      const std::vector<int>& tokens = std::get<Constraint::Forced>(*next_).tokens;
+      forced_.assign(tokens.begin(), tokens.end());
+      next_.reset();
+      take_forced(logits);
     }
-    check_next(next, answer_.model().vocab_size());
-    return next;
   }
 
   /// All forced tokens at once, or, with the log-probabilities of each, one a pass.
@@ -199,6 +207,7 @@ class ConstrainedDecoder : public Decoder {
   Answer& answer_;
   std::size_t seen_;                           ///< tokens that the constraint knows of
   std::optional<Clock::time_point> asked_at_;  ///< while it has not answered
+  std::optional<Constraint::Next> next_;       ///< what it said, until a token is decided
   std::optional<mx::array> logits_;            ///< of a step whose constraint is not ready
   std::deque<int> forced_;                     ///< still to be taken
 };

@@ -15,17 +15,20 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
+  /// Before decode(), while `logits` (of any rows) may still be computed: what needs none of them.
+  virtual void prepare(const mx::array& /*logits*/) {}
+
   /// Decides tokens from the logits after the sequence's last token, or begins to.
   virtual void decode(const mx::array& logits) = 0;
 
-  /// True where decode() has begun what resume() completes, before any other pass.
+  /// True where decode() has begun what resume() completes, before the next pass.
   virtual bool pending() const { return false; }
   virtual void resume() {}
 
   /// False where resume() would only wait. Costs next to nothing.
   virtual bool ready() const { return true; }
 
-  /// True where the pass before decode() is to be a graph, computed while decode() does other work.
+  /// True where the pass before decode() is to be a graph, computed while prepare() works.
   virtual bool overlaps() const { return false; }
 
   /// Drops what is pending: the sequence's tokens will be computed again, or never.

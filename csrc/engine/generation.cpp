@@ -1,12 +1,11 @@
 #include "engine/generation.h"
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <cstddef>
 #include <utility>
-#include <vector>
 
 #include "engine/failure.h"
-#include "engine/reserve.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
 #include "mlx/stream.h"
@@ -15,6 +14,12 @@
 namespace convergio::engine {
 
 namespace {
+
+constexpr int kPassRows = 16;  ///< of a pass that requests decode in, beside a part of a prompt
+constexpr int kLeastRows = 8;  ///< of that part, however many decode
+
+/// Requests between their first token and their end; touched by the worker's thread alone.
+int decoding = 0;
 
 /// Made beforehand: a destructor may not throw.
 const Error kShutDown(ErrorKind::Cancelled,
@@ -38,85 +43,186 @@ Generation::Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Requ
 
 Generation::~Generation() {
   if (!answer_.finished()) {
-    decoder_->reset();
     answer_.fail(kShutDown);
   }
+  end_slice();
 }
 
-bool Generation::step() {
+/// Active, and with no more than the last token to be run.
+bool Generation::decodes() const { return answer_.active() && answer_.missing() <= 1; }
+
+bool Generation::joins(const Tasks& tasks) const {
+  const auto* first = dynamic_cast<const Generation*>(tasks.front().get());
+  if (first == nullptr || alone_ || first->alone_ || !kernels::own_kernels() ||
+      &first->answer_.model() != &answer_.model()) {
+    return false;
+  }
+  const auto decoding = static_cast<std::size_t>(std::ranges::count_if(
+      tasks, [](const auto& one) { return static_cast<const Generation&>(*one).decodes(); }));
+  return decodes() ? decoding < kMostTogether : decoding == tasks.size();
+}
+
+void Generation::step(const Tasks& tasks) {
+  std::array<Generation*, kMostTogether + 1> company{};
+  std::size_t count = 0;
+  for (const auto& task : tasks) {
+    auto* one = static_cast<Generation*>(task.get());
+    one->attempt([&] {
+      if (one->begin_slice()) {
+        company[count++] = one;
+      }
+    });
+  }
+  if (count > 0) {
+    run({company.data(), count});
+  }
+  for (const auto& task : tasks) {
+    static_cast<Generation*>(task.get())->end_slice();
+  }
+}
+
+/// Does a part of a slice that concerns this request alone.
+template <class Part>
+void Generation::attempt(const Part& part) noexcept {
   try {
-    answer_.request().check();
-    if (!answer_.active()) {
-      answer_.start();
-    }
-    if (decoder_->pending()) {
-      decoder_->resume();
-    } else {
-      run_pass();
-    }
+    part();
   } catch (...) {
-    end_slice(classify(std::current_exception(), ErrorKind::InferenceFailed));
-  }
-  if (answer_.finished()) {
-    decoder_->reset();
-  }
-  return !answer_.finished();
-}
-
-/// After a slice that threw: the request ends, or starts over with more memory.
-void Generation::end_slice(const Error& error) noexcept {
-  wait_after(error);
-  if (error.kind() == ErrorKind::Cancelled) {
-    answer_.finish(Finish::Cancelled);
-  } else if (error.kind() != ErrorKind::OutOfMemory || !answer_.restart()) {
-    answer_.fail(error);
-  } else {
-    decoder_->reset();
+    handle(classify(std::current_exception(), ErrorKind::InferenceFailed));
   }
 }
 
-/// Runs the tokens that the cache lacks, a chunk at most; the logits after the last of them go to
-/// the decoder.
-void Generation::run_pass() {
+/// What comes before a pass; false where this request has none in this slice.
+bool Generation::begin_slice() {
+  answer_.request().check();
+  if (!answer_.active()) {
+    answer_.start();
+  }
+  if (decoder_->pending()) {
+    decoder_->resume();
+  }
+  if (answer_.finished() || decoder_->pending()) {
+    return false;
+  }
   if (!answer_.cache().rotate_for(static_cast<int>(answer_.tokens().size()))) {
     recompute();
   }
-  model::Cache& cache = answer_.cache();
-  const std::vector<int>& tokens = answer_.tokens();
-  const auto from = tokens.begin() + cache.length();
-  const auto missing = static_cast<int>(tokens.end() - from);
-  const int n = next_chunk(missing);
-  const bool last = n == missing;
-  std::optional<kernels::Eager> eager;
-  if (!last || !decoder_->overlaps()) {
-    eager.emplace();
-  } else {
-    reserve_for_graphs();
-  }
-  const mx::array hidden =
-      forward(answer_, mx::array(from, {n}, mx::int32), /*interruptible=*/n > 1);
-  if (std::ranges::find(answer_.checkpoints(), cache.length()) != answer_.checkpoints().end()) {
-    answer_.sequence().checkpoint();
-  }
-  if (last) {
-    decoder_->decode(answer_.model().logits(kernels::last_row(hidden)));
-    return;
-  }
-  mx::eval(cache.arrays());
-  answer_.model().check_undamaged();
-  answer_.note_prefill();
+  return true;
 }
 
-/// How many of the missing tokens are run in one pass: a chunk, or up to a checkpoint.
-int Generation::next_chunk(int missing) {
-  int n = std::min(answer_.options().prefill_chunk, missing);
+/// Runs one pass for all. What fails in it before there are logits fails for all: they start over,
+/// each alone, where whoever caused it fails again.
+void Generation::run(Company company) noexcept {
+  std::vector<Share> shares;
+  std::optional<mx::array> logits;
+  try {
+    logits = run_pass(company, shares);
+  } catch (...) {
+    const Error error = classify(std::current_exception(), ErrorKind::InferenceFailed);
+    wait_after(error);
+    for (Generation* one : company) {
+      company.size() == 1 ? one->handle(error) : one->start_over_alone(error);
+    }
+    return;
+  }
+  int row = 0;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    company[i]->attempt([&] {
+      const kernels::Eager eager;  // a row of what is there is a view
+      const bool last = shares[i].last;
+      company[i]->end_share(
+          shares[i], last ? std::optional(kernels::rows_between(*logits, row, row + 1)) : logits);
+    });
+    row += shares[i].last ? 1 : 0;
+  }
+}
+
+std::optional<mx::array> Generation::run_pass(Company company, std::vector<Share>& shares) {
+  const auto all = static_cast<int>(company.size());
+  for (Generation* one : company) {
+    shares.push_back(one->next_share(one->decodes() ? 1 : one->rows_beside(all - 1)));
+  }
+  std::optional<mx::array> logits = engine::run_pass(shares);
+  for (std::size_t i = 0; i < shares.size() && logits; ++i) {
+    if (shares[i].last) {
+      company[i]->attempt([&] { shares[i].decoder->prepare(*logits); });
+    }
+  }
+  if (all > 1 && logits) {
+    mx::eval(*logits);
+    company.front()->answer_.model().check_undamaged();
+  }
+  return logits;
+}
+
+/// How many tokens of a prompt are run beside `others` that decode in the pass: few where any
+/// request decodes, in the pass or not, so that it keeps its pace.
+int Generation::rows_beside(int others) const {
+  const int chunk = answer_.options().prefill_chunk;
+  const bool hurried = decoding > (counted_ ? 1 : 0) && kernels::own_kernels();
+  return hurried ? std::min(chunk, std::max(kPassRows - others, kLeastRows)) : chunk;
+}
+
+/// So many of the missing tokens, or up to a checkpoint.
+Share Generation::next_share(int rows) {
+  const int missing = answer_.missing();
+  int n = std::min(rows, missing);
   for (const int at : answer_.checkpoints()) {
     const int left = at - answer_.cache().length();
     if (left > 0) {
       n = std::min(n, left);
     }
   }
-  return n;
+  return {.answer = &answer_, .decoder = decoder_.get(), .rows = n, .last = n == missing};
+}
+
+/// Takes the logits after the last of the tokens, or waits for what a part of them has put into
+/// the cache.
+void Generation::end_share(const Share& share, const std::optional<mx::array>& logits) {
+  if (!answer_.active()) {
+    return;  // ended, or to start over, since its constraint failed
+  }
+  if (share.last) {
+    decoder_->decode(*logits);
+    return;
+  }
+  mx::eval(answer_.cache().arrays());
+  answer_.model().check_undamaged();
+  answer_.note_prefill();
+}
+
+void Generation::end_slice() noexcept {
+  if (finished()) {
+    decoder_->reset();
+  }
+  if (const bool now = !finished() && answer_.stats().output_tokens > 0; now != counted_) {
+    decoding += now ? 1 : -1;
+    counted_ = now;
+  }
+}
+
+/// After what threw: the request ends, or starts over with more memory.
+void Generation::handle(const Error& error) noexcept {
+  wait_after(error);
+  if (error.kind() == ErrorKind::Cancelled) {
+    answer_.finish(Finish::Cancelled);
+  } else if (error.kind() != ErrorKind::OutOfMemory || !answer_.restart_with_memory()) {
+    answer_.fail(error);
+  } else {
+    decoder_->reset();
+  }
+}
+
+/// After a pass with others that threw.
+void Generation::start_over_alone(const Error& error) noexcept {
+  if (!answer_.active()) {
+    return;  // ended, or to start over, before
+  }
+  alone_ = true;
+  if (answer_.restart()) {
+    decoder_->reset();
+  } else {
+    answer_.fail(error);
+  }
 }
 
 /// Empties the cache of a sequence that has outgrown its rotary tables.

@@ -1,34 +1,58 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "engine/answer.h"
 #include "engine/decoder.h"
+#include "engine/pass.h"
 #include "engine/worker.h"
 
 namespace convergio::engine {
 
-/// Answers one request: prefills its prompt in chunks, then lets a Decoder decide tokens, a slice
-/// for each.
+/// Requests that decode together in a pass at most.
+constexpr int kMostTogether = 16;
+
+/// Answers one request: prefills its prompt in chunks, then lets a Decoder decide tokens, one or
+/// more after each pass. On our own kernels, whose rows do not depend on each other, requests that
+/// decode share their passes, and one that prefills adds a few rows to them.
 class Generation : public Task {
  public:
   /// Throws Error (InvalidRequest, ContextLength) before any work.
   Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request);
   ~Generation() override;  ///< an unfinished request fails
 
-  bool step() override;
+  void step(const Tasks& tasks) override;
+  bool finished() const override { return answer_.finished(); }
+  bool joins(const Tasks& tasks) const override;
   bool over() const override { return answer_.request().over(); }
   bool ready() const override { return decoder_->ready(); }
   void cancel() override { answer_.request().cancel(); }
 
  private:
-  void run_pass();
-  int next_chunk(int missing);
+  using Company = std::span<Generation* const>;
+
+  static void run(Company company) noexcept;
+  static std::optional<mx::array> run_pass(Company company, std::vector<Share>& shares);
+
+  template <class Part>
+  void attempt(const Part& part) noexcept;
+  bool decodes() const;
+  bool begin_slice();
+  int rows_beside(int others) const;
+  Share next_share(int rows);
+  void end_share(const Share& share, const std::optional<mx::array>& logits);
+  void end_slice() noexcept;
   void recompute();
-  void end_slice(const Error& error) noexcept;
+  void handle(const Error& error) noexcept;
+  void start_over_alone(const Error& error) noexcept;
 
   Answer answer_;
   std::unique_ptr<Decoder> decoder_;
+  bool counted_ = false;  ///< among those that are decoding
+  bool alone_ = false;    ///< a pass with others failed: it shares no more of them
 };
 
 }  // namespace convergio::engine

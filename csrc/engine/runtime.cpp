@@ -29,7 +29,6 @@ namespace convergio::engine {
 
 namespace {
 
-constexpr std::size_t kMostActive = 8;  ///< requests that alternate; each holds a KV cache
 /// Freed GPU buffers that MLX may keep: enough for a step's. Metal's are a page of 16 KiB at least,
 /// so these are 65 536 at most, far from its limit of 499 000.
 constexpr std::size_t kBufferCacheBytes = std::size_t{1} << 30;
@@ -122,15 +121,19 @@ std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
   });
 }
 
+void check_chunk(int chunk) {
+  if (chunk < 1) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
+  }
+}
+
 /// Runs `tokens` on the worker, `chunk` at a time, and hands on the logits (n, vocab_size) float32
 /// of each chunk, with the index of its first token.
 template <typename Take>
 void each_chunk(const model::Model& model, const std::vector<int>& tokens, int chunk, Take take) {
   check_prompt(model, tokens);
-  if (chunk < 1) {
-    throw Error(ErrorKind::InvalidRequest,
-                "[engine] chunk is " + std::to_string(chunk) + ", which must be at least 1.");
-  }
+  check_chunk(chunk);
   on_worker(
       [&] {
         model.check_files();
@@ -148,6 +151,45 @@ void each_chunk(const model::Model& model, const std::vector<int>& tokens, int c
       ErrorKind::InferenceFailed);
 }
 
+/// A sequence that is run together with others.
+struct Course {
+  const std::vector<int>* tokens;
+  int chunk;
+  model::Cache cache;
+  std::vector<float> logits;
+
+  int left() const { return std::min(chunk, static_cast<int>(tokens->size()) - cache.length()); }
+};
+
+/// One pass over the next tokens of all that have some left; false where none has.
+bool run_together(const model::Model& model, std::vector<Course>& courses) {
+  std::vector<int> ids;
+  std::vector<model::Segment> segments;
+  std::vector<Course*> running;
+  for (Course& one : courses) {
+    if (const int n = one.left(); n > 0) {
+      const auto from = one.tokens->begin() + one.cache.length();
+      ids.insert(ids.end(), from, from + n);
+      segments.push_back({&one.cache, n});
+      running.push_back(&one);
+    }
+  }
+  if (running.empty()) {
+    return false;
+  }
+  const mx::array all(ids.begin(), {static_cast<int>(ids.size())}, mx::int32);
+  const mx::array y =
+      mx::contiguous(mx::astype(model.logits(model.forward(all, segments)), mx::float32));
+  mx::eval(y);
+  const float* row = y.data<float>();
+  for (std::size_t i = 0; i < running.size(); ++i) {
+    const float* end = row + static_cast<std::ptrdiff_t>(segments[i].rows) * y.shape(1);
+    running[i]->logits.insert(running[i]->logits.end(), row, end);
+    row = end;
+  }
+  return true;
+}
+
 }  // namespace
 
 Worker& worker() {
@@ -158,7 +200,7 @@ Worker& worker() {
     if (current == nullptr) {
       prepare();
       try {
-        current = new Worker(kMostActive);
+        current = new Worker(kMostTogether);
       } catch (const std::system_error& error) {
         throw Error(ErrorKind::LoadFailed, std::string("[engine] no thread could be started (") +
                                                error.what() + "); raise the limit on threads.");
@@ -236,6 +278,41 @@ std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
     rows.insert(rows.end(), y.data<float>(), y.data<float>() + y.size());
   });
   return rows;
+}
+
+std::vector<std::vector<float>> logits_together(const std::shared_ptr<LoadedModel>& loaded,
+                                                const std::vector<std::vector<int>>& sequences,
+                                                const std::vector<int>& chunks) {
+  const model::Model& model = *loaded->model;
+  if (sequences.size() != chunks.size()) {
+    throw Error(ErrorKind::InvalidRequest, "[engine] " + std::to_string(sequences.size()) +
+                                               " sequences have " + std::to_string(chunks.size()) +
+                                               " chunks; give one for each.");
+  }
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    check_prompt(model, sequences[i]);
+    check_chunk(chunks[i]);
+  }
+  return on_worker(
+      [&] {
+        model.check_files();
+        const kernels::Eager eager;
+        std::vector<Course> courses;
+        for (std::size_t i = 0; i < chunks.size(); ++i) {
+          const auto count = static_cast<int>(sequences[i].size());
+          courses.push_back({&sequences[i], chunks[i], model.make_cache(count), {}});
+          courses.back().cache.reserve(count);
+        }
+        while (run_together(model, courses)) {
+        }
+        model.check_undamaged();
+        std::vector<std::vector<float>> found;
+        for (Course& one : courses) {
+          found.push_back(std::move(one.logits));
+        }
+        return found;
+      },
+      ErrorKind::InferenceFailed);
 }
 
 std::vector<float> token_logprobs(const std::shared_ptr<LoadedModel>& loaded,

@@ -44,6 +44,12 @@ void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Re
 std::vector<float> logits(const std::shared_ptr<LoadedModel>& loaded,
                           const std::vector<int>& tokens, int chunk);
 
+/// The same of several sequences that share each pass, sequence i with chunks[i] tokens of its own
+/// in each.
+std::vector<std::vector<float>> logits_together(const std::shared_ptr<LoadedModel>& loaded,
+                                                const std::vector<std::vector<int>>& sequences,
+                                                const std::vector<int>& chunks);
+
 /// For each token after the first the log of its probability after those before it, by forwards of
 /// `chunk` tokens each.
 std::vector<float> token_logprobs(const std::shared_ptr<LoadedModel>& loaded,

@@ -93,8 +93,8 @@ void Worker::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
-    if (!running_.empty()) {
-      running_.front()->cancel();
+    for (const auto& task : running_) {
+      task->cancel();
     }
   }
   changed_.notify_one();
@@ -119,22 +119,40 @@ void Worker::admit() {
   }
 }
 
-/// One that is over, else the first that is ready; none where there is neither.
-Worker::Tasks Worker::next_task() {
+/// One that is over, else the first that is ready and those that join it, none where there is
+/// neither. Who is left out comes the earlier next time: those that ran go behind it.
+Tasks Worker::next_tasks() {
   admit();
-  Tasks one;
+  Tasks next;
   for (Tasks* queue : {&active_, &waiting_}) {
     const auto over = std::ranges::find_if(*queue, [](const auto& task) { return task->over(); });
     if (over != queue->end()) {
-      one.splice(one.begin(), *queue, over);
-      return one;
+      next.splice(next.begin(), *queue, over);
+      return next;
     }
   }
-  const auto ready = std::ranges::find_if(active_, [](const auto& task) { return task->ready(); });
-  if (ready != active_.end()) {
-    one.splice(one.begin(), active_, ready);
+  for (auto at = active_.begin(); at != active_.end();) {
+    const auto task = at++;
+    if ((*task)->ready() && (next.empty() || (*task)->joins(next))) {
+      next.splice(next.end(), active_, task);
+    }
   }
-  return one;
+  return next;
+}
+
+/// Destroys, outside the lock, those of running_ that are finished; the others alternate on.
+void Worker::drop_finished(std::unique_lock<std::mutex>& lock) {
+  Tasks finished;
+  for (auto at = running_.begin(); at != running_.end();) {
+    const auto task = at++;
+    Tasks& to = (*task)->finished() ? finished : active_;
+    to.splice(to.end(), running_, task);
+  }
+  if (!finished.empty()) {
+    lock.unlock();
+    finished.clear();
+    lock.lock();
+  }
 }
 
 void Worker::loop() {
@@ -155,21 +173,13 @@ void Worker::loop() {
       lock.lock();
     }
     if (!stopping_) {
-      running_ = next_task();
+      running_ = next_tasks();
     }
     if (!running_.empty()) {
       lock.unlock();
-      const bool more = running_.front()->step();
+      running_.front()->step(running_);
       lock.lock();
-      Tasks task;
-      task.swap(running_);
-      if (more) {
-        active_.splice(active_.end(), task);
-        continue;
-      }
-      lock.unlock();
-      task.clear();
-      lock.lock();
+      drop_finished(lock);
     } else if (!stopping_ && jobs_.empty() && !active_.empty()) {
       changed_.wait_for(lock, kLook);
     }

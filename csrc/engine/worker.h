@@ -16,13 +16,23 @@
 
 namespace convergio::engine {
 
+class Task;
+using Tasks = std::list<std::shared_ptr<Task>>;
+
 /// Work that is done in slices, between which other tasks run.
 class Task {
  public:
   virtual ~Task() = default;
 
-  /// Does one slice; false once there is nothing left. Does not throw.
-  virtual bool step() = 0;
+  /// Does one slice of each of `tasks`: of this one, the first, and of those that joined it. Does
+  /// not throw.
+  virtual void step(const Tasks& tasks) = 0;
+
+  /// True once there is nothing left of it.
+  virtual bool finished() const = 0;
+
+  /// Whether its next slice may be done together with those of `tasks`. Does not throw; cheap.
+  virtual bool joins(const Tasks& /*tasks*/) const { return false; }
 
   /// True where the next step() only ends it; such a task is stepped before all others, even while
   /// it waits for its first slice. Does not throw; cheap.
@@ -37,17 +47,16 @@ class Task {
 };
 
 /// One thread that owns what is bound to a thread (MLX's streams) and does all the work. Tasks
-/// alternate, a slice each; at most `most_active` that are ready at once, the others wait in the
-/// order they came. Only the calls that queue something allocate, before they change anything: once
-/// queued, a task or job moves from list to list, so that running out of memory never affects the
-/// thread between two slices.
+/// alternate, a slice each, or of several together where they join; at most `most_active` that are
+/// ready at once, the others wait in the order they came. Only the calls that queue something
+/// allocate, before they change anything: once queued, a task or job moves from list to list, so
+/// that running out of memory never affects the thread between two slices.
 class Worker {
   struct Job {
     virtual ~Job() = default;
     virtual void operator()() = 0;
   };
   using Jobs = std::list<std::unique_ptr<Job>>;
-  using Tasks = std::list<std::shared_ptr<Task>>;
 
  public:
   /// A job that run_later() queues without asking for memory.
@@ -93,7 +102,7 @@ class Worker {
   /// A task has become ready. From any thread.
   void wake();
 
-  /// Cancels the task at hand and ends the thread; the other tasks are dropped, on the thread. Any
+  /// Cancels the tasks at hand and ends the thread; the other tasks are dropped, on the thread. Any
   /// thread but the worker's may call it, any number of times.
   void stop();
 
@@ -112,7 +121,8 @@ class Worker {
   void loop();
   Jobs next_job();
   void admit();
-  Tasks next_task();
+  Tasks next_tasks();
+  void drop_finished(std::unique_lock<std::mutex>& lock);
 
   const std::size_t most_active_;
   const pid_t process_;
@@ -122,7 +132,7 @@ class Worker {
   Jobs jobs_;
   Tasks waiting_;
   Tasks active_;   ///< touched by the thread alone
-  Tasks running_;  ///< one at most; set by the thread alone
+  Tasks running_;  ///< whose slices are being done; set by the thread alone
   bool stopping_ = false;
   std::unique_ptr<std::thread> thread_;
 };

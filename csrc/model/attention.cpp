@@ -58,44 +58,54 @@ std::vector<mx::array> SelfAttention::project(const mx::array& x) const {
 /// (n, heads · head_dim) → (n, heads, head_dim), normed and rotated to its positions.
 mx::array SelfAttention::shape_heads(const mx::array& x, int heads,
                                      const std::optional<kernels::Norm>& norm,
-                                     const Cache& cache) const {
+                                     Segments segments) const {
   const bool norm_each_head = norm && norm->weight.shape(-1) == sizes_.head_dim;
   mx::array y = norm && !norm_each_head ? kernels::norm(x, *norm) : x;
   y = kernels::heads_of(y, heads);
   if (norm_each_head && norm_after_rope_) {
-    return kernels::norm(cache.rotated(y, sizes_.rope, interleaved_), *norm);
+    return kernels::norm(rotated(y, segments, sizes_.rope, interleaved_), *norm);
   }
-  return cache.rotated(norm_each_head ? kernels::norm(y, *norm) : y, sizes_.rope, interleaved_);
+  return rotated(norm_each_head ? kernels::norm(y, *norm) : y, segments, sizes_.rope, interleaved_);
 }
 
-std::pair<mx::array, mx::array> SelfAttention::append(const mx::array& k, const mx::array& v,
-                                                      LayerCache& layer, const Cache& cache) const {
-  const mx::array values = kernels::heads_of(v, sizes_.kv_heads);
-  return layer.append(shape_heads(k, sizes_.kv_heads, k_norm_, cache),
-                      v_norm_ ? kernels::norm(values, *v_norm_) : values);
+std::vector<kernels::SeenKeys> SelfAttention::append(const mx::array& k, const mx::array& v,
+                                                     Segments segments, int index) const {
+  const mx::array keys = shape_heads(k, sizes_.kv_heads, k_norm_, segments);
+  mx::array values = kernels::heads_of(v, sizes_.kv_heads);
+  if (v_norm_) {
+    values = kernels::norm(values, *v_norm_);
+  }
+  return seen_keys(segments, index, [&](LayerCache& layer, int from, int to) {
+    return layer.append(kernels::rows_between(keys, from, to),
+                        kernels::rows_between(values, from, to));
+  });
 }
 
 /// Before the projection out.
-mx::array SelfAttention::mix(const mx::array& x, Cache& cache, int index) const {
+mx::array SelfAttention::mix(const mx::array& x, Segments segments, int index) const {
   const std::vector<mx::array> qkv = project(x);
-  const mx::array q = shape_heads(qkv[0], sizes_.heads, q_norm_, cache);
-  LayerCache& layer = cache.layer(index);
-  const auto [keys, values] =
-      sizes_.shares_keys() ? layer.seen_by(x.shape(0)) : append(qkv[1], qkv[2], layer, cache);
+  const mx::array q = shape_heads(qkv[0], sizes_.heads, q_norm_, segments);
+  const auto there = [](const LayerCache& layer, int from, int to) {
+    return layer.seen_by(to - from);
+  };
   mx::array mixed =
-      kernels::attention(q, keys, values, options_, layer.length() - keys.shape(1), sinks_);
+      kernels::attention(q,
+                         sizes_.shares_keys() ? seen_keys(segments, index, there)
+                                              : append(qkv[1], qkv[2], segments, index),
+                         options_, sinks_);
   if (!gate_) {
     return mixed;
   }
   return kernels::gated(kernels::linear(x, *gate_), mixed, kernels::Activation::Sigmoid);
 }
 
-mx::array SelfAttention::operator()(const mx::array& x, Cache& cache, int index) const {
-  return kernels::linear(mix(x, cache, index), o_);
+mx::array SelfAttention::operator()(const mx::array& x, Segments segments, int index) const {
+  return kernels::linear(mix(x, segments, index), o_);
 }
 
-mx::array SelfAttention::onto(mx::array onto, const mx::array& x, Cache& cache, int index) const {
-  return kernels::linear_onto(std::move(onto), mix(x, cache, index), o_);
+mx::array SelfAttention::onto(mx::array onto, const mx::array& x, Segments segments,
+                              int index) const {
+  return kernels::linear_onto(std::move(onto), mix(x, segments, index), o_);
 }
 
 }  // namespace convergio::model

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "arch/spec.h"
 #include "kernels/ops/attention.h"
 #include "kernels/ops/norm.h"
-#include "model/cache.h"
+#include "model/segments.h"
 #include "model/weight_loader.h"
 
 namespace convergio::model {
@@ -21,19 +20,19 @@ class SelfAttention {
  public:
   SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
-  /// x is (n, hidden_size), normed; its keys and values join layer `index` of the cache, or are
+  /// x is (n, hidden_size), normed; its keys and values join layer `index` of the caches, or are
   /// there already where an earlier layer has the same.
-  mx::array operator()(const mx::array& x, Cache& cache, int index) const;
+  mx::array operator()(const mx::array& x, Segments segments, int index) const;
   /// The same, added to `onto`.
-  mx::array onto(mx::array onto, const mx::array& x, Cache& cache, int index) const;
+  mx::array onto(mx::array onto, const mx::array& x, Segments segments, int index) const;
 
  private:
-  mx::array mix(const mx::array& x, Cache& cache, int index) const;
+  mx::array mix(const mx::array& x, Segments segments, int index) const;
   std::vector<mx::array> project(const mx::array& x) const;
   mx::array shape_heads(const mx::array& x, int heads, const std::optional<kernels::Norm>& norm,
-                        const Cache& cache) const;
-  std::pair<mx::array, mx::array> append(const mx::array& k, const mx::array& v, LayerCache& layer,
-                                         const Cache& cache) const;
+                        Segments segments) const;
+  std::vector<kernels::SeenKeys> append(const mx::array& k, const mx::array& v, Segments segments,
+                                        int index) const;
 
   std::vector<Linear> qkv_;  ///< {q, k, v} or {q‖k‖v}; {q, k}: keys are values; {q}: shared
   Linear o_;

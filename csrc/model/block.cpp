@@ -55,13 +55,14 @@ mx::array Block::join(mx::array x, const mx::array& branch,
 }
 
 /// Arrays are let go of as soon as may be: each is memory, where ops are computed at once.
-mx::array Block::operator()(mx::array x, Cache& cache, int index, const mx::array* part) const {
+mx::array Block::operator()(mx::array x, Segments segments, int index,
+                            const mx::array* part) const {
   mx::array in = normed(x, attention_in_);
   x = std::visit(
       [&](const auto& attention) {
         return plain(attention_out_)
-                   ? attention.onto(std::move(x), in, cache, index)
-                   : join(std::move(x), attention(in, cache, index), attention_out_);
+                   ? attention.onto(std::move(x), in, segments, index)
+                   : join(std::move(x), attention(in, segments, index), attention_out_);
       },
       attention_);
   if (!parallel_) {

@@ -18,9 +18,9 @@ class Block {
  public:
   Block(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
-  /// x is (n, hidden_size); `index` is this layer's place in the cache; `part` is what it gets of
+  /// x is (n, hidden_size); `index` is this layer's place in the caches; `part` is what it gets of
   /// the tokens beside x, where it does.
-  mx::array operator()(mx::array x, Cache& cache, int index, const mx::array* part) const;
+  mx::array operator()(mx::array x, Segments segments, int index, const mx::array* part) const;
 
  private:
   mx::array normed(const mx::array& x, const std::optional<kernels::Norm>& norm) const;

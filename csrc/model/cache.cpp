@@ -9,7 +9,6 @@
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
 #include "kernels/ops/kv_append.h"
-#include "kernels/ops/rope.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -168,14 +167,6 @@ Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length)
     layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.window, dtype, sizes.latent.rank);
   }
   make_tables(length);
-}
-
-mx::array Cache::rotated(const mx::array& x, int index, bool interleaved) const {
-  if (index < 0) {
-    return x;
-  }
-  const RotaryTable& table = rotary(index);
-  return kernels::rope(x, table.periods, table.magnitude, length_, interleaved);
 }
 
 void Cache::make_tables(int length) {

@@ -95,10 +95,8 @@ class Cache {
   LayerCache& layer(int index) {
     return layers_[static_cast<std::size_t>(places_[static_cast<std::size_t>(index)])];
   }
+  /// By LayerConfig::rope.
   const RotaryTable& rotary(int index) const { return rotary_[static_cast<std::size_t>(index)]; }
-  /// x, (n, heads, head_dim), rotated to the positions from length() on by the table `index`
-  /// (LayerConfig::rope); as it is where that is negative.
-  mx::array rotated(const mx::array& x, int index, bool interleaved) const;
 
   /// Takes the rotary tables for a sequence of `length` positions, before a pass that makes it that
   /// long. False (and nothing changed) where the keys so far have to be computed anew for them.

@@ -73,6 +73,12 @@ Model::Model(arch::ModelSpec spec, io::Checkpoint checkpoint)
 }
 
 mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& interrupt) const {
+  const Segment whole{&cache, ids.shape(0)};
+  return forward(ids, {&whole, 1}, interrupt);
+}
+
+mx::array Model::forward(const mx::array& ids, Segments segments,
+                         const Interrupt& interrupt) const {
   mx::array x = kernels::embedding(ids, embedding_, dtype_, embedding_multiplier_);
   if (embedding_norm_) {
     x = kernels::norm(x, *embedding_norm_);
@@ -80,13 +86,16 @@ mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& in
   const std::vector<mx::array> parts =
       per_layer_ ? (*per_layer_)(ids, x) : std::vector<mx::array>{};
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    x = blocks_[i](std::move(x), cache, static_cast<int>(i), parts.empty() ? nullptr : &parts[i]);
+    x = blocks_[i](std::move(x), segments, static_cast<int>(i),
+                   parts.empty() ? nullptr : &parts[i]);
     if (interrupt) {
       mx::eval(x);
       interrupt();
     }
   }
-  cache.commit(ids.shape(0));
+  for (const Segment& one : segments) {
+    one.cache->commit(one.rows);
+  }
   return kernels::norm(x, final_norm_);
 }
 

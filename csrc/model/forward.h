@@ -12,6 +12,7 @@
 #include "model/block.h"
 #include "model/cache.h"
 #include "model/per_layer.h"
+#include "model/segments.h"
 #include "model/weight_loader.h"
 
 namespace convergio::model {
@@ -27,12 +28,16 @@ class Model {
   static std::shared_ptr<const Model> load(const std::filesystem::path& folder,
                                            std::optional<arch::Config> config = std::nullopt);
 
-  /// Called between layers; throws to stop a forward, which leaves the cache to be rolled back.
+  /// Called between layers; throws to stop a forward, which leaves the caches to be rolled back.
   using Interrupt = std::function<void()>;
 
-  /// Runs `ids`, (n,) int32, after the tokens in the cache, which they join. The result is the
-  /// hidden state of each, (n, hidden_size), not yet evaluated except where `interrupt` is given:
-  /// then each layer is evaluated before that is called.
+  /// Runs `ids`, (n,) int32, each after the tokens in its segment's cache, which it joins. The
+  /// result is the hidden state of each, (n, hidden_size), not yet evaluated except where
+  /// `interrupt` is given: then each layer is evaluated before that is called. On our own kernels a
+  /// row's numbers are the same to the bit whatever the other rows are.
+  mx::array forward(const mx::array& ids, Segments segments, const Interrupt& interrupt = {}) const;
+
+  /// The same with all ids in one sequence.
   mx::array forward(const mx::array& ids, Cache& cache, const Interrupt& interrupt = {}) const;
 
   /// Hidden states (n, hidden_size) to logits (n, vocab_size).

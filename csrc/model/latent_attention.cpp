@@ -62,35 +62,38 @@ LatentAttention::LatentAttention(WeightLoader& weights, const arch::ModelSpec& s
 }
 
 /// (n, heads, rank + rotated): against a latent and the rotated key beside it.
-mx::array LatentAttention::queries(const mx::array& x, const Cache& cache) const {
+mx::array LatentAttention::queries(const mx::array& x, Segments segments) const {
   const auto& [rank, q_rank, plain, turned, value] = sizes_.latent;
   const mx::array q = kernels::heads_of(
       kernels::linear(q_down_ ? kernels::norm(kernels::linear(x, *q_down_), *q_norm_) : x, q_),
       sizes_.heads);
   const mx::array part =
-      cache.rotated(kernels::part_of_rows(q, plain, plain + turned), sizes_.rope, interleaved_);
+      rotated(kernels::part_of_rows(q, plain, plain + turned), segments, sizes_.rope, interleaved_);
   return kernels::heads_of(heads_[0](kernels::part_of_rows(q, 0, plain), part), sizes_.heads);
 }
 
 /// Before the projection out.
-mx::array LatentAttention::mix(const mx::array& x, Cache& cache, int index) const {
+mx::array LatentAttention::mix(const mx::array& x, Segments segments, int index) const {
   const std::vector<mx::array> kv =
       kernels::split_columns(kernels::linear(x, kv_down_), {sizes_.latent.rank});
-  LayerCache& layer = cache.layer(index);
-  const auto [keys, values] =
-      layer.append_latent(kernels::heads_of(kernels::norm(kv[0], kv_norm_), 1),
-                          cache.rotated(kernels::heads_of(kv[1], 1), sizes_.rope, interleaved_));
-  const mx::array mixed =
-      kernels::attention(queries(x, cache), keys, values, options_, layer.length() - keys.shape(1));
+  const mx::array latents = kernels::heads_of(kernels::norm(kv[0], kv_norm_), 1);
+  const mx::array keys = rotated(kernels::heads_of(kv[1], 1), segments, sizes_.rope, interleaved_);
+  std::vector<kernels::SeenKeys> seen =
+      seen_keys(segments, index, [&](LayerCache& layer, int from, int to) {
+        return layer.append_latent(kernels::rows_between(latents, from, to),
+                                   kernels::rows_between(keys, from, to));
+      });
+  const mx::array mixed = kernels::attention(queries(x, segments), std::move(seen), options_);
   return heads_[1](kernels::heads_of(mixed, sizes_.heads));
 }
 
-mx::array LatentAttention::operator()(const mx::array& x, Cache& cache, int index) const {
-  return kernels::linear(mix(x, cache, index), o_);
+mx::array LatentAttention::operator()(const mx::array& x, Segments segments, int index) const {
+  return kernels::linear(mix(x, segments, index), o_);
 }
 
-mx::array LatentAttention::onto(mx::array onto, const mx::array& x, Cache& cache, int index) const {
-  return kernels::linear_onto(std::move(onto), mix(x, cache, index), o_);
+mx::array LatentAttention::onto(mx::array onto, const mx::array& x, Segments segments,
+                                int index) const {
+  return kernels::linear_onto(std::move(onto), mix(x, segments, index), o_);
 }
 
 }  // namespace convergio::model

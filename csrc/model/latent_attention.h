@@ -7,7 +7,7 @@
 #include "kernels/ops/attention.h"
 #include "kernels/ops/head_linear.h"
 #include "kernels/ops/norm.h"
-#include "model/cache.h"
+#include "model/segments.h"
 #include "model/weight_loader.h"
 
 namespace convergio::model {
@@ -20,14 +20,14 @@ class LatentAttention {
  public:
   LatentAttention(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
 
-  /// x is (n, hidden_size), normed; its latents and rotated keys join layer `index` of the cache.
-  mx::array operator()(const mx::array& x, Cache& cache, int index) const;
+  /// x is (n, hidden_size), normed; its latents and rotated keys join layer `index` of the caches.
+  mx::array operator()(const mx::array& x, Segments segments, int index) const;
   /// The same, added to `onto`.
-  mx::array onto(mx::array onto, const mx::array& x, Cache& cache, int index) const;
+  mx::array onto(mx::array onto, const mx::array& x, Segments segments, int index) const;
 
  private:
-  mx::array mix(const mx::array& x, Cache& cache, int index) const;
-  mx::array queries(const mx::array& x, const Cache& cache) const;
+  mx::array mix(const mx::array& x, Segments segments, int index) const;
+  mx::array queries(const mx::array& x, Segments segments) const;
 
   std::optional<Linear> q_down_;
   std::optional<kernels::Norm> q_norm_;

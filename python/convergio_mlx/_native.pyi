@@ -235,6 +235,11 @@ class Model:
         Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` tokens each.
         """
 
+    def logits_together(self, sequences: Sequence[Sequence[int]], chunks: Sequence[int]) -> list[Annotated[Any, dict(dtype='float32', shape=(None, None), order='C')]]:
+        """
+        The logits of several sequences that share each pass, sequence i with chunks[i] tokens of its own in each: a list of what logits() gives.
+        """
+
     def token_logprobs(self, tokens: Sequence[int], chunk: int = 64) -> list[float]:
         """
         For each token after the first the log of its probability after those before it, by forwards of `chunk` tokens each.

@@ -56,7 +56,12 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def make_model(folder: Path, dtype: str = "F32", **changes: Any) -> Path:
     """A random checkpoint with a tokenizer and a chat template."""
-    checkpoints.write(folder, config(**changes), dtype)
+    return write_model(folder, config(**changes), dtype)
+
+
+def write_model(folder: Path, described: dict[str, Any], dtype: str = "F32") -> Path:
+    """The same of any config.json whose vocabulary is the tokenizer's."""
+    checkpoints.write(folder, described, dtype)
     make_tokenizer().save(str(folder / "tokenizer.json"))
     names = {"bos_token": "<s>", "eos_token": "</s>", "chat_template": TEMPLATE}
     (folder / "tokenizer_config.json").write_text(json.dumps(names))

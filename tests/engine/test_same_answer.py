@@ -32,6 +32,41 @@ def test_the_logits_of_every_family_do_not_depend_on_the_chunk(
         assert np.array_equal(bits(model.logits(tokens, chunk)), single), chunk
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: one.name)
+def test_the_logits_of_every_family_do_not_depend_on_the_company(
+    variant: Variant, tmp_path: Path
+) -> None:
+    """Sequences that share passes: some decode, others prefill, and they end at other times."""
+    checkpoints.write(tmp_path, variant.config, "F32")
+    model = native().load(str(tmp_path).encode(), 0)
+    tokens = checkpoints.tokens(variant.config, 40)
+    sequences = [tokens, tokens[7:31], tokens[3:4], tokens[20:], tokens[::-1]]
+    chunks = [1, 3, 1, 9, 1]
+    together = model.logits_together(sequences, chunks)
+    for found, sequence in zip(together, sequences, strict=True):
+        assert np.array_equal(bits(found), bits(model.logits(sequence, 1)))
+
+
+@pytest.mark.parametrize("window", [5, 64])
+def test_the_logits_of_a_window_do_not_depend_on_the_company(window: int, tmp_path: Path) -> None:
+    kinds = ["sliding_attention", "full_attention"]
+    sliding = {"layer_types": kinds, "sliding_window": window}
+    model = native().load(str(make_model(tmp_path / "model", **sliding)).encode(), 0)
+    sequences = [ids(330), ids(10, start=4), ids(200, start=9)]
+    together = model.logits_together(sequences, [31, 1, 2])
+    for found, sequence in zip(together, sequences, strict=True):
+        assert np.array_equal(bits(found), bits(model.logits(sequence, 1)))
+
+
+def test_the_logits_of_a_quantized_model_do_not_depend_on_the_company() -> None:
+    with Engine.load("convergio-guide") as engine:
+        tokens = [3 + n * 7 % (engine.vocab_size - 3) for n in range(90)]
+        sequences = [tokens[at : at + 20 + at] for at in range(0, 40, 2)]
+        together = engine._model.logits_together(sequences, [1 + n % 3 for n in range(20)])
+        for found, sequence in zip(together, sequences, strict=True):
+            assert np.array_equal(bits(found), bits(engine.logits(sequence, chunk=1)))
+
+
 @pytest.mark.parametrize("window", [None, 5, 64, 100])
 def test_the_logits_of_a_window_do_not_depend_on_the_chunk(
     window: int | None, tmp_path: Path

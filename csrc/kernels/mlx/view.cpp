@@ -53,15 +53,19 @@ mx::array heads_of(const mx::array& x, int heads) {
   return view(x, {x.shape(0), heads, width}, {x.strides(0), width * x.strides(1), x.strides(1)}, 0);
 }
 
-mx::array last_row(const mx::array& x) {
-  const int n = x.shape(0);
-  if (n == 1) {
+mx::array rows_between(const mx::array& x, int from, int to) {
+  if (from == 0 && to == x.shape(0)) {
     return x;
   }
+  mx::Shape shape = x.shape();
   if (!eager_on({&x, 1})) {
-    return mx::slice(x, {n - 1, 0}, {n, x.shape(1)});
+    mx::Shape start(shape.size(), 0);
+    start[0] = from;
+    shape[0] = to;
+    return mx::slice(x, start, shape);
   }
-  return view(x, {1, x.shape(1)}, x.strides(), (n - 1) * x.strides(0));
+  shape[0] = to - from;
+  return view(x, shape, x.strides(), from * x.strides(0));
 }
 
 mx::array rows_of_heads(const mx::array& x, int from, int to) {

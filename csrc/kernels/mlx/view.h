@@ -15,8 +15,8 @@ std::vector<mx::array> split_columns(const mx::array& x, const mx::Shape& column
 /// (n, heads · d) → (n, heads, d).
 mx::array heads_of(const mx::array& x, int heads);
 
-/// The last row of x (n, width): (1, width).
-mx::array last_row(const mx::array& x);
+/// Rows [from, to) of x (n, …).
+mx::array rows_between(const mx::array& x, int from, int to);
 
 /// Rows [from, to) of each head of x (heads, n, d).
 mx::array rows_of_heads(const mx::array& x, int from, int to);

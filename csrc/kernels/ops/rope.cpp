@@ -1,13 +1,17 @@
 #include "kernels/ops/rope.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "kernels/bodies/kernel_set.h"
 #include "kernels/cpu/pool.h"
-#include "kernels/mlx/row_op.h"
+#include "kernels/mlx/operand.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/mlx/view.h"
 #include "mlx/fast.h"
 #include "mlx/ops.h"
 
@@ -37,6 +41,17 @@ mx::array mlx_rope(const mx::array& x, const mx::array& periods, float magnitude
   return mx::concatenate({rotated, mx::slice(y, {0, 0, dims}, {n, heads, head_dim})}, 2);
 }
 
+mx::array mlx_rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool interleaved) {
+  std::vector<mx::array> rotated;
+  int from = 0;
+  for (const RotatedRows& part : parts) {
+    rotated.push_back(mlx_rope(rows_between(x, from, from + part.rows), part.periods,
+                               part.magnitude, part.offset, interleaved));
+    from += part.rows;
+  }
+  return rotated.size() == 1 ? rotated[0] : mx::concatenate(rotated, 0);
+}
+
 /// The angles of one position, as cosines and sines of `half` dimensions.
 void angles(std::int64_t position, const float* periods, std::int64_t half, float magnitude,
             float* cosines, float* sines) {
@@ -48,37 +63,88 @@ void angles(std::int64_t position, const float* periods, std::int64_t half, floa
   }
 }
 
-void rope_rows(const KernelSet& set, const Rows& x, const Rows& periods, float magnitude,
-               int offset, bool interleaved, float* y) {
-  const auto rotate = interleaved ? set.rope_pairs : set.rope;
-  const std::int64_t half = periods.width;
-  const std::int64_t grain = 4096 / (x.heads * x.width) + 1;
-  parallel_ranges(x.n, 1, grain, [&](std::int64_t begin, std::int64_t end) {
+/// What cpu_op runs.
+class RopeKernel {
+ public:
+  RopeKernel(const KernelSet& set, const std::vector<RotatedRows>& parts, bool interleaved)
+      : rotate_(interleaved ? set.rope_pairs : set.rope) {
+    for (const RotatedRows& part : parts) {
+      parts_.push_back({part.rows, part.offset, part.magnitude, {}});
+    }
+  }
+
+  /// Inputs are x and the periods of each part.
+  void bind(const std::vector<mx::array>& in, mx::array& out) {
+    donate(in[0], out);
+    x_ = RowsOperand(in[0]);
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      parts_[i].periods = RowsOperand(in[i + 1]);
+    }
+    y_ = out.data<float>();
+  }
+
+  void run() {
+    const Rows x = x_.read();
+    const std::int64_t grain = 4096 / (x.heads * x.width) + 1;
+    std::int64_t from = 0;
+    for (Part& part : parts_) {
+      const Rows periods = part.periods.read();
+      parallel_ranges(part.rows, 1, grain, [&](std::int64_t begin, std::int64_t end) {
+        rotate(x, from, part, periods, begin, end);
+      });
+      from += part.rows;
+    }
+  }
+
+ private:
+  struct Part {
+    std::int64_t rows;
+    std::int64_t offset;
+    float magnitude;
+    RowsOperand periods;
+  };
+
+  /// Rows [begin, end) of a part, whose first is row `from` of x.
+  void rotate(const Rows& x, std::int64_t from, const Part& part, const Rows& periods,
+              std::int64_t begin, std::int64_t end) const {
+    const std::int64_t half = periods.width;
     auto* cosines =
         static_cast<float*>(scratch(2 * half * static_cast<std::int64_t>(sizeof(float))));
     float* sines = cosines + half;
     for (std::int64_t i = begin; i < end; ++i) {
-      angles(offset + i, periods.data, half, magnitude, cosines, sines);
+      angles(part.offset + i, periods.data, half, part.magnitude, cosines, sines);
       for (std::int64_t h = 0; h < x.heads; ++h) {
-        rotate(x.data + i * x.row + h * x.head, cosines, sines, half, x.width,
-               y + (i * x.heads + h) * x.width);
+        rotate_(x.data + (from + i) * x.row + h * x.head, cosines, sines, half, x.width,
+                y_ + ((from + i) * x.heads + h) * x.width);
       }
     }
-  });
-}
+  }
+
+  decltype(KernelSet::rope) rotate_;
+  std::vector<Part> parts_;
+  RowsOperand x_;
+  float* y_ = nullptr;
+};
 
 }  // namespace
 
+mx::array rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool interleaved) {
+  const bool floats = std::ranges::all_of(
+      parts, [](const RotatedRows& part) { return part.periods.dtype() == mx::float32; });
+  if (!own_kernels(x) || x.ndim() != 3 || !floats) {
+    return mlx_rope(x, parts, interleaved);
+  }
+  std::vector<mx::array> inputs{x};
+  for (const RotatedRows& part : parts) {
+    inputs.push_back(part.periods);
+  }
+  return cpu_op("rope", x.shape(), mx::float32, std::move(inputs),
+                RopeKernel(kernel_set(active_isa()), parts, interleaved));
+}
+
 mx::array rope(const mx::array& x, const mx::array& periods, float magnitude, int offset,
                bool interleaved) {
-  if (!own_kernels(x) || x.ndim() != 3 || periods.dtype() != mx::float32) {
-    return mlx_rope(x, periods, magnitude, offset, interleaved);
-  }
-  return row_op("rope", std::array{x, periods},
-                [&set = kernel_set(active_isa()), magnitude, offset, interleaved](
-                    const std::array<Rows, 2>& in, float* y) {
-                  rope_rows(set, in[0], in[1], magnitude, offset, interleaved, y);
-                });
+  return rope(x, {{x.shape(0), offset, periods, magnitude}}, interleaved);
 }
 
 }  // namespace convergio::kernels

@@ -64,7 +64,8 @@ class PrefixCacheStats:
 
 class Engine:
     """A model and its tokenizer. Any number of threads and tasks may call it at once: requests
-    take turns on the one native thread that computes."""
+    share the one native thread that computes, and on a CPU each pass over the weights, where an
+    answer is the same, to the bit of its log-probabilities, whatever else runs."""
 
     def __init__(self, model: Any, files: ModelFolder, use: Use | None = None) -> None:
         """Made by `load`."""

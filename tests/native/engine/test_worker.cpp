@@ -56,23 +56,26 @@ class Counted : public Task {
     ended.set_value(owner_);
   }
 
-  bool step() override {
-    if (over_) {
-      log_.add("-" + name_);
-      return false;
-    }
-    log_.add(name_);
-    return --left_ > 0;
-  }
+  void step(const Tasks& /*tasks*/) override { slice(); }
+  bool finished() const override { return left_ == 0 || ended_; }
   bool over() const override { return over_; }
   void cancel() override { over_ = true; }
 
   std::promise<std::thread::id> ended;
 
+ protected:
+  void slice() {
+    ended_ = over_;
+    log_.add(ended_ ? "-" + name_ : name_);
+    left_ -= ended_ ? 0 : 1;
+  }
+  Log& log() { return log_; }
+
  private:
   const std::string name_;
   std::atomic<int> left_;
   std::atomic<bool> over_ = false;
+  bool ended_ = false;
   std::thread::id owner_;
   Log& log_;
 };
@@ -137,6 +140,36 @@ TEST(tasks_take_turns) {
   }
   for (auto& one : ended) one.wait();
   CHECK_EQ(log.text(), "abcabcabc");
+}
+
+/// Takes its slices together with others of its kind, two at most.
+class Sociable : public Counted {
+ public:
+  using Counted::Counted;
+  void step(const Tasks& tasks) override {
+    for (const auto& task : tasks) static_cast<Sociable&>(*task).slice();
+    log().add(".");
+  }
+  bool joins(const Tasks& tasks) const override {
+    return tasks.size() < 2 && dynamic_cast<const Sociable*>(tasks.front().get()) != nullptr;
+  }
+};
+
+TEST(tasks_that_join_take_their_slices_together_and_nobody_is_left_out_twice) {
+  Log log;
+  Worker worker(4);
+  std::vector<std::future<std::thread::id>> ended;
+  {
+    Held held(worker);
+    for (const auto& [name, slices] : {std::pair("a", 3), {"b", 1}, {"c", 2}}) {
+      auto task = std::make_shared<Sociable>(name, slices, log);
+      ended.push_back(task->ended.get_future());
+      worker.submit(std::move(task));
+    }
+    ended.push_back(submit(worker, "x", 2, log));
+  }
+  for (auto& one : ended) one.wait();
+  CHECK_EQ(log.text(), "ab.ca.xca.x");
 }
 
 /// Ready once it is told so.
@@ -250,11 +283,11 @@ TEST(a_slice_at_hand_is_cancelled_by_the_stop) {
   class Endless : public Task {
    public:
     explicit Endless(std::promise<void>& started) : started_(started) {}
-    bool step() override {
+    void step(const Tasks& /*tasks*/) override {
       started_.set_value();
       while (!over_) std::this_thread::yield();
-      return false;
     }
+    bool finished() const override { return over_; }
     bool over() const override { return over_; }
     void cancel() override { over_ = true; }
 
@@ -347,7 +380,7 @@ class Answer : public Task {
   ~Answer() override {
     if (!finished_) request_->fail(Error(ErrorKind::Cancelled, "[test] dropped."), {});
   }
-  bool step() override {
+  void step(const Tasks& /*tasks*/) override {
     finished_ = request_->over() || count_ == request_->options().max_tokens;
     if (finished_) {
       request_->finish(request_->over() ? Finish::Cancelled : Finish::Length, {});
@@ -356,8 +389,8 @@ class Answer : public Task {
       sample.token = request_->prompt().front() + count_++;
       request_->emit(sample, {});
     }
-    return !finished_;
   }
+  bool finished() const override { return finished_; }
   bool over() const override { return request_->over(); }
   void cancel() override { request_->cancel(); }
 

@@ -1,0 +1,78 @@
+#include "engine/pass.h"
+
+#include <algorithm>
+
+#include "engine/reserve.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/ops/take_rows.h"
+
+namespace convergio::engine {
+
+namespace {
+
+/// The tokens of all shares, one after another.
+mx::array ids_of(std::span<const Share> shares) {
+  std::vector<int> ids;
+  for (const Share& one : shares) {
+    const auto from = one.answer->tokens().begin() + one.answer->cache().length();
+    ids.insert(ids.end(), from, from + one.rows);
+  }
+  return mx::array(ids.begin(), {static_cast<int>(ids.size())}, mx::int32);
+}
+
+mx::array hidden_states(std::span<const Share> shares) {
+  const Share& first = shares.front();
+  if (shares.size() == 1) {
+    return forward(*first.answer, ids_of(shares), /*interruptible=*/first.rows > 1);
+  }
+  std::vector<model::Segment> segments;
+  for (const Share& one : shares) {
+    segments.push_back({&one.answer->cache(), one.rows});
+  }
+  return first.answer->model().forward(ids_of(shares), segments);
+}
+
+/// Copies what sliding-window layers have at the lengths where that is wanted.
+void take_checkpoint(Answer& answer) {
+  const std::vector<int>& wanted = answer.checkpoints();
+  if (std::ranges::find(wanted, answer.cache().length()) != wanted.end()) {
+    answer.sequence().checkpoint();
+  }
+}
+
+/// The last row of each share that is last, by its place in the pass.
+std::vector<int> last_rows(std::span<const Share> shares) {
+  std::vector<int> rows;
+  int end = 0;
+  for (const Share& one : shares) {
+    end += one.rows;
+    if (one.last) {
+      rows.push_back(end - 1);
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::optional<mx::array> run_pass(std::span<const Share> shares) {
+  const bool overlaps = std::ranges::any_of(
+      shares, [](const Share& one) { return one.last && one.decoder->overlaps(); });
+  std::optional<kernels::Eager> eager;
+  if (overlaps) {
+    reserve_for_graphs();
+  } else {
+    eager.emplace();
+  }
+  const mx::array hidden = hidden_states(shares);
+  for (const Share& one : shares) {
+    take_checkpoint(*one.answer);
+  }
+  const std::vector<int> rows = last_rows(shares);
+  if (rows.empty()) {
+    return std::nullopt;
+  }
+  return shares.front().answer->model().logits(kernels::take_rows(hidden, rows));
+}
+
+}  // namespace convergio::engine

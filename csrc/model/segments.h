@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "kernels/ops/attention.h"
+#include "model/cache.h"
+
+namespace convergio::model {
+
+/// Rows of a pass, one after another, that join one sequence.
+struct Segment {
+  Cache* cache;
+  int rows;
+};
+
+/// The sequences of a pass, each once, whose rows lie one segment after another.
+using Segments = std::span<const Segment>;
+
+int rows_of(Segments segments);
+
+/// x, (n, heads, head_dim), rotated to the positions that its rows take in their sequences by their
+/// tables `index` (LayerConfig::rope); as it is where that is negative.
+mx::array rotated(const mx::array& x, Segments segments, int index, bool interleaved);
+
+/// What the rows see of layer `index`: join(layer, from, to) puts rows [from, to) into a sequence's
+/// layer, where they are its own, and returns views of the keys and values.
+template <class Join>
+std::vector<kernels::SeenKeys> seen_keys(Segments segments, int index, const Join& join) {
+  std::vector<kernels::SeenKeys> seen;
+  int from = 0;
+  for (const Segment& one : segments) {
+    LayerCache& layer = one.cache->layer(index);
+    auto [keys, values] = join(layer, from, from + one.rows);
+    const int first_key = layer.length() - keys.shape(1);
+    seen.push_back({one.rows, std::move(keys), std::move(values), first_key});
+    from += one.rows;
+  }
+  return seen;
+}
+
+}  // namespace convergio::model

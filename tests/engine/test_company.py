@@ -1,0 +1,247 @@
+"""Requests that share the passes over the weights: each is answered as it is alone, to the bit of
+its log-probabilities, whatever the others are and however they end."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_models import VOCABULARY, config, ids, write_model
+
+from arch.variants import tiny
+from convergio_mlx import Engine, Generation, SamplingParams
+from convergio_mlx.errors import ConstraintError, DeadlineExceededError, ModelCorruptError
+
+FAMILIES = ("llama", "gemma2", "gemma3_text", "gemma4_text", "deepseek_v3", "mixtral", "olmo2")
+"""Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
+after the branches."""
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 6}, "n": {"enum": [1, 22, 333]}},
+    "required": ["name", "n"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    folder: Path = tmp_path_factory.mktemp("company") / request.param
+    described = {**tiny(request.param), "vocab_size": VOCABULARY, "eos_token_id": 1}
+    with Engine.load(write_model(folder, described)) as loaded:
+        yield loaded
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request of some kind, and how it is ended from outside."""
+
+    prompt: Any
+    params: SamplingParams
+    mask: bool = False
+    form: bool = False
+    cancel_after: int | None = None
+
+
+def case(engine: Engine, number: int) -> Case:
+    dice = random.Random(number)
+    params = SamplingParams(
+        temperature=dice.choice([0.0, 0.7, 1.3]),
+        top_k=dice.choice([0, 0, 20]),
+        top_p=dice.choice([1.0, 0.9]),
+        min_p=dice.choice([0.0, 0.05]),
+        repetition_penalty=dice.choice([1.0, 1.2]),
+        presence_penalty=dice.choice([0.0, 0.5]),
+        seed=number,
+        max_tokens=dice.randrange(1, 40),
+        stop=dice.choice([(), (), ("a", "never there")]),
+        ignore_eos=dice.random() < 0.5,
+        logprobs=dice.choice([None, 0, 3]),
+    )
+    shared = ids(60, start=dice.randrange(3))[: dice.randrange(1, 60)]  # prefixes to be cached
+    prompt = [token % engine.vocab_size for token in (*shared, *ids(dice.randrange(1, 50), number))]
+    return Case(
+        prompt,
+        params,
+        mask=dice.random() < 0.2,
+        form=dice.random() < 0.15,
+        cancel_after=dice.randrange(6) if dice.random() < 0.15 else None,
+    )
+
+
+def even(vocab_size: int) -> bytes:
+    return np.packbits(np.arange(-(-vocab_size // 32) * 32) % 2 == 0, bitorder="little").tobytes()
+
+
+def answer(engine: Engine, one: Case) -> tuple[list[Any], str, str | None]:
+    """All that can be seen of it: tokens with their log-probabilities, text, finish reason."""
+    if one.form:
+        messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
+        form = {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
+        response = engine.stream(messages, one.params, response_format=form).response()
+        return list(response.logprobs), response.text, response.finish_reason
+    mask = even(engine.vocab_size)
+    constraint = (lambda _: mask) if one.mask else None
+    generation = engine.generate(one.prompt, one.params, constraint=constraint)
+    tokens: list[Any] = []
+    text = ""
+    for count, chunk in enumerate(generation):
+        tokens += zip(chunk.token_ids, chunk.logprobs or chunk.token_ids, strict=True)
+        text += chunk.text
+        reason = chunk.finish_reason
+        if one.cancel_after == count:
+            generation.cancel()
+    return tokens, text, reason
+
+
+def check(found: tuple[Any, ...], wanted: tuple[Any, ...], one: Case) -> None:
+    if one.cancel_after is None or one.form:
+        assert found == wanted
+    else:  # where it ends is the reader's pace
+        shorter, longer = sorted([found, wanted], key=lambda answer: len(answer[0]))
+        assert shorter[0] == longer[0][: len(shorter[0])]
+
+
+def compare(engine: Engine, count: int, threads: int, seed: int) -> None:
+    cases = [case(engine, number) for number in range(count)]
+    alone = [answer(engine, one) for one in cases]
+    order = random.Random(seed).sample(range(count), count)
+    with ThreadPoolExecutor(threads) as pool:
+        together = list(pool.map(lambda number: answer(engine, cases[number]), order))
+    for number, found in zip(order, together, strict=True):
+        check(found, alone[number], cases[number])
+
+
+@pytest.mark.parametrize("threads", [3, 24])
+def test_random_requests_are_answered_as_alone(engine: Engine, threads: int) -> None:
+    compare(engine, 80, threads, threads)
+
+
+def test_random_requests_of_every_kind_of_model_are_answered_as_alone(family: Engine) -> None:
+    compare(family, 40, 12, 1)
+
+
+@pytest.mark.slow
+def test_random_requests_of_the_embedded_model_are_answered_as_alone() -> None:
+    with Engine.load("convergio-guide") as guide:
+        for threads in (5, 16, 40):
+            compare(guide, 120, threads, threads)
+
+
+def test_a_model_whose_logits_are_computed_beside_the_masks(slow: Engine) -> None:
+    """Its passes are graphs where a constraint is among the requests."""
+    compare(slow, 24, 8, 2)
+
+
+def long_answers(engine: Engine, count: int, tokens: int) -> list[Generation]:
+    """Requests that all decode: the first token of each is there."""
+    params = SamplingParams(temperature=1.0, seed=3, max_tokens=tokens, ignore_eos=True)
+    answers = [engine.generate(ids(8, start=n), params) for n in range(count)]
+    for answer in answers:
+        next(iter(answer))
+    return answers
+
+
+def broken(_: list[int]) -> Any:
+    raise ValueError("broken")
+
+
+@pytest.mark.parametrize("wrong", [broken, lambda _: [], lambda _: [1 << 20], lambda _: b"\0" * 80])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_constraint_that_fails_ends_its_own_request_alone(
+    engine: Engine, wrong: Any, after: int
+) -> None:
+    params = SamplingParams(temperature=1.0, seed=9, max_tokens=60, ignore_eos=True, logprobs=2)
+    prompts = [ids(20, start=n) for n in range(5)]
+
+    def logprobs(prompt: list[int]) -> list[Any]:
+        return [one for chunk in engine.generate(prompt, params) for one in chunk.logprobs]
+
+    def fails() -> None:
+        asked = iter(range(after))
+        mask = even(engine.vocab_size)
+        with pytest.raises(ConstraintError):
+            engine.generate(
+                ids(9), params, constraint=lambda told: mask if 1 + next(asked, -1) else wrong(told)
+            ).text()
+
+    alone = [logprobs(prompt) for prompt in prompts]
+    with ThreadPoolExecutor(8) as pool:
+        failing = [pool.submit(fails) for _ in range(3)]
+        assert list(pool.map(logprobs, prompts)) == alone
+        for one in failing:
+            one.result()
+
+
+def test_a_constraint_that_takes_its_time_holds_up_its_own_request_alone(engine: Engine) -> None:
+    go = threading.Event()
+
+    def waits(_: list[int]) -> Any:
+        go.wait(60)
+        return even(engine.vocab_size)
+
+    params = SamplingParams(max_tokens=30, ignore_eos=True)
+    held = engine.generate(ids(5), params, constraint=waits)
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda n: engine.generate(ids(9, n), params).text(), range(8)))
+    assert len(texts) == 8  # all have ended while it waits
+    go.set()
+    held.text()
+    assert held.stats.output_tokens == 30
+
+
+def test_a_deadline_ends_its_own_request_alone(slow: Engine) -> None:
+    params = SamplingParams(temperature=1.0, seed=9, max_tokens=40, ignore_eos=True)
+
+    def text(number: int) -> str:
+        return slow.generate(ids(20, start=number), params).text()
+
+    def late() -> None:
+        with pytest.raises(DeadlineExceededError):
+            slow.generate(ids(30), max_tokens=4000, ignore_eos=True, timeout=0.05).text()
+
+    alone = [text(number) for number in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        ended = [pool.submit(late) for _ in range(4)]
+        assert list(pool.map(text, range(4))) == alone
+        for one in ended:
+            one.result()
+
+
+def test_those_who_decode_go_on_while_a_long_prompt_is_run(slow: Engine) -> None:
+    """It is run in parts of 16 tokens at most, a pass of all who decode with each."""
+    answers = long_answers(slow, 3, 400)
+    newcomer = slow.generate(ids(1600), max_tokens=1, ignore_eos=True)
+    newcomer.text()
+    for answer in answers:
+        answer.cancel()
+        answer.text()
+        assert answer.stats.output_tokens > 1600 / 16
+
+
+def test_more_than_share_a_pass_all_come_to_their_end(engine: Engine) -> None:
+    params = SamplingParams(max_tokens=50, ignore_eos=True)
+    answers = [engine.generate(ids(12, start=n), params) for n in range(45)]
+    wanted = [engine.generate(ids(12, start=n), params).text() for n in range(45)]
+    assert [answer.text() for answer in answers] == wanted
+
+
+def test_a_shared_pass_that_fails_is_done_again_by_each_alone(tmp_path: Path) -> None:
+    """A file of the weights that was cut off fails every pass, and every request says so."""
+    folder = write_model(tmp_path / "cut", config(hidden_size=256))
+    with Engine.load(folder) as loaded:
+        answers = long_answers(loaded, 4, 400)
+        file = next(folder.glob("*.safetensors"))
+        os.truncate(file, file.stat().st_size // 2)
+        for one in answers:
+            with pytest.raises(ModelCorruptError):
+                one.text()
