@@ -23,21 +23,31 @@ BLOCK = np.random.default_rng(0).bytes(1 << 24)
 """Random bytes that all packed weights are cut from: no tensor is ever whole in memory."""
 
 
-def entries(config: dict[str, Any]) -> Iterator[Entry]:
-    """The tensors of a checkpoint with config's quantization, if it has one, floats in bfloat16."""
+def spec_of(config: dict[str, Any], module: str) -> dict[str, Any] | None:
+    """How a module's weight is quantized: its own entry of the block, or the block's; None: not."""
     block = config.get("quantization")
     if block is None:
-        yield from ((name, "BF16", shape) for name, shape in checkpoints.shapes(config).items())
-        return
-    group, bits = block["group_size"], block["bits"]
+        return None
+    own = block.get(module, block)
+    return own if isinstance(own, dict) else None
+
+
+def entries(config: dict[str, Any]) -> Iterator[Entry]:
+    """The tensors of a checkpoint with config's quantization, if it has one, floats in bfloat16."""
     for name, shape in checkpoints.shapes(config).items():
-        if len(shape) > 1:
-            module, rows, cols = name.removesuffix(".weight"), shape[:-1], shape[-1]
-            yield name, "U32", (*rows, cols * bits // 32)
-            yield f"{module}.scales", "BF16", (*rows, cols // group)
-            yield f"{module}.biases", "BF16", (*rows, cols // group)
-        else:
+        module = name.removesuffix(".weight")
+        spec = spec_of(config, module) if len(shape) > 1 and module != name else None
+        if spec is None or shape[-1] % spec["group_size"]:
             yield name, "BF16", shape
+            continue
+        rows, cols = shape[:-1], shape[-1]
+        groups = (*rows, cols // spec["group_size"])
+        yield name, "U32", (*rows, cols * spec["bits"] // 32)
+        if spec.get("mode", "affine") == "affine":
+            yield f"{module}.scales", "BF16", groups
+            yield f"{module}.biases", "BF16", groups
+        else:
+            yield f"{module}.scales", "U8", groups
 
 
 def size(entry: Entry) -> int:
@@ -50,22 +60,27 @@ def content(entry: Entry, config: dict[str, Any]) -> Iterator[bytes]:
     packed numbers has mean 0 and variance 1 / columns, so that activations stay of order 1."""
     name, dtype, shape = entry
     left = size(entry)
+    module, _, part = name.rpartition(".")
     if dtype == "U32":
         piece = BLOCK
-    elif len(shape) > 1 and "quantization" not in config:
+    elif part in ("scales", "biases"):
+        spec = spec_of(config, module)
+        assert spec is not None
+        columns = shape[-1] * spec["group_size"]
+        if dtype == "U8":  # a power of two, for numbers of 4 bits whose mean square is 8.56
+            piece = bytes([127 - round(np.log2(8.56 * columns) / 2)])
+        else:
+            most = 2 ** spec["bits"] - 1
+            scale = np.sqrt(12 / (most * (most + 2)) / columns)
+            value = scale if part == "scales" else -scale * most / 2
+            piece = checkpoints.stored(np.array([value]), "BF16").data.tobytes()
+        piece *= min(left, 1 << 20)
+    elif len(shape) > 1:
         numbers = np.frombuffer(BLOCK, np.int16) / (2**15 / np.sqrt(3 / shape[-1]))
         piece = checkpoints.stored(numbers, "BF16").data.tobytes()
-    elif "quantization" not in config:
-        piece = checkpoints.stored(np.ones(left // 2), "BF16").data.tobytes()
     else:
-        block = config["quantization"]
-        most = 2 ** block["bits"] - 1
-        scale = np.sqrt(12 / (most * (most + 2)) / (shape[-1] * block["group_size"]))
-        value = 1.0 if name.endswith("norm.weight") else 0.1
-        if name.endswith((".scales", ".biases")):
-            value = scale if name.endswith(".scales") else -scale * most / 2
-        one = checkpoints.stored(np.array([value]), "BF16").data.tobytes()
-        piece = one * min(left // 2, 1 << 20)
+        value = 1.0 if "norm" in module.split(".")[-1] else 0.1
+        piece = checkpoints.stored(np.array([value]), "BF16").data.tobytes() * (left // 2)
     while left > 0:
         yield piece[:left]
         left -= len(piece)
@@ -76,7 +91,7 @@ def fabricate(folder: Path, config: dict[str, Any], tokenizer: Path | None = Non
 
     Args:
         folder: where to; made, and must not exist.
-        config: config.json; a "quantization" block, if any, is of affine mode.
+        config: config.json; a "quantization" block, if any, is of affine or mxfp4 mode.
         tokenizer: a folder whose files go along.
 
     Returns:

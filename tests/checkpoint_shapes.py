@@ -152,7 +152,8 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
 class _Shapes:
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.layout = LAYOUTS.get(config["model_type"], Layout())
+        name = config["model_type"]
+        self.layout = LAYOUTS.get(name) or LAYOUTS.get(name.removesuffix("_text"), Layout())
         self.hidden = config["hidden_size"]
         self.count = config.get("num_hidden_layers", config.get("num_layers"))
         self.per_layer = config.get("hidden_size_per_layer_input", 0)
