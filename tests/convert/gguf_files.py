@@ -21,6 +21,7 @@ ARCHITECTURES = {
     "qwen3_moe": "qwen3moe",
     "gemma3_text": "gemma3",
     "olmo3": "olmo2",
+    "hunyuan_v1_dense": "hunyuan-dense",
 }
 """By model type, where it is called otherwise."""
 INTERLEAVED = ("llama", "smollm3", "granite", "granitemoe")

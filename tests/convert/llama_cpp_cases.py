@@ -80,6 +80,10 @@ CASES = [
     Case("llama", "llama", "LlamaForCausalLM", "llama"),
     Case("llama3", "llama", "LlamaForCausalLM", "llama3", "llama-bpe"),
     Case("mistral", "mistral", "MistralForCausalLM", "mistral", otherwise={"model_type": "llama"}),
+    Case(
+        *("internlm3", "internlm3", "InternLM3ForCausalLM", "llama"),
+        otherwise={"model_type": "llama"},
+    ),
     Case("mixtral", "mixtral", "MixtralForCausalLM", "llama"),
     Case("qwen2", "qwen2", "Qwen2ForCausalLM", "qwen2", "qwen2", otherwise=_UNUSED_WINDOW),
     Case("qwen3", "qwen3", "Qwen3ForCausalLM", "qwen2", "qwen2"),
@@ -117,6 +121,15 @@ CASES = [
     Case("olmoe", "olmoe", "OlmoeForCausalLM", "gpt2", "gpt-2", changes={"num_experts": 4}),
     Case("granite", "granite", "GraniteForCausalLM", "gpt2", "gpt-2"),
     Case("granitemoe", "granitemoe", "GraniteMoeForCausalLM", "gpt2", "gpt-2"),
+    Case("seed_oss", "seed_oss", "SeedOssForCausalLM", "gpt2", "gpt-2"),
+    Case("ernie4_5", "ernie4_5", "Ernie4_5_ForCausalLM", "llama"),
+    Case(
+        *("hunyuan", "hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", "gpt2", "gpt-2"),
+        changes={"max_position_embeddings": 32768},
+        # the base is 10000 * alpha ** (16 / 14), as float32; the script writes one context for all
+        otherwise={"rope_theta": 874339.3, "max_position_embeddings": 262144},
+        tolerance=2e-6,
+    ),
     Case(
         *("exaone4", "exaone4", "Exaone4ForCausalLM", "gpt2", "gpt-2"),
         changes={"num_hidden_layers": 4},

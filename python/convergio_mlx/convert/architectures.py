@@ -222,6 +222,26 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         interleaved=True,
         keys={**_LOCAL, **_MULTIPLIERS},
     ),
+    "seed_oss": Architecture(
+        "seed_oss",
+        "SeedOssForCausalLM",
+        tensors={
+            **_TENSORS,
+            "attn_norm": "input_layernorm",
+            "post_attention_norm": "post_attention_layernorm",
+        },
+    ),
+    "ernie4_5": Architecture("ernie4_5", "Ernie4_5_ForCausalLM"),
+    "hunyuan-dense": Architecture(
+        "hunyuan_v1_dense",
+        "HunYuanDenseV1ForCausalLM",
+        tensors={
+            **_TENSORS,
+            **_PRE,
+            "attn_q_norm": "self_attn.query_layernorm",
+            "attn_k_norm": "self_attn.key_layernorm",
+        },
+    ),
     "exaone4": Architecture(
         "exaone4",
         "Exaone4ForCausalLM",
@@ -229,7 +249,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         keys={"sliding_window": _WINDOW},
     ),
 }
-"""By general.architecture. Mistral's models are written as "llama"."""
+"""By general.architecture. Mistral's models and InternLM 3 are written as "llama"; Hunyuan's have
+the alpha of their rotary embedding in its base."""
 
 
 @dataclass(frozen=True)
