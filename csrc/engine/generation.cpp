@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 #include "engine/failure.h"
 #include "kernels/mlx/primitive.h"
@@ -73,8 +74,16 @@ void Generation::step(const Tasks& tasks) {
       }
     });
   }
-  if (count > 0) {
-    run({company.data(), count});
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    Generation* one = company[i];
+    one->attempt([&] { one->choose_share(static_cast<int>(count) - 1); });
+    if (one->answer_.active()) {
+      company[left++] = one;
+    }
+  }
+  if (left > 0) {
+    run({company.data(), left});
   }
   for (const auto& task : tasks) {
     static_cast<Generation*>(task.get())->end_slice();
@@ -112,10 +121,9 @@ bool Generation::begin_slice() {
 /// Runs one pass for all. What fails in it before there are logits fails for all: they start over,
 /// each alone, where whoever caused it fails again.
 void Generation::run(Company company) noexcept {
-  std::vector<Share> shares;
   std::optional<mx::array> logits;
   try {
-    logits = run_pass(company, shares);
+    logits = run_pass(company);
   } catch (...) {
     const Error error = classify(std::current_exception(), ErrorKind::InferenceFailed);
     wait_after(error);
@@ -125,29 +133,31 @@ void Generation::run(Company company) noexcept {
     return;
   }
   int row = 0;
-  for (std::size_t i = 0; i < shares.size(); ++i) {
-    company[i]->attempt([&] {
+  for (Generation* one : company) {
+    const bool last = one->share_.last;
+    one->attempt([&] {
       const kernels::Eager eager;  // a row of what is there is a view
-      const bool last = shares[i].last;
-      company[i]->end_share(
-          shares[i], last ? std::optional(kernels::rows_between(*logits, row, row + 1)) : logits);
+      one->end_share(last ? std::optional(kernels::rows_between(*logits, row, row + 1)) : logits);
     });
-    row += shares[i].last ? 1 : 0;
+    row += last ? 1 : 0;
   }
 }
 
-std::optional<mx::array> Generation::run_pass(Company company, std::vector<Share>& shares) {
-  const auto all = static_cast<int>(company.size());
-  for (Generation* one : company) {
-    shares.push_back(one->next_share(one->decodes() ? 1 : one->rows_beside(all - 1)));
+std::optional<mx::array> Generation::run_pass(Company company) {
+  std::vector<Share> shares;
+  for (const Generation* one : company) {
+    shares.push_back(one->share_);
   }
   std::optional<mx::array> logits = engine::run_pass(shares);
-  for (std::size_t i = 0; i < shares.size() && logits; ++i) {
-    if (shares[i].last) {
-      company[i]->attempt([&] { shares[i].decoder->prepare(*logits); });
+  if (!logits) {
+    return logits;
+  }
+  for (Generation* one : company) {
+    if (one->share_.last) {
+      one->attempt([&] { one->decoder_->prepare(*logits); });
     }
   }
-  if (all > 1 && logits) {
+  if (company.size() > 1) {
     mx::eval(*logits);
     company.front()->answer_.model().check_undamaged();
   }
@@ -162,26 +172,28 @@ int Generation::rows_beside(int others) const {
   return hurried ? std::min(chunk, std::max(kPassRows - others, kLeastRows)) : chunk;
 }
 
-/// So many of the missing tokens, or up to a checkpoint.
-Share Generation::next_share(int rows) {
+/// Those of the missing tokens that are run next, up to a checkpoint at most. Where there is no
+/// memory for their keys and values, that is found here and not in a pass with others.
+void Generation::choose_share(int others) {
   const int missing = answer_.missing();
-  int n = std::min(rows, missing);
+  int n = std::min(missing, decodes() ? 1 : rows_beside(others));
   for (const int at : answer_.checkpoints()) {
     const int left = at - answer_.cache().length();
     if (left > 0) {
       n = std::min(n, left);
     }
   }
-  return {.answer = &answer_, .decoder = decoder_.get(), .rows = n, .last = n == missing};
+  share_ = {.answer = &answer_, .decoder = decoder_.get(), .rows = n, .last = n == missing};
+  answer_.cache().make_room(n);
 }
 
 /// Takes the logits after the last of the tokens, or waits for what a part of them has put into
 /// the cache.
-void Generation::end_share(const Share& share, const std::optional<mx::array>& logits) {
+void Generation::end_share(const std::optional<mx::array>& logits) {
   if (!answer_.active()) {
     return;  // ended, or to start over, since its constraint failed
   }
-  if (share.last) {
+  if (share_.last) {
     decoder_->decode(*logits);
     return;
   }

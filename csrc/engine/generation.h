@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "engine/answer.h"
 #include "engine/decoder.h"
@@ -35,15 +34,15 @@ class Generation : public Task {
   using Company = std::span<Generation* const>;
 
   static void run(Company company) noexcept;
-  static std::optional<mx::array> run_pass(Company company, std::vector<Share>& shares);
+  static std::optional<mx::array> run_pass(Company company);
 
   template <class Part>
   void attempt(const Part& part) noexcept;
   bool decodes() const;
   bool begin_slice();
   int rows_beside(int others) const;
-  Share next_share(int rows);
-  void end_share(const Share& share, const std::optional<mx::array>& logits);
+  void choose_share(int others);
+  void end_share(const std::optional<mx::array>& logits);
   void end_slice() noexcept;
   void recompute();
   void handle(const Error& error) noexcept;
@@ -51,6 +50,7 @@ class Generation : public Task {
 
   Answer answer_;
   std::unique_ptr<Decoder> decoder_;
+  Share share_{};         ///< of the pass at hand
   bool counted_ = false;  ///< among those that are decoding
   bool alone_ = false;    ///< a pass with others failed: it shares no more of them
 };

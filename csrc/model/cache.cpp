@@ -204,6 +204,12 @@ void Cache::reserve(int tokens) {
   }
 }
 
+void Cache::make_room(int tokens) {
+  for (LayerCache& layer : layers_) {
+    layer.make_room(tokens);
+  }
+}
+
 void Cache::rollback() {
   for (LayerCache& layer : layers_) {
     if (!layer.rewind(length_)) {

@@ -23,8 +23,12 @@ class LayerCache {
   /// `latent` > 0: values are the first so many numbers of the keys, and are kept there alone.
   LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype, int latent = 0);
 
-  /// Makes room for `rows` more. The buffer at least doubles, so a row is moved O(1) times.
+  /// Makes room for `rows` more, and no more than that where the buffer has to grow.
   void reserve(int rows);
+
+  /// The same before a pass, as append() does: a buffer at least doubles, so that a row is moved
+  /// O(1) times, and a window drops rows that no later query sees.
+  void make_room(int rows);
 
   /// Appends keys and values, each (n, kv_heads, head_dim); returns what seen_by(n) does.
   std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
@@ -53,7 +57,6 @@ class LayerCache {
   std::vector<mx::array> arrays() const;
 
  private:
-  void make_room(int rows);
   void move_rows(int from, int capacity);
   int needed_behind(int rows) const;  ///< of these, those that a query after them can see
   int worth_copying() const;          ///< those, and some to be rewound by
@@ -109,6 +112,9 @@ class Cache {
 
   /// Makes room for `tokens` more in every layer.
   void reserve(int tokens);
+
+  /// The same before a pass of `tokens` tokens, which then has no buffer to grow.
+  void make_room(int tokens);
 
   /// All layers hold `tokens` more than before: they are part of the sequence from now on.
   void commit(int tokens) { length_ += tokens; }
