@@ -9,6 +9,8 @@
 
 constexpr int kBlockKeys = static_cast<int>(kAttentionKeys);
 constexpr float kNever = -__builtin_inff();
+constexpr std::int64_t kDirectRows =
+    8;  // of queries over one KV head, at most, to read keys in place
 
 /// c (kRows, kVectors · kLanes) += a (kRows, depth) · b (depth, kVectors · kLanes). kAhead: b goes
 /// on beyond this block, and comes from memory.
@@ -322,7 +324,7 @@ static void attend_as(const Attention& a, const AttentionPiece& piece) {
       .group = group,
       .rows = rows,
       .padded = attention_width(a.value_dim),
-      .direct = rows <= kFewRows && a.key_dim % kLanes == 0 && a.value_dim % kLanes == 0,
+      .direct = rows <= kDirectRows && a.key_dim % kLanes == 0 && a.value_dim % kLanes == 0,
       .q = q,
       .scores = scores,
       .block = scores + rows * kBlockKeys};

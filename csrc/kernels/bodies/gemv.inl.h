@@ -93,7 +93,7 @@ struct GemvOfCodec {
   template <class Codec>
   CONVERGIO_METHOD void run() const {
     if constexpr (!Codec::kInWords) {
-      for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+      for_row_tiles<4, 3, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
         const float* x = piece.x + i * piece.x_stride;
         float* y = piece.y + i * piece.y_stride;
         for_row_tiles<rows_of_w(kRows, 2), 1>(
@@ -109,7 +109,7 @@ struct GemvOfCodec {
 template <Type kType>
 CONVERGIO_INLINE void gemv_dense(const Weights& w, const LinearPiece& piece) {
   const std::int64_t bytes = row_bytes(w);
-  for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+  for_row_tiles<4, 3, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
     const float* x = piece.x + i * piece.x_stride;
     float* y = piece.y + i * piece.y_stride;
     for_row_tiles<rows_of_w(kRows, 4), 1>(

@@ -78,7 +78,7 @@ struct OrderedPanel {
 template <class Number, int kWords>
 struct WordsPanel {
   static constexpr int kTileX = 3;
-  static constexpr std::int64_t kBlock = 2 * kGroupsAtOnce;  // groups at a time
+  static constexpr std::int64_t kBlock = kGroupsAtOnce;  // groups at a time
   static constexpr int kFields = 32 / Number::kBits;
   static constexpr int kBlockFloats = (kFields + 1) * kLanes;
   static constexpr int kBlocks = kGroupsAtOnce * kWords / kLanes;  // for so many groups

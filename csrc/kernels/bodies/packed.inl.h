@@ -201,7 +201,7 @@ struct PackedGemv {
   const LinearPiece& piece;
   template <class Number, int kWords>
   CONVERGIO_METHOD void run() const {
-    for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+    for_row_tiles<4, 3, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
       packed_rows<Number, kWords, kRows>(w, piece, i);
     });
   }
