@@ -1,8 +1,8 @@
-// y = x · Wᵀ for a few rows of x in 16 bits: AVX-512 VNNI and VBMI. Half the work of turning W's
+// y = x · Wᵀ for one row of x in 16 bits: AVX-512 VNNI and VBMI. Half the work of turning W's
 // numbers into floats, which leaves the memory as the limit.
 //
-// A block is what a few loads of W unpack to: kVectors vectors of 64 bytes, of which lane l holds
-// items of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
+// A block is what a load of W unpacks to: kVectors vectors of 64 bytes, of which lane l holds items
+// of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
 
 /// Two and four bits: the fields of 16 packed words, one vector a field.
 template <int kFieldBits, bool kFloats>
@@ -10,8 +10,11 @@ struct WordFields {
   static constexpr int kBits = kFieldBits;
   static constexpr int kVectors = 8 / kBits;
   static constexpr int kBytes = 64;
-  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
-    const __m512i words = bytes >= kBytes ? load_words(p) : load_words(p, bytes / 4);
+  /// At most `bytes` of a row of W: words that hold the numbers of kVectors vectors.
+  CONVERGIO_METHOD static __m512i read(const std::uint8_t* p, std::int64_t bytes) {
+    return bytes >= kBytes ? load_words(p) : load_words(p, static_cast<int>(bytes / 4));
+  }
+  CONVERGIO_METHOD static void unpack(__m512i words, __m512i* out) {
     for (int j = 0; j < kVectors; ++j) {
       const __m512i moved =
           j == 0 ? words : _mm512_srli_epi32(words, static_cast<unsigned>(kBits * j));
@@ -27,9 +30,10 @@ struct Bytes {
   static constexpr int kBits = 8;
   static constexpr int kVectors = 1;
   static constexpr int kBytes = 64;
-  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
-    out[0] = bytes >= kBytes ? load_words(p) : load_words(p, bytes / 4);
+  CONVERGIO_METHOD static __m512i read(const std::uint8_t* p, std::int64_t bytes) {
+    return bytes >= kBytes ? load_words(p) : load_words(p, static_cast<int>(bytes / 4));
   }
+  CONVERGIO_METHOD static void unpack(__m512i words, __m512i* out) { out[0] = words; }
 };
 
 /// Where eight numbers of kBits bits lie: byte 8i + j of the first table finds the bytes of the
@@ -52,14 +56,15 @@ struct Stream {
   static constexpr int kBits = kNumberBits;
   static constexpr int kVectors = 1;
   static constexpr int kBytes = 8 * kBits;
-  CONVERGIO_METHOD static void unpack(const std::uint8_t* p, int bytes, __m512i* out) {
+  CONVERGIO_METHOD static __m512i read(const std::uint8_t* p, std::int64_t bytes) {
     static constexpr EightTable<kBits> kTable;
-    const int here = bytes < kBytes ? bytes : kBytes;
+    const std::int64_t here = bytes < kBytes ? bytes : kBytes;
     const __m512i packed = _mm512_maskz_loadu_epi8(here >= 64 ? ~0ULL : (1ULL << here) - 1ULL, p);
     const __m512i eights = _mm512_permutexvar_epi8(_mm512_loadu_si512(kTable.bytes), packed);
     const __m512i moved = _mm512_multishift_epi64_epi8(_mm512_loadu_si512(kTable.shifts), eights);
-    out[0] = _mm512_and_si512(moved, _mm512_set1_epi8((1 << kBits) - 1));
+    return _mm512_and_si512(moved, _mm512_set1_epi8((1 << kBits) - 1));
   }
+  CONVERGIO_METHOD static void unpack(__m512i numbers, __m512i* out) { out[0] = numbers; }
 };
 
 /// Vectors of unpacked bytes in a block, from the width of a number alone.
@@ -182,73 +187,58 @@ CONVERGIO_INLINE __m512i group_sums(const __m512i* v) {
   }
 }
 
-/// The products of one block of W and kRows rows of x, four or more a lane.
-template <class Number, int kRows>
-CONVERGIO_INLINE void block_dots(const std::uint8_t* p, int bytes, const std::int8_t* x,
-                                 std::int64_t x_bytes, __m512i* dots, int apart) {
+/// The products of one block of W and one of x, four or more a lane.
+template <class Number>
+CONVERGIO_INLINE __m512i block_dots(const std::uint8_t* p, int bytes, const std::int8_t* x) {
   constexpr int kVectors = Number::kVectors;
   __m512i q[kVectors];
-  Number::unpack(p, bytes, q);
-  for (int i = 0; i < kRows; ++i) {
-    const std::int8_t* xi = x + i * x_bytes;
-    __m512i high = _mm512_setzero_si512();
-    __m512i low = _mm512_setzero_si512();
-    for (int j = 0; j < kVectors; ++j) {
-      high = _mm512_dpbusd_epi32(high, q[j], _mm512_loadu_si512(xi + 64 * j));
-      low = _mm512_dpbusd_epi32(low, q[j], _mm512_loadu_si512(xi + 64 * (kVectors + j)));
-    }
-    dots[i * apart] = _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
+  Number::unpack(Number::read(p, bytes), q);
+  __m512i high = _mm512_setzero_si512();
+  __m512i low = _mm512_setzero_si512();
+  for (int j = 0; j < kVectors; ++j) {
+    high = _mm512_dpbusd_epi32(high, q[j], _mm512_loadu_si512(x + 64 * j));
+    low = _mm512_dpbusd_epi32(low, q[j], _mm512_loadu_si512(x + 64 * (kVectors + j)));
   }
+  return _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
 }
 
-/// The dot products of sixteen groups of a row of W and kRows rows of x. kTail: W ends after `left`
-/// bytes.
-template <class Number, int kGroupLanes, int kRows, bool kTail>
-CONVERGIO_INLINE void sixteen_groups(const std::uint8_t* p, int left, const std::int8_t* x,
-                                     std::int64_t x_bytes, __m512i* sums) {
+/// The dot products of sixteen groups of a row of W and one of x. kTail: W ends after `left` bytes.
+template <class Number, int kGroupLanes, bool kTail>
+CONVERGIO_INLINE __m512i sixteen_groups(const std::uint8_t* p, int left, const std::int8_t* x) {
   constexpr int kXBytes = 128 * Number::kVectors;  // of a block
   constexpr int kSet = kGroupLanes == 2 ? 2 : 4;   // blocks whose lanes are added up at once
   constexpr int kSets = kGroupLanes / kSet;
-  __m512i parts[kRows][kSets == 1 ? 2 : kSets];
+  __m512i parts[kSets == 1 ? 2 : kSets];
   for (int s = 0; s < kSets; ++s) {
-    __m512i dots[kRows][kSet];
+    __m512i dots[kSet];
     for (int b = 0; b < kSet; ++b) {
       const int block = s * kSet + b;
       const int bytes = kTail ? left - block * Number::kBytes : Number::kBytes;
       if (kTail && bytes <= 0) {
-        for (int i = 0; i < kRows; ++i) {
-          dots[i][b] = _mm512_setzero_si512();
-        }
+        dots[b] = _mm512_setzero_si512();
         continue;
       }
       if constexpr (!kTail) {
         prefetch_ahead(p + block * Number::kBytes);
       }
-      block_dots<Number, kRows>(p + block * Number::kBytes, bytes, x + block * kXBytes, x_bytes,
-                                &dots[0][b], kSet);
+      dots[b] = block_dots<Number>(p + block * Number::kBytes, bytes, x + block * kXBytes);
     }
-    for (int i = 0; i < kRows; ++i) {
-      if constexpr (kGroupLanes == 2) {
-        parts[i][0] = dots[i][0];
-        parts[i][1] = dots[i][1];
-      } else {
-        parts[i][s] = sum_quads(dots[i]);
-      }
+    if constexpr (kGroupLanes == 2) {
+      parts[0] = dots[0];
+      parts[1] = dots[1];
+    } else {
+      parts[s] = sum_quads(dots);
     }
   }
-  for (int i = 0; i < kRows; ++i) {
-    sums[i] = group_sums<kGroupLanes>(parts[i]);
-  }
+  return group_sums<kGroupLanes>(parts);
 }
 
 constexpr int kOutputRows = 16;  // of W, whose groups' results are added up together
 
-/// What each group of a row of W adds to its output, for groups [first, last) and kRows rows of x:
-/// (kOutputRows, kGroups) floats at `out` for each of them.
-template <class Number, int kGroupLanes, int kRows, int kGroups>
+/// What each of the groups [first, last) of a row of W adds to its output.
+template <class Number, int kGroupLanes>
 CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int64_t first,
-                                    std::int64_t last, const float* x, std::int64_t x_stride,
-                                    float* out) {
+                                    std::int64_t last, const float* x, float* out) {
   constexpr int kBytes = kGroupLanes * Number::kBytes;  // of sixteen groups of W
   constexpr int kXBytes = kGroupLanes * 128 * Number::kVectors;
   const bool floats = w.format != Format::Affine;
@@ -263,107 +253,94 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
     // 4-bit floats are bytes 2 · value + 12
     const V scale = floats ? own * splat(0.5F) : own;
     const V bias = floats ? own * splat(-6.0F) : biases_of(w, row * groups + g, count);
-    __m512i sums[kRows];
-    if (count == kGroupsAtOnce) {
-      sixteen_groups<Number, kGroupLanes, kRows, false>(p, 0, bytes, 4 * x_stride, sums);
-    } else {
-      const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
-      sixteen_groups<Number, kGroupLanes, kRows, true>(p, left, bytes, 4 * x_stride, sums);
-    }
-    for (int i = 0; i < kRows; ++i) {
-      store(out + i * kOutputRows * kGroups,
-            group_result(sums[i], scale * load(x_scales + i * x_stride + g), bias,
-                         load(x_sums + i * x_stride + g)));
-    }
+    const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
+    const __m512i sums = count == kGroupsAtOnce
+                             ? sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes)
+                             : sixteen_groups<Number, kGroupLanes, true>(p, left, bytes);
+    store(out, group_result(sums, scale * load(x_scales + g), bias, load(x_sums + g)));
     out += kGroupsAtOnce;
     p += kBytes;
     bytes += kXBytes;
   }
 }
 
-/// kRows rows of x. Sixteen rows of W at a time, so that their groups' results can be added with
-/// rows as lanes: in the order of groups, as the kernel of many rows adds them.
-template <class Number, int kGroupLanes, int kRows>
-CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
-  constexpr int kGroups = 256 / kRows;  // at a time: 16 KB of results
-  alignas(64) float results[kRows][kOutputRows][kGroups];
+/// One row of x. Sixteen rows of W at a time, so that their groups' results can be added with rows
+/// as lanes: in the order of groups, as the kernel of more rows adds them.
+template <class Number, int kGroup>
+static void int16_row(const Weights& w, const float* x, std::int64_t begin, std::int64_t end,
+                      float* y) {
+  constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
+  constexpr int kGroups = 256;  // at a time: 16 KB of results
+  alignas(64) float results[kOutputRows][kGroups];
   const std::int64_t groups = round_up(w.cols / w.group, kGroupsAtOnce);
-  const float* x = piece.x + first * piece.x_stride;
-  float* y = piece.y + first * piece.y_stride;
-  for (std::int64_t row = piece.begin; row < piece.end; row += kOutputRows) {
-    const int rows =
-        static_cast<int>(piece.end - row < kOutputRows ? piece.end - row : kOutputRows);
-    V total[kRows];
-    for (int i = 0; i < kRows; ++i) {
-      total[i] = splat(0.0F);
-    }
+  for (std::int64_t row = begin; row < end; row += kOutputRows) {
+    const int rows = static_cast<int>(end - row < kOutputRows ? end - row : kOutputRows);
+    V total = splat(0.0F);
     for (std::int64_t from = 0; from < groups; from += kGroups) {
       const std::int64_t to = groups - from < kGroups ? groups : from + kGroups;
       for (int r = 0; r < rows; ++r) {
         if (from == 0) {
           prefetch_groups(w, row + r);
         }
-        group_results<Number, kGroupLanes, kRows, kGroups>(w, row + r, from, to, x, piece.x_stride,
-                                                           results[0][r]);
+        group_results<Number, kGroupLanes>(w, row + r, from, to, x, results[r]);
       }
-      for (int i = 0; i < kRows; ++i) {
-        for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
-          V of_rows[kOutputRows];
-          for (int r = 0; r < kOutputRows; ++r) {
-            of_rows[r] = r < rows ? load(results[i][r] + g) : splat(0.0F);
-          }
-          transpose(of_rows);
-          for (const V& group : of_rows) {
-            total[i] = total[i] + group;
-          }
+      for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
+        V of_rows[kOutputRows];
+        for (int r = 0; r < kOutputRows; ++r) {
+          of_rows[r] = r < rows ? load(results[r] + g) : splat(0.0F);
+        }
+        transpose(of_rows);
+        for (const V& group : of_rows) {
+          total = total + group;
         }
       }
     }
-    for (int i = 0; i < kRows; ++i) {
-      store(y + i * piece.y_stride + (row - piece.begin), total[i], rows);
-    }
+    store(y + (row - begin), total, rows);
   }
 }
 
 template <class Number, int kGroup>
-static void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
-  constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
-  for_row_tiles<4, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
-    int16_rows<Number, kGroupLanes, kRows>(w, piece, i);
-  });
+CONVERGIO_INLINE void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
+  for (std::int64_t i = 0; i < piece.n; ++i) {
+    int16_row<Number, kGroup>(w, piece.x + i * piece.x_stride, piece.begin, piece.end,
+                              piece.y + i * piece.y_stride);
+  }
 }
 
-template <class Number>
-CONVERGIO_INLINE void int16_gemv_of_group(const Weights& w, const LinearPiece& piece) {
-  if (w.group == 32) {
-    int16_gemv_of<Number, 32>(w, piece);
-  } else if (w.group == 64) {
-    int16_gemv_of<Number, 64>(w, piece);
-  } else {
-    int16_gemv_of<Number, 128>(w, piece);
+/// Calls f.operator()<Number>() for the format of `w`.
+template <class F>
+CONVERGIO_INLINE void with_int16_number(const Weights& w, const F& f) {
+  if (w.format != Format::Affine) {
+    return f.template operator()<WordFields<4, true>>();
+  }
+  switch (w.bits) {
+    case 2:
+      return f.template operator()<WordFields<2, false>>();
+    case 3:
+      return f.template operator()<Stream<3>>();
+    case 4:
+      return f.template operator()<WordFields<4, false>>();
+    case 5:
+      return f.template operator()<Stream<5>>();
+    case 6:
+      return f.template operator()<Stream<6>>();
+    default:
+      return f.template operator()<Bytes>();
   }
 }
 
 /// piece.x is prepacked by int16_prepack.
 static void int16_gemv(const Weights& w, const LinearPiece& piece) {
-  if (w.format == Format::Mxfp4) {
-    return int16_gemv_of<WordFields<4, true>, 32>(w, piece);
-  }
   if (w.format == Format::Nvfp4) {
     return int16_gemv_of<WordFields<4, true>, 16>(w, piece);
   }
-  switch (w.bits) {
-    case 2:
-      return int16_gemv_of_group<WordFields<2, false>>(w, piece);
-    case 3:
-      return int16_gemv_of_group<Stream<3>>(w, piece);
-    case 4:
-      return int16_gemv_of_group<WordFields<4, false>>(w, piece);
-    case 5:
-      return int16_gemv_of_group<Stream<5>>(w, piece);
-    case 6:
-      return int16_gemv_of_group<Stream<6>>(w, piece);
-    default:
-      return int16_gemv_of_group<Bytes>(w, piece);
-  }
+  with_int16_number(w, [&]<class Number>() CONVERGIO_LAMBDA {
+    if (w.group == 32) {
+      int16_gemv_of<Number, 32>(w, piece);
+    } else if (w.group == 64) {
+      int16_gemv_of<Number, 64>(w, piece);
+    } else {
+      int16_gemv_of<Number, 128>(w, piece);
+    }
+  });
 }

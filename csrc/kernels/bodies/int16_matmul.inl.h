@@ -1,4 +1,4 @@
-// y = x · Wᵀ for many rows of x in 16 bits: AVX-512 VNNI.
+// y = x · Wᵀ for two rows of x and more in 16 bits: AVX-512 VNNI and VBMI.
 //
 // Sixteen outputs are sixteen lanes: a panel holds, for each four inputs, a word of four unsigned
 // numbers for each output, so that one instruction adds 64 products into 16 32-bit sums. A panel is
@@ -8,7 +8,6 @@
 constexpr int kLanesOut = 16;
 constexpr int kVectorsOut = 2;
 constexpr std::int64_t kOutputs = kLanesOut * kVectorsOut;
-constexpr int kTileRows = 6;
 static_assert(kOutputs == kInt16Outputs);
 
 /// Where each of sixteen inputs stands: packed words are taken apart by masks, four bytes at a
@@ -64,129 +63,123 @@ static void quantize_row(const Weights& w, const float* x, std::int64_t row, con
   }
 }
 
-/// Numbers whose width does not divide 8, as bytes. `count` is a multiple of 32.
-template <int kBits>
-CONVERGIO_INLINE void to_bytes(const std::uint8_t* p, std::int64_t count, std::uint8_t* out) {
-  for (std::int64_t k = 0; k < count; k += 16) {
-    const __m512i lanes = _mm512_and_si512(spread<kBits>(p), _mm512_set1_epi32((1 << kBits) - 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i_u*>(out + k), _mm512_cvtepi32_epi8(lanes));
-    p += 2 * kBits;
-  }
-}
-
-/// One packed word of 16 outputs to the words of four unsigned bytes that it holds.
-CONVERGIO_INLINE void store_words(const Weights& w, __m512i word, std::uint8_t* out) {
-  if (w.format == Format::Mxfp4 || w.format == Format::Nvfp4) {
-    const __m512i values = e2m1_bytes();
-    const __m512i mask = _mm512_set1_epi8(15);
-    _mm512_store_si512(out, _mm512_shuffle_epi8(values, _mm512_and_si512(word, mask)));
-    _mm512_store_si512(
-        out + 64, _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi32(word, 4), mask)));
-  } else if (w.bits == 4) {
-    const __m512i mask = _mm512_set1_epi8(15);
-    _mm512_store_si512(out, _mm512_and_si512(word, mask));
-    _mm512_store_si512(out + 64, _mm512_and_si512(_mm512_srli_epi32(word, 4), mask));
-  } else if (w.bits == 2) {
-    const __m512i mask = _mm512_set1_epi8(3);
-    for (int j = 0; j < 4; ++j) {
-      _mm512_store_si512(
-          out + 64 * j,
-          _mm512_and_si512(_mm512_srli_epi32(word, static_cast<unsigned>(2 * j)), mask));
-    }
-  } else {
-    _mm512_store_si512(out, word);
-  }
-}
-
 /// What int16_tile reads of a block of W: for each vector of 16 outputs, the words of four
 /// numbers, and the scale and the bias of each group.
 struct alignas(64) Panel {
   std::uint8_t words[kVectorsOut][kLanesOut * kInt16Cols];
   float scales[kVectorsOut][kLanesOut * kInt16Cols / 16];
   float biases[kVectorsOut][kLanesOut * kInt16Cols / 16];
-  std::uint8_t bytes[kLanesOut][kInt16Cols];  ///< rows taken apart
-  std::uint8_t spare[kInt16Cols + 64];        ///< a row that may be read past
 };
 static_assert(sizeof(Panel) <= kInt16Work);
 
-/// A packed row's part from input `from` on, safe to read a vector past.
-CONVERGIO_INLINE const std::uint8_t* packed_part(const Weights& w, std::int64_t row,
-                                                 std::int64_t from, std::int64_t cols,
-                                                 std::uint8_t* spare) {
-  const std::uint8_t* p = w.data + row * row_bytes(w) + from * w.bits / 8;
-  if (w.data + w.rows * row_bytes(w) - (p + cols * w.bits / 8) >= kOverread) {
-    return p;
+/// Up to `bytes` of each of 16 rows of W, from byte `at` on: for each four inputs a vector of their
+/// words. Prefetches what lies `ahead` bytes after them.
+template <class Number>
+CONVERGIO_INLINE std::uint8_t* fill_words(const std::uint8_t* const* rows, std::int64_t at,
+                                          std::int64_t bytes, std::int64_t ahead,
+                                          std::uint8_t* out) {
+  V r[kLanesOut];
+  for (int i = 0; i < kLanesOut; ++i) {
+    r[i] = _mm512_castsi512_ps(Number::read(rows[i] + at, bytes));
+    __builtin_prefetch(rows[i] + at + ahead, 0, 2);
   }
-  __builtin_memcpy(spare, p, static_cast<std::size_t>(cols * w.bits / 8));
-  return spare;
+  transpose(r);
+  const auto words = static_cast<int>(bytes * kLanesOut / Number::kBytes);
+  for (int i = 0; i < words; ++i) {
+    __m512i numbers[Number::kVectors];
+    Number::unpack(_mm512_castps_si512(r[i]), numbers);
+    for (int j = 0; j < Number::kVectors; ++j) {
+      _mm512_store_si512(out, numbers[j]);
+      out += 64;
+    }
+  }
+  return out;
 }
 
-/// Vector `v` of a panel: the 16 outputs from `row` on (those past `end` repeat the last), inputs
-/// [from, from + cols).
-static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
-                       std::int64_t cols, int v, Panel& panel) {
-  const bool as_bytes = w.bits == 3 || w.bits == 5 || w.bits == 6;
-  const std::int64_t line = as_bytes ? cols : cols * w.bits / 8;
-  const int words_out = as_bytes || w.bits == 8 ? 1 : 8 / w.bits;
-  const std::uint8_t* rows[kLanesOut];
-  for (int i = 0; i < kLanesOut; ++i) {
-    const std::int64_t r = row + i < end ? row + i : end - 1;
-    rows[i] = w.data + r * row_bytes(w) + from * w.bits / 8;
-    if (as_bytes) {
-      const std::uint8_t* packed = packed_part(w, r, from, cols, panel.spare);
-      if (w.bits == 3) {
-        to_bytes<3>(packed, cols, panel.bytes[i]);
-      } else if (w.bits == 5) {
-        to_bytes<5>(packed, cols, panel.bytes[i]);
-      } else {
-        to_bytes<6>(packed, cols, panel.bytes[i]);
-      }
-      rows[i] = panel.bytes[i];
-    }
+/// Of up to 8 groups from number `first` (of the whole matrix) on: their scales, from lane 8 on
+/// their biases.
+CONVERGIO_INLINE V scales_and_biases(const Weights& w, std::int64_t first, int count) {
+  const std::int64_t at = first * type_bytes(w.type);
+  const __mmask8 lanes = static_cast<__mmask8>(first_lanes(count));
+  if (w.type == Type::F32) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_maskz_loadu_ps(lanes, w.scales + at)),
+                              _mm256_maskz_loadu_ps(lanes, w.biases + at), 1);
   }
-  std::uint8_t* out = panel.words[v];
-  for (std::int64_t at = 0; at < line; at += 64) {
-    const int words = line - at < 64 ? static_cast<int>(line - at) / 4 : 16;
+  const __m256i halves =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_maskz_loadu_epi16(lanes, w.scales + at)),
+                              _mm_maskz_loadu_epi16(lanes, w.biases + at), 1);
+  return w.type == Type::F16 ? _mm512_cvtph_ps(halves) : bfloats(halves);
+}
+
+/// The scales and biases of `groups` groups of 16 rows, of each the first one's number `first`.
+CONVERGIO_INLINE void fill_groups(const Weights& w, const std::int64_t* first, std::int64_t groups,
+                                  float* scales, float* biases) {
+  const bool floats = w.format != Format::Affine;
+  if (!floats && groups <= kLanesOut / 2) {
     V r[kLanesOut];
     for (int i = 0; i < kLanesOut; ++i) {
-      r[i] = _mm512_castsi512_ps(load_words(rows[i] + at, words));
+      r[i] = scales_and_biases(w, first[i], static_cast<int>(groups));
     }
     transpose(r);
-    for (int i = 0; i < words; ++i) {
-      store_words(w, _mm512_castps_si512(r[i]), out);
-      out += 64 * words_out;
+    for (int j = 0; j < groups; ++j) {
+      _mm512_store_ps(scales + j * kLanesOut, r[j]);
+      _mm512_store_ps(biases + j * kLanesOut, r[kLanesOut / 2 + j]);
     }
+    return;
   }
-  const std::int64_t groups = cols / w.group;
-  const bool floats = w.format != Format::Affine;
   for (std::int64_t g = 0; g < groups; g += kLanesOut) {
     const int count = static_cast<int>(groups - g < kLanesOut ? groups - g : kLanesOut);
     V s[kLanesOut];
     V b[kLanesOut];
     for (int i = 0; i < kLanesOut; ++i) {
-      const std::int64_t r = row + i < end ? row + i : end - 1;
-      const std::int64_t first = (r * w.cols + from) / w.group + g;
-      s[i] = scales_of(w, first, count);
-      b[i] = floats ? s[i] * splat(-6.0F) : biases_of(w, first, count);
-      s[i] = floats ? s[i] * splat(0.5F) : s[i];
+      s[i] = scales_of(w, first[i] + g, count);
+      b[i] = floats ? splat(0.0F) : biases_of(w, first[i] + g, count);
     }
     transpose(s);
-    transpose(b);
+    if (!floats) {
+      transpose(b);
+    }
     for (int j = 0; j < count; ++j) {
-      _mm512_store_ps(panel.scales[v] + (g + j) * kLanesOut, s[j]);
-      _mm512_store_ps(panel.biases[v] + (g + j) * kLanesOut, b[j]);
+      // 4-bit floats are bytes 2 · value + 12
+      _mm512_store_ps(scales + (g + j) * kLanesOut, floats ? s[j] * splat(0.5F) : s[j]);
+      _mm512_store_ps(biases + (g + j) * kLanesOut, floats ? s[j] * splat(-6.0F) : b[j]);
     }
   }
 }
 
-/// Prefetches the lines of W that the next panel is made of.
-CONVERGIO_INLINE void prefetch_panel(const Weights& w, std::int64_t row, std::int64_t end,
-                                     std::int64_t from) {
-  const std::int64_t bytes = block_cols(w, from) * w.bits / 8;
-  for (std::int64_t r = row; r < end && r < row + kOutputs; ++r) {
-    const std::uint8_t* p = w.data + r * row_bytes(w) + from * w.bits / 8;
-    for (std::int64_t at = 0; at < bytes; at += 64) {
-      __builtin_prefetch(p + at, 0, 2);
+/// Vector `v` of a panel: the 16 outputs from `row` on (those past `end` repeat the last), inputs
+/// [from, from + cols). The next panel lies `next` bytes after this one.
+template <class Number>
+static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
+                       std::int64_t cols, std::int64_t next, int v, Panel& panel) {
+  const std::int64_t row_groups = w.cols / w.group;
+  const std::uint8_t* rows[kLanesOut];
+  std::int64_t groups[kLanesOut];
+  for (int i = 0; i < kLanesOut; ++i) {
+    const std::int64_t r = row + i < end ? row + i : end - 1;
+    rows[i] = w.data + r * row_bytes(w) + from * Number::kBits / 8;
+    groups[i] = r * row_groups + from / w.group;
+  }
+  const std::int64_t bytes = cols * Number::kBits / 8;
+  std::uint8_t* out = panel.words[v];
+  std::int64_t at = 0;
+  for (; at + Number::kBytes <= bytes; at += Number::kBytes) {
+    out = fill_words<Number>(rows, at, Number::kBytes, next, out);
+  }
+  if (at < bytes) {
+    fill_words<Number>(rows, at, bytes - at, next, out);
+  }
+  fill_groups(w, groups, cols / w.group, panel.scales[v], panel.biases[v]);
+}
+
+/// Prefetches the scales and biases of up to kOutputs outputs from `row` on.
+CONVERGIO_INLINE void prefetch_scales(const Weights& w, std::int64_t row, std::int64_t end) {
+  const std::int64_t bytes = w.cols / w.group * group_bytes(w);
+  const std::int64_t last = row + kOutputs < end ? row + kOutputs : end;
+  for (std::int64_t at = row * bytes; at < last * bytes; at += 64) {
+    __builtin_prefetch(w.scales + at, 0, 2);
+    if (w.biases != nullptr) {
+      __builtin_prefetch(w.biases + at, 0, 2);
     }
   }
 }
@@ -204,21 +197,57 @@ CONVERGIO_INLINE __m512i four_bytes(const std::int8_t* p) {
   return _mm512_set1_epi32(four);
 }
 
-/// One group, kRows rows of x by kOutputs outputs: sums += products of the high or the low bytes at
-/// `q`.
-template <int kRows>
+/// One group, kRows rows of x by kOutputs outputs: sums += products of the high and of the low
+/// bytes at `q`, or, where kParts is 1, of those of either that `q` points to.
+template <int kRows, int kParts>
 CONVERGIO_INLINE void add_group(const std::uint8_t* words, const std::int8_t* q, std::int64_t cols,
-                                int group, __m512i (&sums)[kRows][kVectorsOut]) {
-  for (int k = 0; k < group; k += 4) {
-    __m512i word[kVectorsOut];
-    for (int v = 0; v < kVectorsOut; ++v) {
-      word[v] = _mm512_load_si512(words + 16 * k + v * kLanesOut * kInt16Cols);
-    }
-    for (int i = 0; i < kRows; ++i) {
-      const __m512i four = four_bytes(q + 2 * (i * cols + k));
+                                int group, __m512i (&sums)[kParts][kRows][kVectorsOut]) {
+  for (int from = 0; from < group; from += 16) {
+    for (int k = from; k < from + 16; k += 4) {
+      __m512i word[kVectorsOut];
       for (int v = 0; v < kVectorsOut; ++v) {
-        add_products(sums[i][v], word[v], four);
+        word[v] = _mm512_load_si512(words + 16 * k + v * kLanesOut * kInt16Cols);
       }
+      for (int i = 0; i < kRows; ++i) {
+        for (int part = 0; part < kParts; ++part) {
+          const __m512i four = four_bytes(q + 2 * (i * cols + k) + 4 * part);
+          for (int v = 0; v < kVectorsOut; ++v) {
+            add_products(sums[part][i][v], word[v], four);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The same: 256 · high + low.
+template <int kRows>
+CONVERGIO_INLINE void group_products(const std::uint8_t* words, const std::int8_t* q,
+                                     std::int64_t cols, int group,
+                                     __m512i (&products)[kRows][kVectorsOut]) {
+  // a sum waits for itself: with few rows, those of high and low bytes are made side by side
+  constexpr int kParts = kRows < 6 ? 2 : 1;
+  __m512i sums[kParts][kRows][kVectorsOut];
+  for (auto& part : sums) {
+    for (auto& row : part) {
+      for (__m512i& sum : row) {
+        sum = _mm512_setzero_si512();
+      }
+    }
+  }
+  add_group<kRows, kParts>(words, q, cols, group, sums);
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectorsOut; ++v) {
+      sums[0][i][v] = _mm512_slli_epi32(sums[0][i][v], 8);
+    }
+  }
+  if constexpr (kParts == 1) {
+    add_group<kRows, kParts>(words, q + 4, cols, group, sums);
+  }
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectorsOut; ++v) {
+      products[i][v] =
+          kParts == 1 ? sums[0][i][v] : _mm512_add_epi32(sums[0][i][v], sums[kParts - 1][i][v]);
     }
   }
 }
@@ -242,25 +271,14 @@ CONVERGIO_INLINE void int16_tile(const Weights& w, const Int16Rows& x, std::int6
   }
   const std::uint8_t* words = panel.words[0];
   for (std::int64_t g = 0; g < groups; ++g) {
-    __m512i sums[kRows][kVectorsOut];  // of the high bytes, then of both
-    for (int i = 0; i < kRows; ++i) {
-      for (int v = 0; v < kVectorsOut; ++v) {
-        sums[i][v] = _mm512_setzero_si512();
-      }
-    }
-    add_group<kRows>(words, q, cols, w.group, sums);
-    for (int i = 0; i < kRows; ++i) {
-      for (int v = 0; v < kVectorsOut; ++v) {
-        sums[i][v] = _mm512_slli_epi32(sums[i][v], 8);
-      }
-    }
-    add_group<kRows>(words, q + 4, cols, w.group, sums);
+    __m512i products[kRows][kVectorsOut];
+    group_products<kRows>(words, q, cols, w.group, products);
     words += 16 * w.group;
     for (int v = 0; v < kVectorsOut; ++v) {
       const V scale = _mm512_load_ps(panel.scales[v] + g * kLanesOut);
       const V bias = _mm512_load_ps(panel.biases[v] + g * kLanesOut);
       for (int i = 0; i < kRows; ++i) {
-        total[i][v] = total[i][v] + group_result(sums[i][v], scale * splat(xs[i * groups + g]),
+        total[i][v] = total[i][v] + group_result(products[i][v], scale * splat(xs[i * groups + g]),
                                                  bias, splat(xt[i * groups + g]));
       }
     }
@@ -273,31 +291,48 @@ CONVERGIO_INLINE void int16_tile(const Weights& w, const Int16Rows& x, std::int6
   }
 }
 
-/// All rows of x, kTileRows at a time, by one panel.
+/// All rows of x by one panel.
 static void int16_tiles(const Weights& w, const Int16Rows& x, std::int64_t from, std::int64_t cols,
                         const Panel& panel, float* y, std::int64_t y_stride, int outputs) {
-  for_row_tiles<kTileRows, 3, 1>(x.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+  for_row_tiles<6, 5, 4, 3, 2, 1>(x.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
     int16_tile<kRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
   });
 }
 
 /// The outputs [begin, end) for all rows of x.
+template <class Number>
+static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
+                            std::int64_t begin, std::int64_t end, Panel& panel) {
+  // x stays in the second-level cache: all of a few rows, or a block of many
+  constexpr std::int64_t kFew = 32;
+  const std::int64_t blocks = (w.cols + kInt16Cols - 1) / kInt16Cols;
+  const std::int64_t across = (end - begin + kOutputs - 1) / kOutputs;
+  const auto row_of = [&](std::int64_t i) CONVERGIO_LAMBDA {
+    return begin + kOutputs * (x.n <= kFew ? i / blocks : i % across);
+  };
+  const auto from_of = [&](std::int64_t i) CONVERGIO_LAMBDA {
+    return kInt16Cols * (x.n <= kFew ? i % blocks : i / across);
+  };
+  for (std::int64_t i = 0; i < blocks * across; ++i) {
+    const std::int64_t row = row_of(i);
+    const std::int64_t from = from_of(i);
+    const std::int64_t cols = block_cols(w, from);
+    const std::int64_t next =
+        (row_of(i + 1) - row) * row_bytes(w) + (from_of(i + 1) - from) * Number::kBits / 8;
+    if (from == 0) {
+      prefetch_scales(w, row + kOutputs, end);
+    }
+    for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
+      fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, next, v, panel);
+    }
+    const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
+    int16_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
+  }
+}
+
 static void int16_matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
                          std::int64_t begin, std::int64_t end, void* work) {
-  auto& panel = *static_cast<Panel*>(work);
-  for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {
-    const std::int64_t cols = block_cols(w, from);
-    for (std::int64_t row = begin; row < end; row += kOutputs) {
-      for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
-        fill_panel(w, row + v * kLanesOut, end, from, cols, v, panel);
-      }
-      if (row + kOutputs < end) {
-        prefetch_panel(w, row + kOutputs, end, from);
-      } else if (from + kInt16Cols < w.cols) {
-        prefetch_panel(w, begin, end, from + kInt16Cols);
-      }
-      const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
-      int16_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
-    }
-  }
+  with_int16_number(w, [&]<class Number>() CONVERGIO_LAMBDA {
+    int16_matmul_of<Number>(w, x, y, y_stride, begin, end, *static_cast<Panel*>(work));
+  });
 }

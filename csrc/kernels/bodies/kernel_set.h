@@ -126,7 +126,7 @@ constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t key_dim,
   return rows * (key_dim + kAttentionKeys) + kAttentionKeys * widest + 16;
 }
 
-/// A few rows of x: each weight is unpacked once for up to four of them.
+/// One or a few rows of x.
 struct Gemv {
   /// The floats of a row of x that is prepacked, laid out as `run` reads it (0: it is read as it
   /// is), and the prepacking of one row.
@@ -208,12 +208,13 @@ struct Int16Set {
 /// The outputs and inputs that Int16Set::matmul takes at a time, and the memory for them.
 constexpr std::int64_t kInt16Outputs = 32;
 constexpr std::int64_t kInt16Cols = 512;
-constexpr std::int64_t kInt16Work = 34 * 1024;
+constexpr std::int64_t kInt16Work = 24 * 1024;
 
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const Int16Set* int16_set(Isa isa, const Weights& w);
 
-/// The most rows that the kernels for few rows take: of x, and of queries over one KV head.
+/// The most rows of x that are faster by a set's gemv than by its matmul. Activations in 16 bits:
+/// one.
 constexpr std::int64_t kFewRows = 8;
 
 /// The floats of `work` that a piece needs.

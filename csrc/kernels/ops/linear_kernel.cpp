@@ -86,12 +86,12 @@ void LinearKernel::run() {
 
 LinearKernel::Chunk LinearKernel::prepack(const Rows& x, std::int64_t from, std::int64_t n) const {
   // the last rows of many are not fewer than those that pieces were cut for
-  const Product product(layout(), n, x.n > kFewRows);
+  const Product product(layout(), n, x.n);
   const float* rows = x.data + from * x.row;
   if (product.prepacked_floats() == 0) {
     return {from, n, rows, x.row, product};
   }
-  parallel_ranges(n, 1, product.rows_worth_sharing(), [&](std::int64_t begin, std::int64_t end) {
+  parallel_ranges(n, 1, Product::kRowsWorthSharing, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       product.prepack(rows + i * x.row, i, prepacked_.get());
     }

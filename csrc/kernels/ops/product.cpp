@@ -14,11 +14,14 @@ namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
 constexpr std::int64_t kMostOutputs = 128;       // of a piece with many rows: bounds its memory
-constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least, with few
+constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least, times many rows
 
 const Int16Set* int16_for(const Weights& layout) {
   return exact() ? nullptr : int16_set(active_isa(), layout);
 }
+
+/// The most rows that gemv takes.
+std::int64_t few_rows(const Int16Set* int16) { return int16 != nullptr ? 1 : kFewRows; }
 
 /// Of a row quantized for many: its bytes, a scale and a sum for each group.
 std::int64_t quantized_floats(const Weights& layout) {
@@ -32,12 +35,12 @@ BoundLinear rows_of(const BoundLinear& whole, std::int64_t begin, std::int64_t e
           whole.bias == nullptr ? nullptr : whole.bias + begin * kFloat};
 }
 
-Product::Product(const Weights& layout, std::int64_t n, bool many)
+Product::Product(const Weights& layout, std::int64_t n, std::int64_t all)
     : set_(kernel_set(active_isa())),
       int16_(int16_for(layout)),
       layout_(layout),
       n_(n),
-      many_(many) {
+      many_(all > few_rows(int16_)) {
   row_floats_ = int16_matmul() ? quantized_floats(layout) : gemv().prepacked_floats(layout);
 }
 
@@ -64,7 +67,7 @@ std::int64_t Product::step() const {
 }
 
 std::int64_t Product::grain() const {
-  return many_ ? step() : kPieceBytes / row_bytes(layout_) + 1;
+  return kPieceBytes / (row_bytes(layout_) * (many_ ? n_ : 1)) + 1;
 }
 
 std::int64_t Product::most() const {

@@ -21,9 +21,9 @@ BoundLinear rows_of(const BoundLinear& whole, std::int64_t begin, std::int64_t e
 class Product {
  public:
   /// `layout` is the matrices' shape and format; its pointers are not read.
-  Product(const Weights& layout, std::int64_t n) : Product(layout, n, n > kFewRows) {}
-  /// By the kernel of many rows even where n is not.
-  Product(const Weights& layout, std::int64_t n, bool many);
+  Product(const Weights& layout, std::int64_t n) : Product(layout, n, n) {}
+  /// By the kernel for `all` rows, of which these are n.
+  Product(const Weights& layout, std::int64_t n, std::int64_t all);
 
   /// The floats that n rows take prepacked; 0: x is read as it is.
   std::int64_t prepacked_floats() const { return n_ * row_floats_; }
@@ -33,7 +33,7 @@ class Product {
   void prepack(const float* x, std::int64_t i, float* memory) const;
 
   /// Rows that a thread prepacks at a time, to be worth its while.
-  std::int64_t rows_worth_sharing() const { return int16_matmul() ? 1 : kFewRows; }
+  static constexpr std::int64_t kRowsWorthSharing = 8;
 
   std::int64_t step() const;        ///< outputs of a piece are a multiple of this
   std::int64_t grain() const;       ///< and at least so many, to be worth a thread's while
