@@ -187,6 +187,9 @@ Config Config::parse(std::string_view text) {
   } else if (config.family->defaults.tie_word_embeddings) {
     config.tied = true;
   }
+  const Family& family = *config.family;
+  config.head_bias = family.head_bias || (family.head_bias_key != nullptr &&
+                                          flag_or(json, family.head_bias_key, false));
   config.rope_interleaved = config.family->reads_rope_interleave
                                 ? flag_or(json, "rope_interleave", config.family->rope_interleaved)
                                 : config.family->rope_interleaved;

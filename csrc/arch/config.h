@@ -75,6 +75,7 @@ struct Config {
   double temperature_period = 1.0;  ///< tokens
   std::string activation;
   std::optional<bool> tied;       ///< "tie_word_embeddings"; nullopt: as the file has it
+  bool head_bias = false;         ///< a head of its own has a bias
   bool rope_interleaved = false;  ///< neighbours rotate together, not the halves of a head
   std::vector<Rope> ropes;
   std::vector<LayerConfig> layers;

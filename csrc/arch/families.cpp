@@ -428,6 +428,7 @@ constexpr std::array kFamilies{
     Family{.model_type = "phimoe",
            .sliding = Sliding::All,
            .layer_norm = true,
+           .head_bias_key = "lm_head_bias",
            .reads_layer_types = false,
            .reads_rope_mscales = true,
            .experts = {.count_key = "num_local_experts",

@@ -211,7 +211,7 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
     book.ignore(names.head);
   } else {
     spec.head = book.matrix(names.head, config.vocab_size, config.hidden_size);
-    if (config.family->head_bias) {
+    if (config.head_bias) {
       book.vector(names.head + ".bias", config.vocab_size);
     }
   }

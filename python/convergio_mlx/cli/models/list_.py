@@ -98,7 +98,7 @@ def _row(name: str, entry: RegistryEntry | None, here: InstalledModel | None) ->
         )
     assert entry is not None
     unfinished = here is None and store.partial_bytes(name) > 0
-    use = f"{entry.use_case or entry.display_name}{' (deprecated)' if entry.deprecated else ''}"
+    use = "deprecated" if entry.deprecated else entry.use_case or entry.display_name
     return (
         name,
         size(here.size_bytes) if here else "unfinished" if unfinished else "-",
