@@ -290,7 +290,7 @@ class Machine:
         Machine(48 * GB, 64 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
         Machine(11.4 * GB, 17.2 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
         Machine(5.7 * GB, 8.6 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
-        Machine(22 * GB, 25 * GB, False, *SPARSE, "gemma-4-e2b"),
+        Machine(22 * GB, 25 * GB, False, *SPARSE, "gpt-oss-20b"),
         Machine(3 * GB, 4 * GB, True, "qwen3-1.7b", None, "qwen3-1.7b"),
         Machine(1.2 * GB, 2 * GB, False, "smollm2-135m", None, None),
     ],
