@@ -15,7 +15,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import checkpoints
+from expert_layouts import STACKED
+from latent_layouts import ABSORBED
 
+CONVERTED = {STACKED: "stacked", ABSORBED: "absorbed"}
+"""What a config is given for tensors as mlx-lm converts them, not as they are published."""
 Entry = tuple[str, str, tuple[int, ...]]
 """A tensor's name, dtype and shape."""
 SHARD_BYTES = 5_000_000_000

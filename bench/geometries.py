@@ -27,7 +27,7 @@ import convergio_mlx as cm
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.footprint import folder_footprint
 from convergio_mlx.store.locate import guide_folder
-from fabricate import entries, fabricate, forget, size
+from fabricate import CONVERTED, entries, fabricate, forget, size
 
 Config = dict[str, Any]
 PROMPT = list(range(7, 71))
@@ -72,7 +72,7 @@ def cut(config: Config, layers: int) -> Config:
             text[name] = value[:layers]
     if shared := text.get("num_kv_shared_layers"):
         text["num_kv_shared_layers"] = max(0, layers - (published - shared))
-    text.update(num_hidden_layers=layers, experts_as="stacked", latent_as="absorbed")
+    text.update(CONVERTED, num_hidden_layers=layers)
     for key in ("vision_config", "audio_config", "quantization_config"):
         made.pop(key, None)
     sizes = native().geometry(json.dumps(config).encode())

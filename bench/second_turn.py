@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import convergio_mlx as cm
-import fabricate
-from comparison.vocabulary import write_tokenizer
+from comparison.checkpoint import checkpoint
 
 GEOMETRIES: dict[str, dict[str, Any]] = {
     "smollm2-135m": {
@@ -59,17 +58,6 @@ COMMON = {
 }
 ANSWER = 32
 """Tokens of the first turn's answer."""
-
-
-def checkpoint(scratch: Path, geometry: str) -> Path:
-    """The geometry's random checkpoint, made where it is missing."""
-    folder = scratch / geometry
-    if not folder.exists():
-        draft = scratch / f"{geometry}.part"
-        fabricate.fabricate(draft, GEOMETRIES[geometry] | COMMON)
-        write_tokenizer(draft, GEOMETRIES[geometry]["vocab_size"])
-        draft.rename(folder)
-    return folder
 
 
 def answer(
@@ -121,7 +109,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="also writes every sample there")
     args = parser.parse_args()
-    folder = checkpoint(args.scratch, args.geometry)
+    folder = checkpoint(args.scratch / args.geometry, GEOMETRIES[args.geometry] | COMMON)
     dice = random.Random(1)
     started = time.perf_counter()
     with (

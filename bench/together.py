@@ -24,25 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import convergio_mlx as cm
-import fabricate
+from comparison.checkpoint import checkpoint
 from comparison.crowd import Crowd
 from comparison.geometry import GEOMETRIES
-from comparison.vocabulary import write_tokenizer
 
 QUANTIZED = {"quantization": {"group_size": 64, "bits": 4}}
 BESIDE = 4
 """Requests that decode beside a newcomer."""
-
-
-def checkpoint(scratch: Path, geometry: str) -> Path:
-    """The geometry's random checkpoint, made where it is missing."""
-    folder = scratch / geometry
-    if not folder.exists():
-        draft = scratch / f"{geometry}.part"
-        fabricate.fabricate(draft, GEOMETRIES[geometry] | QUANTIZED)
-        write_tokenizer(draft, GEOMETRIES[geometry]["vocab_size"])
-        draft.rename(folder)
-    return folder
 
 
 def times_of(engine: cm.Engine, prompt: list[int], count: int, gate: threading.Barrier) -> Any:
@@ -117,7 +105,8 @@ def main() -> None:
 
     rates: dict[int, list[float]] = {count: [] for count in args.together}
     pauses = []
-    with cm.Engine.load(checkpoint(args.scratch, args.geometry)) as engine, Crowd() as crowd:
+    folder = checkpoint(args.scratch / args.geometry, GEOMETRIES[args.geometry] | QUANTIZED)
+    with cm.Engine.load(folder) as engine, Crowd() as crowd:
         prompts = [draw(args.context) for _ in range(max(BESIDE, *args.together))]
         for prompt in prompts:
             engine.generate(prompt, max_tokens=1).text()

@@ -58,9 +58,9 @@ bool Generation::joins(const Tasks& tasks) const {
       &first->answer_.model() != &answer_.model()) {
     return false;
   }
-  const auto decoding = static_cast<std::size_t>(std::ranges::count_if(
+  const auto together = static_cast<std::size_t>(std::ranges::count_if(
       tasks, [](const auto& one) { return static_cast<const Generation&>(*one).decodes(); }));
-  return decodes() ? decoding < kMostTogether : decoding == tasks.size();
+  return decodes() ? together < kMostTogether : together == tasks.size();
 }
 
 void Generation::step(const Tasks& tasks) {
