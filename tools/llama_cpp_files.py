@@ -28,6 +28,7 @@ sys.path[:0] = [str(HERE), str(TESTS)]
 import checkpoints  # noqa: E402
 from convert.llama_cpp_cases import BY_NAME, CASES, FOLDER, TOKENS, Case  # noqa: E402
 from gguf_vocabularies import odd_strings  # noqa: E402
+from golden.published import published  # noqa: E402
 from tiny_vocabularies import VOCABULARIES  # noqa: E402
 
 STRINGS = 60
@@ -52,7 +53,8 @@ def convert(script: Path, case: Case, folder: Path, out: Path) -> None:
 
 def make(script: Path, case: Case, scratch: Path) -> tuple[bytes, dict[str, list[int]]]:
     """The file of a case, and what its vocabulary's own tokenizer makes of odd strings."""
-    folder = checkpoints.write(scratch / "source", case.config)
+    config, content = published(case.config)
+    folder = checkpoints.write(scratch / "source", config, content=content)
     written = VOCABULARIES[case.vocabulary].write(folder, case.config["vocab_size"])
     out = scratch / f"{case.name}.gguf"
     arguments = (script, case, folder, out)

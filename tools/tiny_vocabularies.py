@@ -126,19 +126,52 @@ class SentencePiece:
         return Written(made.encode, list(self.user_defined))
 
 
+@dataclass(frozen=True)
+class Characters:
+    """Merges over characters, with ▁ for spaces and byte fallback."""
+
+    special: tuple[str, ...]
+
+    def write(self, folder: Path, size: int) -> Written:
+        """Writes tokenizer.json and tokenizer_config.json of as many tokens."""
+        merges = list(dict.fromkeys(pair for word in _WORDS for pair in _pairs(f"▁{word}")))
+        alphabet = sorted({text for pair in merges for text in pair if len(text) == 1})
+        made = [*alphabet, *("".join(pair) for pair in merges)]
+        by_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
+        tokens = list(dict.fromkeys([*self.special, *by_bytes, *made]))
+        tokens += [f"<unused{index}>" for index in range(size - len(tokens))]
+        vocabulary = {token: index for index, token in enumerate(tokens)}
+        model = models.BPE(vocabulary, merges, byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+        tokenizer = tokenizers.Tokenizer(model)
+        tokenizer.normalizer = normalizers.Replace(" ", "▁")
+        steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+        tokenizer.decoder = decoders.Sequence(steps)
+        tokenizer.add_special_tokens([AddedToken(text, special=True) for text in self.special])
+        assert tokenizer.get_vocab_size() == size, tokenizer.get_vocab_size()
+        tokenizer.save(str(folder / "tokenizer.json"))
+        names = dict(zip(("pad", "eos", "bos", "unk"), self.special, strict=False))
+        _write_config(
+            folder,
+            additional_special_tokens=list(self.special[len(names) :]),
+            **{f"{name}_token": text for name, text in names.items()},
+        )
+        return Written(lambda text: tokenizer.encode(text).ids, list(self.special))
+
+
 _GEMMA = (
     *("<mask>", "<2mass>", "[@BOS@]", *(f"<unused{i}>" for i in range(99))),
     *("<start_of_turn>", "<end_of_turn>", "\n\n", "▁▁", "▁▁▁▁", "<h1>"),
 )
 """Gemma's, at its ids: the script writes 107 as the end of a turn."""
 
-VOCABULARIES: dict[str, BytePair | SentencePiece] = {
+VOCABULARIES: dict[str, BytePair | SentencePiece | Characters] = {
     "gpt2": BytePair(None),
     "llama3": BytePair(rf"{_WORD}|\p{{N}}{{1,3}}|{_TAIL}", ignore_merges=True),
     "qwen2": BytePair(rf"{_WORD}|\p{{N}}|{_TAIL}", nfc=True),
     "llama": SentencePiece(),
     "mistral": SentencePiece(control=("[INST]", "[/INST]")),
     "phi3": SentencePiece(added=("<|endoftext|>", "<|user|>", "<|end|>")),
+    "gemma4": Characters(("<pad>", "<eos>", "<bos>", "<unk>", "<|turn>", "<turn|>")),
     "gemma": SentencePiece((2, 1, 3, 0), prefixed=False, user_defined=_GEMMA),
 }
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arch.variants import tiny
+from arch.variants import GEMMA4_EXPERTS, tiny
+from checkpoint_shapes import shapes
 
 FOLDER = Path(__file__).parents[1] / "golden" / "gguf"
 TOKENS = FOLDER / "tokens.json"
 """By vocabulary, odd strings and the ids that its own tokenizer makes of them."""
-VOCABULARY_SIZES = {"gemma": 400}
+VOCABULARY_SIZES = {"gemma": 400, "gemma4": 340}
 """Tokens of a vocabulary, with those that fill the matrix up; 300 of all others."""
 _SIZES = {
     "hidden_size": 16,
@@ -51,6 +52,8 @@ class Case:
     """What the imported config.json says in another way, for the same model."""
     tolerance: float = 0.0
     """Of logits, in parts of the largest."""
+    mxfp4: bool = False
+    """The experts' matrices are of MXFP4's blocks."""
 
     @property
     def path(self) -> Path:
@@ -63,26 +66,42 @@ class Case:
         config = {**tiny(self.row), **_SIZES}
         if "head_dim" in config:
             config["head_dim"] = 16
-        return {
+        config = {
             **config,
             "architectures": [self.class_name],
             **_NAMED.get(self.vocabulary, {}),
             "vocab_size": VOCABULARY_SIZES.get(self.vocabulary, 300),
             **self.changes,
         }
+        return {**config, "quantization": _of_experts(config)} if self.mxfp4 else config
+
+
+def _of_experts(config: dict[str, Any]) -> dict[str, Any]:
+    """The block of config.json."""
+    modules = [name.removesuffix(".weight") for name in shapes(config) if name.endswith(".weight")]
+    others = {module: False for module in modules if ".experts." not in module}
+    return {"mode": "mxfp4", "bits": 4, "group_size": 32, **others}
 
 
 _GEMMA_ENDS = {"eos_token_id": [1, 107]}
 """With the end of a turn."""
 _EXPERTS = {"moe_intermediate_size": 12, "num_experts": 4}
+_LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"]}
+_GPT_OSS = {
+    "num_hidden_layers": 4,
+    "num_local_experts": 4,
+    # no file says so, and OpenAI's models are published with it
+    "rope_scaling": {**tiny("gpt_oss")["rope_scaling"], "truncate": False},
+}
+_GEMMA4 = {"num_hidden_layers": 6, "vocab_size_per_layer_input": VOCABULARY_SIZES["gemma4"]}
 
 CASES = [
     Case("llama", "llama", "LlamaForCausalLM", "llama"),
     Case("llama3", "llama", "LlamaForCausalLM", "llama3", "llama-bpe"),
-    Case("mistral", "mistral", "MistralForCausalLM", "mistral", otherwise={"model_type": "llama"}),
+    Case("mistral", "mistral", "MistralForCausalLM", "mistral", otherwise=_LLAMA),
     Case(
         *("internlm3", "internlm3", "InternLM3ForCausalLM", "llama"),
-        otherwise={"model_type": "llama"},
+        otherwise=_LLAMA,
     ),
     Case("mixtral", "mixtral", "MixtralForCausalLM", "llama"),
     Case("qwen2", "qwen2", "Qwen2ForCausalLM", "qwen2", "qwen2", otherwise=_UNUSED_WINDOW),
@@ -92,7 +111,11 @@ CASES = [
         changes={**_EXPERTS, "shared_expert_intermediate_size": 16},
     ),
     Case("qwen3moe", "qwen3_moe", "Qwen3MoeForCausalLM", "qwen2", "qwen2", changes=_EXPERTS),
-    Case("gemma", "gemma", "GemmaForCausalLM", "gemma", otherwise=_GEMMA_ENDS, tolerance=2e-6),
+    Case(
+        *("gemma", "gemma", "GemmaForCausalLM", "gemma"),
+        otherwise={**_GEMMA_ENDS, "hidden_act": "gelu_pytorch_tanh"},
+        tolerance=2e-6,
+    ),
     Case(
         *("gemma2", "gemma2", "Gemma2ForCausalLM", "gemma"),
         changes={"query_pre_attn_scalar": 16, "sliding_window": 8},
@@ -133,6 +156,59 @@ CASES = [
     Case(
         *("exaone4", "exaone4", "Exaone4ForCausalLM", "gpt2", "gpt-2"),
         changes={"num_hidden_layers": 4},
+    ),
+    Case(
+        *("gpt-oss", "gpt_oss", "GptOssForCausalLM", "gpt2", "gpt-2"),
+        changes=_GPT_OSS,
+        otherwise={"layer_types": None},
+    ),
+    Case(
+        *("gpt-oss-mxfp4", "gpt_oss", "GptOssForCausalLM", "gpt2", "gpt-2"),
+        changes={**_GPT_OSS, "hidden_size": 32, "intermediate_size": 32},
+        otherwise={"layer_types": None},
+        mxfp4=True,
+    ),
+    Case(
+        *("deepseek_v2", "deepseek_v2", "DeepseekV2ForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            "num_key_value_heads": 2,
+            "topk_method": "group_limited_greedy",
+            "n_group": 4,
+            "topk_group": 2,
+            "moe_intermediate_size": 12,
+        },
+    ),
+    Case(
+        *("deepseek_v3", "deepseek_v3", "DeepseekV3ForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_key_value_heads": 2, "moe_intermediate_size": 12},
+    ),
+    Case(
+        *("glm4_moe_lite", "glm4_moe_lite", "Glm4MoeLiteForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_key_value_heads": 2, "moe_intermediate_size": 12},
+        otherwise={"model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"]},
+    ),
+    Case(
+        *("glm4_moe", "glm4_moe", "Glm4MoeForCausalLM", "gpt2", "gpt-2"),
+        changes={"moe_intermediate_size": 12},
+    ),
+    Case("glm4", "glm4", "Glm4ForCausalLM", "gpt2", "gpt-2"),
+    Case(
+        *("cohere", "cohere", "CohereForCausalLM", "gpt2", "gpt-2"), changes={"use_qk_norm": True}
+    ),
+    Case(
+        *("cohere2", "cohere2", "Cohere2ForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            "num_hidden_layers": 4,
+            "sliding_window_pattern": 4,
+            "head_dim": 8,
+            "rotary_pct": 1,
+        },
+    ),
+    Case("gemma4", "gemma4_text", "Gemma4ForCausalLM", "gemma4", changes=_GEMMA4),
+    Case(
+        *("gemma4-experts", "gemma4_text", "Gemma4ForCausalLM", "gemma4"),
+        changes={**_GEMMA4, **GEMMA4_EXPERTS, "num_experts": 4, "moe_intermediate_size": 12},
+        otherwise={"use_double_wide_mlp": False, "vocab_size_per_layer_input": 1},  # used by none
     ),
 ]
 BY_NAME = {case.name: case for case in CASES}

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+import checkpoints
+
 Weights = dict[str, np.ndarray[Any, Any]]
 
 
@@ -13,6 +15,42 @@ def as_transformers(model_type: str, weights: Weights) -> Weights:
     """Float weights under the names and in the shapes of transformers' class."""
     rename = {"gpt_oss": _gpt_oss, "gemma4_text": _gemma4}.get(model_type)
     return weights if rename is None else rename(weights)
+
+
+def published(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, checkpoints.Tensor]]:
+    """config.json and tensors of a model as its author publishes it: where a "quantization" block
+    has experts in MXFP4, in the blocks of gpt-oss."""
+    rest = {key: value for key, value in config.items() if key != "quantization"}
+    kind, content = config["model_type"], checkpoints.tensors(config)
+    packed = {
+        name: t.data.view(np.uint8) for name, t in content.items() if t.dtype in ("U32", "U8")
+    }
+    floats = {name: t.data for name, t in content.items() if name not in packed}
+    out = as_transformers(kind, floats)
+    if packed:
+        rest["quantization_config"] = {"quant_method": "mxfp4"}
+        out |= _gpt_oss_blocks(packed)
+    dtypes = {np.dtype(np.float32): "F32", np.dtype(np.uint8): "U8"}
+    return rest, {name: checkpoints.Tensor(dtypes[v.dtype], v) for name, v in out.items()}
+
+
+def _gpt_oss_blocks(packed: Weights) -> Weights:
+    """Blocks of 32 numbers, two a byte, and a scale for each; rows of gate and up take turns."""
+    out: Weights = {}
+    for name, value in packed.items():
+        block, _, rest = name.partition(".experts.")
+        projection, _, part = rest.partition(".")
+        suffix = {"weight": "blocks", "scales": "scales"}[part]
+        if projection == "up_proj":
+            continue
+        both, rows = projection, value
+        if projection == "gate_proj":
+            up = packed[f"{block}.experts.up_proj.{part}"]
+            both = "gate_up_proj"
+            rows = np.stack([value, up], axis=2).reshape(len(up), -1, up.shape[2])
+        shape = rows.shape if part == "scales" else (*rows.shape[:2], -1, 16)
+        out[f"{block}.experts.{both}_{suffix}"] = rows.reshape(shape)
+    return out
 
 
 def _gemma4(weights: Weights) -> Weights:

@@ -1,15 +1,15 @@
 """The architectures of GGUF files that convert: what their tensors and keys are called in a folder
 of the Hugging Face kind. A new one is a row.
 
-The names are those of llama.cpp's writer; `{}` is the number of a layer.
+The names are those of llama.cpp's writer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
+
+from convergio_mlx.convert.gguf_architecture import Architecture, Key
 
 _TENSORS = {
     "token_embd": "model.embed_tokens",
@@ -26,14 +26,17 @@ _TENSORS = {
     "ffn_down": "mlp.down_proj",
 }
 _PRE = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+_POST_IN = {
+    "attn_norm": "input_layernorm",
+    "post_attention_norm": "post_attention_layernorm",
+}
+"""As _PRE, under the name that llama.cpp has for the norm after attention."""
 _POST = {
     "post_attention_norm": "post_attention_layernorm",
     "post_ffw_norm": "post_feedforward_layernorm",
 }
 _SANDWICH = {**_POST, "attn_norm": "input_layernorm", "ffn_norm": "pre_feedforward_layernorm"}
 _FUSED = {"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"}
-
-_LAYER = re.compile(r"0|[1-9][0-9]{0,5}")
 
 _ROUTED = {
     "ffn_gate_inp": "mlp.gate",
@@ -50,66 +53,69 @@ _SHARED = {
 _BLOCK_SPARSE = {
     base: module.replace("mlp.", "block_sparse_moe.", 1) for base, module in _ROUTED.items()
 }
-EXPERTS = ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps")
-"""Tensors of three dimensions: a matrix for each expert."""
-ONE_ROW = "ffn_gate_inp_shexp"
-"""A matrix of one row, which files have as a vector."""
+_GPT_OSS = {
+    base: f"mlp.experts.{name}_proj"
+    for base, name in (("ffn_gate_exps", "gate"), ("ffn_up_exps", "up"), ("ffn_down_exps", "down"))
+}
+_CORRECTED = {"exp_probs_b": "mlp.gate.e_score_correction_bias"}
+_SHARED_BY_ALL = {
+    base: module.replace("shared_expert.", "shared_experts.")
+    for base, module in _SHARED.items()
+    if base != "ffn_gate_inp_shexp"
+}
+_LATENT = {
+    "attn_q_a": "self_attn.q_a_proj",
+    "attn_q_a_norm": "self_attn.q_a_layernorm",
+    "attn_q_b": "self_attn.q_b_proj",
+    "attn_kv_a_mqa": "self_attn.kv_a_proj_with_mqa",
+    "attn_kv_a_norm": "self_attn.kv_a_layernorm",
+    "attn_kv_b": "self_attn.kv_b_proj",
+    "attn_k_b": "self_attn.embed_q",
+    "attn_v_b": "self_attn.unembed_out",
+}
+_GEMMA4_NAMES = {
+    "per_layer_token_embd": "model.embed_tokens_per_layer",
+    "per_layer_model_proj": "model.per_layer_model_projection",
+    "per_layer_proj_norm": "model.per_layer_projection_norm",
+    "inp_gate": "per_layer_input_gate",
+    "proj": "per_layer_projection",
+    "post_norm": "post_per_layer_input_norm",
+    "layer_output_scale": "layer_scalar",
+    "ffn_gate_inp": "router.proj",
+    "ffn_gate_inp.scale": "router.scale",
+    "ffn_gate_exps": "experts.switch_glu.gate_proj",
+    "ffn_up_exps": "experts.switch_glu.up_proj",
+    "ffn_down_exps": "experts.switch_glu.down_proj",
+    "ffn_down_exps.scale": "router.per_expert_scale",
+    "post_ffw_norm_1": "post_feedforward_layernorm_1",
+    "pre_ffw_norm_2": "pre_feedforward_layernorm_2",
+    "post_ffw_norm_2": "post_feedforward_layernorm_2",
+}
 
-IGNORED = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
-"""Tensors that become part of config.json."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A key of the architecture's own that becomes a field of config.json."""
-
-    name: str
-    """Without the architecture's name in front."""
-    default: Any = None
-    """What the field says where the key is missing; None: null."""
-    zero_is_none: bool = False
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """How an architecture's files differ from a folder of its model type."""
-
-    model_type: str
-    class_name: str
-    """What config.json's "architectures" says."""
-    tensors: Mapping[str, str] = field(default_factory=lambda: {**_TENSORS, **_PRE})
-    interleaved: bool = False
-    """The writer has interleaved the rotary halves of each head's queries and keys."""
-    norms_have_one_added: bool = False
-    partial_rotary: bool = False
-    sliding_model_type: str | None = None
-    """The model type of files with a sliding window, where that is another."""
-    sliding_class_name: str | None = None
-    keys: Mapping[str, Key] = field(default_factory=dict)
-    """config.json's field to the key that it comes from."""
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of config.json that no key tells."""
-    experts: Architecture | None = None
-    """The row of files of the same name that have experts."""
-    scalar_from_width: int | None = None
-    """Of models with so many layers, "query_pre_attn_scalar" is hidden size / heads; of all others
-    it is the head's size. None: there is no such field."""
-
-    @property
-    def has_experts(self) -> bool:
-        """Whether its models are mixtures of experts."""
-        return any(key.name == _COUNT.name for key in self.keys.values())
-
-    def of(self, experts: object) -> Architecture:
-        """The row for a file that says so of its number of experts."""
-        return self.experts if self.experts is not None and experts else self
-
-
-_COUNT = Key("expert_count")
-_CHOSEN = Key("expert_used_count")
+_COUNT = Key("expert_count", needed=True)
+_CHOSEN = Key("expert_used_count", needed=True)
 _LOCAL = {"num_local_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
 _NUMBERS = {"num_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
-_NARROW = {**_NUMBERS, "moe_intermediate_size": Key("expert_feed_forward_length")}
+_WIDTH = {"moe_intermediate_size": Key("expert_feed_forward_length", needed=True)}
+_NARROW = {**_NUMBERS, **_WIDTH}
+_GROUPED = {
+    "n_routed_experts": _COUNT,
+    "num_experts_per_tok": _CHOSEN,
+    **_WIDTH,
+    "n_shared_experts": Key("expert_shared_count", 0, may_be_zero=True),
+    "n_group": Key("expert_group_count", 1),
+    "topk_group": Key("expert_group_used_count", 1),
+    "routed_scaling_factor": Key("expert_weights_scale", 1.0),
+    "first_k_dense_replace": Key("leading_dense_block_count", 0, may_be_zero=True),
+}
+_NORMALIZED = {"norm_topk_prob": Key("expert_weights_norm", False)}
+_LATENT_SIZES = {
+    "q_lora_rank": Key("attention.q_lora_rank"),
+    "kv_lora_rank": Key("attention.kv_lora_rank", needed=True),
+    "qk_rope_head_dim": Key("rope.dimension_count", needed=True),
+}
+_SOFTMAX = {"expert_gating_func": 1}
+_SIGMOID = {"expert_gating_func": 2}
 _WINDOW = Key("attention.sliding_window", zero_is_none=True)
 _NO_WINDOW = {"use_sliding_window": False}
 _GELU = {"hidden_activation": "gelu_pytorch_tanh", "hidden_act": "gelu_pytorch_tanh"}
@@ -121,51 +127,112 @@ _MULTIPLIERS = {
     "logits_scaling": Key("logit_scale", 1.0),
 }
 
+_DENSE = {**_TENSORS, **_PRE}
+_HAS_BIAS = {"attention_bias": "attn_q.bias"}
+_HAS_QK_NORM = {"use_qk_norm": "attn_q_norm.weight"}
+_LAYER_NORM = ("layer_norm_eps", "attention.layer_norm_epsilon")
+_LOGIT_SCALE = {"logit_scale": Key("logit_scale", needed=True)}
+
+_MIXTRAL = Architecture(
+    "mixtral",
+    "MixtralForCausalLM",
+    {**_DENSE, **_BLOCK_SPARSE},
+    interleaved=True,
+    keys=_LOCAL,
+    fields={"sliding_window": None},
+    only=_SOFTMAX,
+)
+_DEEPSEEK = Architecture(
+    "deepseek_v3",
+    "DeepseekV3ForCausalLM",
+    {**_DENSE, **_LATENT, **_ROUTED, **_SHARED_BY_ALL, **_CORRECTED},
+    log_multiplier=0.1,
+    latent=True,
+    layers_differ=True,
+    keys={**_GROUPED, **_NORMALIZED, **_LATENT_SIZES},
+    fields={"moe_layer_freq": 1},
+    only=_SIGMOID,
+)
+_DEEPSEEK2 = replace(
+    _DEEPSEEK,
+    model_type="deepseek_v2",
+    class_name="DeepseekV2ForCausalLM",
+    tensors={**_DENSE, **_LATENT, **_ROUTED, **_SHARED_BY_ALL},
+    keys={**_GROUPED, **_LATENT_SIZES},
+    fields={"moe_layer_freq": 1, "norm_topk_prob": False, "topk_method": "group_limited_greedy"},
+    only={**_SOFTMAX, "expert_weights_norm": False},
+    variants=(("exp_probs_b", None, _DEEPSEEK),),
+)
+_OLMO3 = Architecture(
+    "olmo3", "Olmo3ForCausalLM", {**_TENSORS, **_POST}, keys={"sliding_window": _WINDOW}
+)
+
+_GEMMA4 = Architecture(
+    "gemma4_text",
+    "Gemma4ForCausalLM",
+    {**_TENSORS, **_SANDWICH, **_GEMMA4_NAMES},
+    full_layers_differ=True,
+    layers_differ=True,
+    keys={
+        "sliding_window": Key("attention.sliding_window", needed=True),
+        "final_logit_softcapping": Key("final_logit_softcapping"),
+        "num_kv_shared_layers": Key("attention.shared_kv_layers", 0, may_be_zero=True),
+        "hidden_size_per_layer_input": Key("embedding_length_per_layer_input", 0, may_be_zero=True),
+    },
+    fields={**_GELU, "enable_moe_block": False},
+)
+_GEMMA4_EXPERTS = replace(
+    _GEMMA4,
+    keys={**_GEMMA4.keys, **_WIDTH, "num_experts": _COUNT, "top_k_experts": _CHOSEN},
+    fields={**_GELU, "enable_moe_block": True},
+    only=_SOFTMAX,
+)
+
 ARCHITECTURES: Mapping[str, Architecture] = {
     "llama": Architecture(
         "llama",
         "LlamaForCausalLM",
+        _DENSE,
         interleaved=True,
-        experts=Architecture(
-            "mixtral",
-            "MixtralForCausalLM",
-            tensors={**_TENSORS, **_PRE, **_BLOCK_SPARSE},
-            interleaved=True,
-            keys=_LOCAL,
-            fields={"sliding_window": None},
-        ),
+        variants=(("expert_count", None, _MIXTRAL),),
     ),
-    "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", fields=_NO_WINDOW),
-    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", fields=_NO_WINDOW),
+    "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", _DENSE, fields=_NO_WINDOW),
+    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", _DENSE, fields=_NO_WINDOW),
     "qwen2moe": Architecture(
         "qwen2_moe",
         "Qwen2MoeForCausalLM",
-        tensors={**_TENSORS, **_PRE, **_ROUTED, **_SHARED},
+        {**_DENSE, **_ROUTED, **_SHARED},
         keys={
             **_NARROW,
-            "shared_expert_intermediate_size": Key("expert_shared_feed_forward_length"),
+            "shared_expert_intermediate_size": Key(
+                "expert_shared_feed_forward_length", needed=True
+            ),
         },
         fields={**_NO_WINDOW, "norm_topk_prob": False},
+        only=_SOFTMAX,
     ),
     "qwen3moe": Architecture(
         "qwen3_moe",
         "Qwen3MoeForCausalLM",
-        tensors={**_TENSORS, **_PRE, **_ROUTED},
+        {**_DENSE, **_ROUTED},
         keys=_NARROW,
         fields={**_NO_WINDOW, "norm_topk_prob": True},
+        only=_SOFTMAX,
     ),
     "phi3": Architecture(
         "phi3",
         "Phi3ForCausalLM",
-        tensors={**_TENSORS, **_PRE, **_FUSED},
+        {**_DENSE, **_FUSED},
         partial_rotary=True,
         keys={"sliding_window": _WINDOW},
     ),
-    "gemma": Architecture("gemma", "GemmaForCausalLM", norms_have_one_added=True, fields=_GELU),
+    "gemma": Architecture(
+        "gemma", "GemmaForCausalLM", _DENSE, norms_have_one_added=True, fields=_GELU
+    ),
     "gemma2": Architecture(
         "gemma2",
         "Gemma2ForCausalLM",
-        tensors={**_TENSORS, **_SANDWICH},
+        {**_TENSORS, **_SANDWICH},
         norms_have_one_added=True,
         keys={
             "sliding_window": _WINDOW,
@@ -178,7 +245,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "gemma3": Architecture(
         "gemma3_text",
         "Gemma3ForCausalLM",
-        tensors={**_TENSORS, **_SANDWICH},
+        {**_TENSORS, **_SANDWICH},
         norms_have_one_added=True,
         keys={
             "sliding_window": _WINDOW,
@@ -191,53 +258,46 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "smollm3": Architecture(
         "smollm3",
         "SmolLM3ForCausalLM",
+        _DENSE,
         interleaved=True,
         fields={**_NO_WINDOW, "no_rope_layer_interval": 4},
     ),
     "olmo2": Architecture(
         "olmo2",
         "Olmo2ForCausalLM",
-        tensors={**_TENSORS, **_POST},
-        sliding_model_type="olmo3",
-        sliding_class_name="Olmo3ForCausalLM",
-        keys={"sliding_window": _WINDOW},
+        {**_TENSORS, **_POST},
+        variants=(("attention.sliding_window", None, _OLMO3),),
     ),
     "olmoe": Architecture(
         "olmoe",
         "OlmoeForCausalLM",
-        tensors={**_TENSORS, **_PRE, **_ROUTED},
+        {**_DENSE, **_ROUTED},
         keys={**_NUMBERS, "clip_qkv": Key("attention.clamp_kqv")},
         fields={"norm_topk_prob": False},
+        only=_SOFTMAX,
     ),
-    "granite": Architecture("granite", "GraniteForCausalLM", interleaved=True, keys=_MULTIPLIERS),
+    "granite": Architecture(
+        "granite", "GraniteForCausalLM", _DENSE, interleaved=True, keys=_MULTIPLIERS
+    ),
     "granitemoe": Architecture(
         "granitemoe",
         "GraniteMoeForCausalLM",
-        tensors={
-            **_TENSORS,
-            **_PRE,
-            **_BLOCK_SPARSE,
-            "ffn_gate_inp": "block_sparse_moe.router.layer",
-        },
+        {**_DENSE, **_BLOCK_SPARSE, "ffn_gate_inp": "block_sparse_moe.router.layer"},
         interleaved=True,
         keys={**_LOCAL, **_MULTIPLIERS},
+        only=_SOFTMAX,
     ),
     "seed_oss": Architecture(
         "seed_oss",
         "SeedOssForCausalLM",
-        tensors={
-            **_TENSORS,
-            "attn_norm": "input_layernorm",
-            "post_attention_norm": "post_attention_layernorm",
-        },
+        {**_TENSORS, **_POST_IN},
     ),
-    "ernie4_5": Architecture("ernie4_5", "Ernie4_5_ForCausalLM"),
+    "ernie4_5": Architecture("ernie4_5", "Ernie4_5_ForCausalLM", _DENSE),
     "hunyuan-dense": Architecture(
         "hunyuan_v1_dense",
         "HunYuanDenseV1ForCausalLM",
-        tensors={
-            **_TENSORS,
-            **_PRE,
+        {
+            **_DENSE,
             "attn_q_norm": "self_attn.query_layernorm",
             "attn_k_norm": "self_attn.key_layernorm",
         },
@@ -245,38 +305,67 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "exaone4": Architecture(
         "exaone4",
         "Exaone4ForCausalLM",
-        tensors={**_TENSORS, **_POST},
+        {**_TENSORS, **_POST},
         keys={"sliding_window": _WINDOW},
     ),
+    "gpt-oss": Architecture(
+        "gpt_oss",
+        "GptOssForCausalLM",
+        {
+            **_TENSORS,
+            **_POST_IN,
+            **_GPT_OSS,
+            "attn_sinks": "self_attn.sinks",
+            "ffn_gate_inp": "mlp.router",
+        },
+        scaled_by_default=True,
+        yarn={"truncate": False},
+        keys={**_LOCAL, "sliding_window": _WINDOW},
+        fields={"swiglu_alpha": 1.702, "swiglu_limit": 7.0},
+        only={"expert_gating_func": 3},
+    ),
+    "deepseek2": _DEEPSEEK2,
+    "glm4moe": Architecture(
+        "glm4_moe",
+        "Glm4MoeForCausalLM",
+        {**_TENSORS, **_POST_IN, **_ROUTED, **_SHARED_BY_ALL, **_CORRECTED},
+        partial_rotary=True,
+        layers_differ=True,
+        keys={**_GROUPED, **_NORMALIZED},
+        present={**_HAS_BIAS, **_HAS_QK_NORM},
+        only=_SIGMOID,
+    ),
+    "glm4": Architecture(
+        "glm4",
+        "Glm4ForCausalLM",
+        {
+            **_TENSORS,
+            "attn_norm": "input_layernorm",
+            "post_attention_norm": "post_self_attn_layernorm",
+            "ffn_norm": "post_attention_layernorm",
+            "post_ffw_norm": "post_mlp_layernorm",
+            "ffn_up": "mlp.gate_up_proj",
+        },
+        partial_rotary=True,
+        present=_HAS_BIAS,
+    ),
+    "command-r": Architecture(
+        "cohere",
+        "CohereForCausalLM",
+        _DENSE,
+        norm_eps=_LAYER_NORM,
+        keys=_LOGIT_SCALE,
+        present=_HAS_QK_NORM,
+    ),
+    "cohere2": Architecture(
+        "cohere2",
+        "Cohere2ForCausalLM",
+        _DENSE,
+        norm_eps=_LAYER_NORM,
+        keys={**_LOGIT_SCALE, "sliding_window": _WINDOW},
+        fields={"sliding_window_pattern": 4},
+    ),
+    "gemma4": replace(_GEMMA4, variants=(("expert_count", None, _GEMMA4_EXPERTS),)),
 }
 """By general.architecture. Mistral's models and InternLM 3 are written as "llama"; Hunyuan's have
 the alpha of their rotary embedding in its base."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a tensor goes."""
-
-    module: str
-    part: str
-    """weight or bias."""
-    base: str
-    """The tensor's name in the file, without layer and part."""
-    layer: int | None = None
-
-
-def place_of(name: str, architecture: Architecture) -> Place | None:
-    """Where a tensor of a file goes; None where the architecture has none of that name."""
-    parts = name.split(".")
-    if len(parts) < 2 or parts[-1] not in ("weight", "bias"):
-        return None
-    if parts[0] == "blk" and len(parts) == 4 and _LAYER.fullmatch(parts[1]):
-        module = architecture.tensors.get(parts[2])
-        if module is None or module.startswith(("model.", "lm_head")):
-            return None
-        layer = int(parts[1])
-        return Place(f"model.layers.{layer}.{module}", parts[3], parts[2], layer)
-    module = architecture.tensors.get(parts[0])
-    if len(parts) != 2 or module is None or not module.startswith(("model.", "lm_head")):
-        return None
-    return Place(module, parts[1], parts[0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convergio_mlx.convert.architectures import IGNORED
+from convergio_mlx.convert.gguf_architecture import IGNORED
 from convergio_mlx.convert.gguf_plan import GgufPlan
 from convergio_mlx.convert.gguf_source import GgufSource
 from convergio_mlx.convert.gguf_writing import OnBytes, write_model

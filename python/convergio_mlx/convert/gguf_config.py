@@ -5,67 +5,122 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from convergio_mlx.convert.architectures import Architecture
+from convergio_mlx.convert.gguf_architecture import Architecture
 from convergio_mlx.convert.gguf_keys import Keys
 from convergio_mlx.convert.gguf_rotary import rotary_fields
 
+_MOST_LAYERS = 4096
+"""More are refused by the engine."""
+Shapes = Mapping[str, tuple[int, ...]]
+
 
 def model_config(
-    keys: Keys,
-    architecture: Architecture,
-    *,
-    vocab_size: int,
-    tied: bool,
-    factors: Callable[[str], list[float]],
+    keys: Keys, architecture: Architecture, shapes: Shapes, factors: Callable[[str], list[float]]
 ) -> dict[str, Any]:
     """config.json, without "quantization" and what the tokenizer tells; faults are added to `keys`.
 
     Args:
         keys: of the file.
         architecture: its row.
-        vocab_size: rows of the embedding.
-        tied: whether there is no head beside the embedding.
+        shapes: of the file's tensors, by their names.
         factors: the numbers of a tensor of rotary factors; none where there is no such tensor.
     """
     heads = keys.integer("attention.head_count")
     hidden = keys.integer("embedding_length")
-    layers = keys.integer("block_count")
-    head_dim = keys.integer("attention.key_length", max(hidden // heads, 1))
-    sliding = keys.get("attention.sliding_window") and architecture.sliding_model_type
+    layers = keys.integer("block_count") - keys.count("nextn_predict_layers")
+    eps, eps_key = architecture.norm_eps
     config: dict[str, Any] = {
-        "architectures": [architecture.sliding_class_name if sliding else architecture.class_name],
-        "model_type": sliding or architecture.model_type,
+        "architectures": [architecture.class_name],
+        "model_type": architecture.model_type,
         "hidden_size": hidden,
-        "intermediate_size": keys.integer("feed_forward_length"),
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "num_key_value_heads": keys.integer("attention.head_count_kv", heads),
-        "head_dim": head_dim,
         "hidden_act": "silu",
         "max_position_embeddings": keys.integer("context_length"),
-        "rms_norm_eps": keys.number("attention.layer_norm_rms_epsilon"),
-        "vocab_size": vocab_size,
-        "tie_word_embeddings": tied,
+        eps: keys.number(eps_key),
+        "vocab_size": shapes.get("token_embd.weight", (1,))[0],
+        "tie_word_embeddings": "output.weight" not in shapes,
     }
     config.update({name: keys.field(key) for name, key in architecture.keys.items()})
     config.update(architecture.fields)
+    there = {name.split(".", 2)[-1] if name.startswith("blk.") else name for name in shapes}
+    config.update({name: tensor in there for name, tensor in architecture.present.items()})
+    if architecture.full_layers_differ:
+        config.update(_sizes_of_two(keys, heads, config, shapes))
+    else:
+        config["intermediate_size"] = keys.integer("feed_forward_length")
+        config.update(
+            _latent_sizes(keys, heads, config)
+            if architecture.latent
+            else _head_sizes(keys, heads, hidden)
+        )
     if architecture.scalar_from_width is not None:
         wide = layers == architecture.scalar_from_width
-        config["query_pre_attn_scalar"] = hidden / heads if wide else head_dim
-    _check(keys, architecture, head_dim)
+        config["query_pre_attn_scalar"] = hidden / heads if wide else config["head_dim"]
+    _check(keys, architecture)
     config.update(_layer_types(keys, config))
     config.update(rotary_fields(keys, architecture, config, factors))
     return config
 
 
-def _check(keys: Keys, architecture: Architecture, head_dim: int) -> None:
+def _head_sizes(keys: Keys, heads: int, hidden: int) -> dict[str, Any]:
+    head_dim = keys.integer("attention.key_length", max(hidden // heads, 1))
     if keys.integer("attention.value_length", head_dim) != head_dim:
         keys.faults.append(
             f"heads have keys of {head_dim} numbers and values of "
             f"{keys.get('attention.value_length')}, which must be as many"
         )
+    kv_heads = keys.integer("attention.head_count_kv", heads)
+    return {"num_key_value_heads": kv_heads, "head_dim": head_dim}
+
+
+def _latent_sizes(keys: Keys, heads: int, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Older files have the sizes of heads under the names that newer ones have those of the one
+    latent head under."""
+    lengths = {
+        part: keys.integer(f"attention.{part}_length_mla", keys.integer(f"attention.{part}_length"))
+        for part in ("key", "value")
+    }
+    return {
+        "num_key_value_heads": heads,
+        "qk_nope_head_dim": lengths["key"] - config["qk_rope_head_dim"],
+        "v_head_dim": lengths["value"],
+    }
+
+
+def _sizes_of_two(
+    keys: Keys, heads: int, config: Mapping[str, Any], shapes: Shapes
+) -> dict[str, Any]:
+    """Of layers that slide and of those that do not, and of the last ones, which may be wider."""
+    layers = range(min(config["num_hidden_layers"], _MOST_LAYERS))
+    slides = keys.each("attention.sliding_window_pattern", len(layers))
+    kv_heads = keys.each("attention.head_count_kv", len(layers), heads)
+    widths = keys.each("feed_forward_length", len(layers))
+    full = [layer for layer in layers if not slides[layer]]
+    sliding = [layer for layer in layers if slides[layer]]
+    if not full or not sliding:
+        keys.faults.append(f"{len(full)} of its {len(layers)} layers have no window")
+        return {"num_key_value_heads": 1, "head_dim": 2, "global_head_dim": 2}
+    has = [{part: f"blk.{at}.attn_{part}.weight" in shapes for part in "kv"} for at in full]
+    equal = any(one["k"] and not one["v"] for one in has)
+    return {
+        "intermediate_size": widths[0],
+        "use_double_wide_mlp": widths[-1] == 2 * widths[0],
+        "num_key_value_heads": kv_heads[sliding[0]],
+        "num_global_key_value_heads": kv_heads[full[0]] if equal else None,
+        "head_dim": keys.integer("attention.key_length_swa"),
+        "global_head_dim": keys.integer("attention.key_length"),
+        "attention_k_eq_v": equal,
+        "vocab_size_per_layer_input": shapes.get("per_layer_token_embd.weight", (1,))[0],
+    }
+
+
+def _check(keys: Keys, architecture: Architecture) -> None:
     if keys.get("expert_count") and not architecture.has_experts:
         keys.faults.append(f"it has {keys.get('expert_count')} experts, and must have none")
+    for name, wanted in architecture.only.items():
+        if keys.get(name) not in (None, wanted):
+            keys.refuse(name, f"{wanted} in a {architecture.model_type} model")
 
 
 def _layer_types(keys: Keys, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from convergio_mlx.convert.architectures import Key
+from convergio_mlx.convert.gguf_architecture import Key
 
 
 class Keys:
@@ -35,6 +35,21 @@ class Keys:
             return 1
         return value
 
+    def each(self, name: str, layers: int, default: int | None = None) -> list[int]:
+        """A count or a flag of each layer; one for all may stand for them."""
+        value = self.get(name)
+        if not isinstance(value, list):
+            return [self.integer(name, default)] * layers
+        known = all(type(one) in (int, bool) and 0 <= one < 1 << 31 for one in value)
+        if not known or len(value) < layers:
+            self._fault(name, value, f"one for each of {layers} layers")
+            return [1] * layers
+        return value
+
+    def count(self, name: str) -> int:
+        """A count that may be 0, as it is where the key is missing."""
+        return self.integer(name) if self.get(name) else 0
+
     def number(self, name: str, default: float | None = None) -> float:
         """A positive number."""
         value = self.get(name)
@@ -48,11 +63,18 @@ class Keys:
     def field(self, key: Key) -> Any:
         """What a key makes of a field of config.json."""
         value = self.get(key.name)
-        if value is None or (key.zero_is_none and value == 0):
+        if (value is None and not key.needed) or (key.zero_is_none and value == 0):
             return key.default
-        if type(value) not in (int, float) or not 0 < value < math.inf:
+        if type(value) is bool:
+            return value
+        least = 0 if key.may_be_zero else math.ulp(0.0)
+        if type(value) not in (int, float) or not least <= value < math.inf:
             self._fault(key.name, value, "a number above 0")
         return shortest(value) if isinstance(value, float) else value
+
+    def refuse(self, name: str, wanted: str) -> None:
+        """Adds that a key is not what it must be."""
+        self._fault(name, self.get(name), wanted)
 
     def _fault(self, name: str, value: Any, wanted: str) -> None:
         said = "is missing" if value is None else f"is {ascii(value)[:60]}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convergio_mlx.convert.architectures import ONE_ROW, Place
+from convergio_mlx.convert.gguf_architecture import ONE_ROW, Place
 from convergio_mlx.convert.gguf_source import GgufTensor, Kind
 from convergio_mlx.convert.shards import Tensor
 
@@ -34,8 +35,11 @@ class Output:
         name, shape, kind = self.place.module, self.tensor.shape, self.kind
         if self.place.base == ONE_ROW:
             shape = (1, shape[-1])
+        _, shares = self.place.share
+        if shares > 1:
+            shape = (shape[0], shape[1] // shares, shape[2])
         if not kind.mode:
-            return (Tensor(f"{name}.{self.place.part}", kind.name, shape),)
+            return (Tensor(self.place.tensor, kind.name, shape),)
         *outer, cols = shape
         groups = (*outer, cols // kind.group_size)
         weight = Tensor(f"{name}.weight", "U32", (*outer, cols * kind.bits // 32))
@@ -44,6 +48,19 @@ class Output:
         dtype = "F32" if single else "F16"
         parts = (Tensor(f"{name}.{part}", dtype, groups) for part in ("scales", "biases"))
         return (weight, *parts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that it is made of."""
+        return self.tensor.size // self.place.share[1]
+
+    def pieces(self, most: int) -> Iterator[tuple[int, int]]:
+        """The rows of the file that it is made of, in order: first and end of at most so many."""
+        at, shares = self.place.share
+        block = self.tensor.rows if shares == 1 else self.tensor.shape[1] // shares
+        for first in range(at * block, self.tensor.rows, shares * block):
+            for begin in range(first, first + block, most):
+                yield begin, min(begin + most, first + block)
 
     def needs_single(self) -> bool:
         """Whether its float scales must be float32, which its blocks tell.

@@ -10,13 +10,8 @@ from collections.abc import Mapping
 from importlib import util
 from typing import Any
 
-from convergio_mlx.convert.architectures import (
-    ARCHITECTURES,
-    EXPERTS,
-    IGNORED,
-    Place,
-    place_of,
-)
+from convergio_mlx.convert.architectures import ARCHITECTURES
+from convergio_mlx.convert.gguf_architecture import IGNORED, Place, places_of
 from convergio_mlx.convert.gguf_config import model_config
 from convergio_mlx.convert.gguf_keys import Keys
 from convergio_mlx.convert.gguf_output import Output
@@ -40,9 +35,12 @@ class GgufPlan:
         self.source = source
         name = source.metadata.get("general.architecture")
         self.architecture_name = name if isinstance(name, str) else ""
+        self._keys = Keys(source.metadata, self.architecture_name)
         row = ARCHITECTURES.get(self.architecture_name)
-        experts = source.metadata.get(f"{self.architecture_name}.expert_count")
-        self._architecture = row.of(experts) if row is not None else None
+        bases = {tensor.name.split(".")[-2] for tensor in source.tensors if "." in tensor.name}
+        self._architecture = (
+            row.of(lambda key: key in bases or self._keys.get(key)) if row is not None else None
+        )
         self.refusals: list[str] = []
         """Why it does not convert, a clause each."""
         self.config = self._configured()
@@ -59,7 +57,7 @@ class GgufPlan:
     @property
     def tensor_bytes(self) -> int:
         """Of the files that are converted: what progress counts to."""
-        return sum(output.tensor.size for output in self.outputs)
+        return sum(output.size for output in self.outputs)
 
     def check(self) -> None:
         """Refuses what does not convert.
@@ -80,10 +78,9 @@ class GgufPlan:
                 f"are {', '.join(ARCHITECTURES)}"
             )
             return {}
-        keys = Keys(self.source.metadata, self.architecture_name)
+        keys = self._keys
         by_name = {tensor.name: tensor for tensor in self.source.tensors}
-        embedding = by_name.get("token_embd.weight")
-        if embedding is None:
+        if "token_embd.weight" not in by_name:
             self.refusals.append("it has no tensor 'token_embd.weight'")
 
         def factors(name: str) -> list[float]:
@@ -95,13 +92,8 @@ class GgufPlan:
                 return []
             return list(floats(tensor.read()))
 
-        config = model_config(
-            keys,
-            self._architecture,
-            vocab_size=embedding.shape[0] if embedding else 1,
-            tied="output.weight" not in by_name,
-            factors=factors,
-        )
+        shapes = {name: tensor.shape for name, tensor in by_name.items()}
+        config = model_config(keys, self._architecture, shapes, factors)
         faults = list(dict.fromkeys(keys.faults))
         self.refusals += faults or _refusals_of_engine(config)
         return config
@@ -111,15 +103,15 @@ class GgufPlan:
             return []
         outputs, unknown, shapes = [], [], []
         for tensor in self.source.tensors:
-            place = place_of(tensor.name, self._architecture)
-            if tensor.name in IGNORED:
+            if tensor.name in IGNORED or self._is_of_draft(tensor.name):
                 continue
-            if place is None:
+            places = places_of(tensor.name, self._architecture)
+            if not places:
                 unknown.append(tensor.name)
-            elif not _is_shaped(tensor, place):
+            elif not _is_shaped(tensor, places[0]):
                 shapes.append(tensor.name)
             else:
-                outputs.append(self._output(tensor, place))
+                outputs += [self._output(tensor, place) for place in places]
         self._refuse_missing(outputs)
         self._refuse_tensors(unknown, f"that no {self.architecture_name} model has")
         self._refuse_tensors(shapes, "whose shapes are not those of matrices")
@@ -138,11 +130,23 @@ class GgufPlan:
             tensor,
             place,
             heads if self._architecture.interleaved else 0,
-            self._architecture.norms_have_one_added and place.base.endswith("norm"),
+            self._architecture.norms_have_one_added
+            and place.base.endswith("norm")
+            and place.part == "weight",
+        )
+
+    def _is_of_draft(self, name: str) -> bool:
+        """Whether a tensor is of a layer that drafts tokens."""
+        layer = name.split(".")[1] if name.startswith("blk.") else ""
+        return (
+            self._keys.count("nextn_predict_layers") > 0
+            and layer.isdecimal()
+            and int(layer) >= self.config["num_hidden_layers"]
         )
 
     def _refuse_missing(self, outputs: list[Output]) -> None:
         """What one layer has, all have."""
+        assert self._architecture is not None
         present = {output.tensor.name for output in outputs}
         layers = self.config["num_hidden_layers"]
         kinds = {(one.place.base, one.place.part) for one in outputs if one.place.layer is not None}
@@ -153,7 +157,7 @@ class GgufPlan:
             if (name := f"blk.{layer}.{base}.{part}") not in present
         ]
         more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        if missing:
+        if missing and not self._architecture.layers_differ:
             self.refusals.append(f"it lacks tensors ({', '.join(missing[:_LISTED])}{more})")
         beyond = [o.tensor.name for o in outputs if (o.place.layer or 0) >= layers]
         self._refuse_tensors(beyond, f"of more than its {layers} layers")
@@ -190,8 +194,8 @@ class GgufPlan:
 
 def _is_shaped(tensor: GgufTensor, place: Place) -> bool:
     """Whether it has the dimensions of an expert's matrices, a matrix or a vector."""
-    if place.base in EXPERTS:
-        return len(tensor.shape) == 3
+    if place.is_stack:
+        return len(tensor.shape) == 3 and tensor.shape[1] % place.share[1] == 0
     return len(tensor.shape) == 2 or (len(tensor.shape) == 1 and not tensor.kind.mode)
 
 

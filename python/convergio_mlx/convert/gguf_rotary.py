@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import array
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from convergio_mlx.convert.architectures import Architecture
+from convergio_mlx.convert.gguf_architecture import Architecture
 from convergio_mlx.convert.gguf_keys import Keys, shortest
 
 _LLAMA3_CONTEXT = 8192
 """Positions that all models with Llama 3's rotary scaling were first trained on."""
+
+_NEVER = array.array("f", [1e30])[0]
+"""The factor of a pair that is not rotated, as a float32."""
 
 
 def rotary_fields(
@@ -27,8 +31,10 @@ def rotary_fields(
         config: what config.json says besides.
         factors: the numbers of a tensor of rotary factors; none where there is no such tensor.
     """
+    if architecture.full_layers_differ:
+        return {"rope_parameters": _of_two(keys, config, factors)}
     fields: dict[str, Any] = {"rope_theta": keys.number("rope.freq_base", 10000.0)}
-    head_dim = config["head_dim"]
+    head_dim = config["qk_rope_head_dim" if architecture.latent else "head_dim"]
     dims = keys.integer("rope.dimension_count", head_dim)
     if architecture.partial_rotary:
         fields["partial_rotary_factor"] = dims / head_dim
@@ -36,7 +42,11 @@ def rotary_fields(
         keys.faults.append(
             f"{dims} of a head's {head_dim} numbers are rotated, and this engine rotates all"
         )
-    fields["rope_scaling"] = _scaling(keys, config, dims, factors)
+    if keys.get("rope.dimension_sections"):
+        keys.faults.append("its rotary embedding has sections")
+    scaling = _scaling(keys, architecture, config, dims, factors)
+    plain = {"rope_type": "default"} if architecture.scaled_by_default else None
+    fields["rope_scaling"] = scaling or plain
     if architecture.partial_rotary:
         original = keys.integer(
             "rope.scaling.original_context_length", config["max_position_embeddings"]
@@ -45,8 +55,40 @@ def rotary_fields(
     return fields
 
 
+def _of_two(
+    keys: Keys, config: Mapping[str, Any], factors: Callable[[str], list[float]]
+) -> dict[str, Any]:
+    """Of layers that do not slide, where the pairs that are not rotated have huge factors, and of
+    those that do."""
+    full, sliding = config["global_head_dim"], config["head_dim"]
+    found = factors("rope_freqs.weight") or [1.0] * (full // 2)
+    rotated = found.count(1.0)
+    if found != [1.0] * rotated + [_NEVER] * (full // 2 - rotated):
+        keys.faults.append(
+            f"the rotary factors of its layers without a window are not {full // 2} of 1 and "
+            f"{_NEVER:g}"
+        )
+    for name, dims in (("dimension_count", full), ("dimension_count_swa", sliding)):
+        if keys.integer(f"rope.{name}", dims) != dims:
+            keys.refuse(f"rope.{name}", f"{dims}, all of a head")
+    if keys.get("rope.scaling.type") not in (None, "none"):
+        keys.faults.append("its rotary embedding is scaled")
+    return {
+        "full_attention": {
+            "rope_type": "proportional",
+            "partial_rotary_factor": 2 * rotated / full,
+            "rope_theta": keys.number("rope.freq_base", 10000.0),
+        },
+        "sliding_attention": {
+            "rope_type": "default",
+            "rope_theta": keys.number("rope.freq_base_swa", 10000.0),
+        },
+    }
+
+
 def _scaling(
     keys: Keys,
+    architecture: Architecture,
     config: Mapping[str, Any],
     dims: int,
     factors: Callable[[str], list[float]],
@@ -67,12 +109,12 @@ def _scaling(
     if kind == "linear":
         return {"rope_type": "linear", "factor": keys.number("rope.scaling.factor")}
     if kind == "yarn":
-        return _yarn(keys)
+        return _yarn(keys, architecture)
     keys.faults.append(f"its rotary embedding is scaled by {ascii(kind)[:40]}")
     return None
 
 
-def _yarn(keys: Keys) -> dict[str, Any]:
+def _yarn(keys: Keys, architecture: Architecture) -> dict[str, Any]:
     found: dict[str, Any] = {
         "rope_type": "yarn",
         "factor": keys.number("rope.scaling.factor"),
@@ -84,9 +126,16 @@ def _yarn(keys: Keys) -> dict[str, Any]:
     for name in ("beta_fast", "beta_slow"):
         if keys.get(f"rope.scaling.yarn_{name}") is not None:
             found[name] = keys.number(f"rope.scaling.yarn_{name}")
+    if keys.get("rope.scaling.yarn_ext_factor") not in (None, 1.0):
+        keys.refuse("rope.scaling.yarn_ext_factor", "1")
     if keys.get("rope.scaling.yarn_log_multiplier"):
-        keys.faults.append("its YaRN has a multiplier of the logarithm")
-    return found
+        if not architecture.log_multiplier:
+            keys.faults.append("its YaRN has a multiplier of the logarithm")
+            return found
+        multiplier = keys.number("rope.scaling.yarn_log_multiplier") / architecture.log_multiplier
+        found["mscale_all_dim"] = shortest(multiplier)
+        found["mscale"] = found["mscale_all_dim"] if architecture.latent else 1.0
+    return {**found, **architecture.yarn}
 
 
 def _check_factors(keys: Keys, dims: int, *lists: list[float]) -> None:

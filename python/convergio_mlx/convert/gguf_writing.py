@@ -102,8 +102,7 @@ def _write_tensor(made: _Made, writer: ShardWriter, pool: Executor, advance: OnB
         advance(rows * row_bytes)
 
     try:
-        for begin in range(0, source.rows, step):
-            end = min(begin + step, source.rows)
+        for begin, end in made.output.pieces(step):
             begun.append((end - begin, pool.submit(_converted, made, begin, end)))
             if len(begun) > _THREADS:
                 finish()

@@ -1,0 +1,155 @@
+"""What a GGUF file says of a model, and what it leaves out, is what config.json says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+
+import checkpoints
+import convergio_mlx as cm
+from arch.variants import tiny
+from convergio_mlx.convert.architectures import ARCHITECTURES
+from convergio_mlx.convert.gguf import convert_gguf, inspect_gguf
+from convergio_mlx.convert.gguf_architecture import Architecture
+from convergio_mlx.platform.native import native
+from convert import gguf_files
+from convert.llama_cpp_cases import BY_NAME
+
+LENGTH = 40
+Tensors = dict[str, Any]
+
+
+def logits(folder: Path, config: dict[str, Any]) -> np.ndarray[Any, Any]:
+    with cm.Engine.load(folder) as engine:
+        return np.asarray(engine.logits(checkpoints.tokens(config, LENGTH)))
+
+
+def contents(name: str) -> tuple[str, dict[str, Any], Tensors]:
+    """Architecture, keys and tensors of a file that llama.cpp's script made."""
+    reader = gguf.GGUFReader(BY_NAME[name].path)
+    keys = {key: field.contents() for key, field in reader.fields.items() if key[:5] != "GGUF."}
+    tensors: Tensors = {}
+    for tensor in reader.tensors:
+        plain = tensor.tensor_type == gguf_files.Kind.F32
+        tensors[tensor.name] = tensor.data if plain else (tensor.data, tensor.tensor_type)
+    return keys.pop("general.architecture"), keys, tensors
+
+
+def rewritten(path: Path, name: str, **changes: Any) -> Path:
+    """That file with other keys; None takes one away."""
+    architecture, keys, tensors = contents(name)
+    keys |= {f"{architecture}.{key.replace('__', '.')}": value for key, value in changes.items()}
+    kept = {key: value for key, value in keys.items() if value is not None}
+    return gguf_files.write(path, architecture, kept, tensors)
+
+
+ROWS = {
+    row.model_type: row
+    for one in ARCHITECTURES.values()
+    for row in (one, *(row for _, _, row in one.variants))
+    if not row.full_layers_differ  # their two embeddings are written whatever they are
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_no_scaling_is_written_as_the_model_type_has_it(row: Architecture) -> None:
+    """A class may scale its rotary embedding where config.json says nothing; then it must."""
+    config = {**tiny(row.model_type), "rope_scaling": None}
+    config.pop("rope_parameters", None)
+
+    def read(scaling: Any) -> Any:
+        text = json.dumps({**config, "rope_scaling": scaling}).encode()
+        return native().geometry(text).rotary(0, 1)
+
+    assert (read(None) != read({"rope_type": "default"})) == row.scaled_by_default
+
+
+def test_a_file_without_scaling_is_not_scaled_by_its_class(tmp_path: Path) -> None:
+    scaling = ("type", "factor", "original_context_length", "yarn_beta_fast", "yarn_beta_slow")
+    path = rewritten(
+        tmp_path / "m.gguf", "gpt-oss", **{f"rope__scaling__{name}": None for name in scaling}
+    )
+    convert_gguf(path, tmp_path / "after")
+    config = {**BY_NAME["gpt-oss"].config, "rope_scaling": {"rope_type": "default"}}
+    before = checkpoints.write(tmp_path / "before", config)
+    np.testing.assert_array_equal(logits(tmp_path / "after", config), logits(before, config))
+
+
+@pytest.mark.parametrize(
+    ("case", "changes", "said"),
+    [
+        ("qwen3moe", {"expert_gating_func": 2}, "_gating_func' is 2, which must be 1 in a qwen3_"),
+        ("qwen3moe", {"expert_used_count": None}, "expert_used_count' is missing, which must be"),
+        ("deepseek_v2", {"expert_weights_norm": True}, "_weights_norm' is True, which must be Fal"),
+        ("deepseek_v3", {"expert_gating_func": 1}, "_gating_func' is 1, which must be 2 in a deep"),
+        ("glm4", {"rope__dimension_sections": [2, 1, 1, 0]}, "its rotary embedding has sections"),
+        ("gpt-oss", {"rope__scaling__yarn_ext_factor": 0.5}, "yarn_ext_factor' is 0.5, which must"),
+        ("gpt-oss", {"rope__scaling__yarn_log_multiplier": 1.0}, "has a multiplier of the log"),
+        ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),
+        ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),
+        ("gemma4", {"rope__dimension_count_swa": 8}, "_count_swa' is 8, which must be 16, all of"),
+        ("gemma4", {"rope__scaling__type": "yarn"}, "its rotary embedding is scaled"),
+        ("gemma4", {"block_count": 2147483647}, "must be one for each of 4096 layers"),
+    ],
+)
+def test_what_the_model_type_does_not_compute_is_refused(
+    case: str, changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    found = inspect_gguf(rewritten(tmp_path / "m.gguf", case, **changes))
+    assert any(said in refusal for refusal in found.refusals), found.refusals
+
+
+def same_as(name: str, tmp_path: Path, keys: dict[str, Any], tensors: Tensors) -> float:
+    """How far the logits of a file are from those of the file that llama.cpp's script made."""
+    architecture, known, _ = contents(name)
+    merged = {key: value for key, value in {**known, **keys}.items() if value is not None}
+    path = gguf_files.write(tmp_path / "m.gguf", architecture, merged, tensors)
+    convert_gguf(path, tmp_path / "after")
+    convert_gguf(BY_NAME[name].path, tmp_path / "before")
+    config = BY_NAME[name].config
+    wanted = logits(tmp_path / "before", config)
+    apart: float = np.abs(logits(tmp_path / "after", config) - wanted).max() / np.abs(wanted).max()
+    return apart
+
+
+def test_layers_that_draft_are_left_out(tmp_path: Path) -> None:
+    _, keys, tensors = contents("glm4_moe")
+    layers = keys["glm4moe.block_count"]
+    more = {f"blk.{layers - 1}.{name}.weight": np.ones((4, 4)) for name in ("nextn.eh_proj", "a")}
+    assert same_as("glm4_moe", tmp_path, {}, {**tensors, **more}) == 0
+
+
+def test_matrices_of_two_make_a_matrix_each(tmp_path: Path) -> None:
+    """Gate and up of all experts in one tensor, of blocks."""
+    _, _, tensors = contents("gpt-oss-mxfp4")
+    fused: Tensors = {}
+    for name, value in tensors.items():
+        if name.endswith("ffn_gate_exps.weight"):
+            up = tensors[name.replace("gate", "up")][0]
+            both = np.concatenate([value[0], up], axis=1)
+            fused[name.replace("gate", "gate_up")] = (both, value[1])
+        elif not name.endswith("ffn_up_exps.weight"):
+            fused[name] = value
+    assert same_as("gpt-oss-mxfp4", tmp_path, {}, fused) == 0
+
+
+def test_older_files_of_latent_attention(tmp_path: Path) -> None:
+    """They have keys and values of all heads in one matrix, and the sizes of those heads."""
+    _, keys, tensors = contents("deepseek_v3")
+    older = {name: value for name, value in tensors.items() if not name.endswith("_b.weight")}
+    older |= {name: tensors[name] for name in tensors if name.endswith("attn_q_b.weight")}
+    for name, value in tensors.items():
+        if name.endswith("attn_k_b.weight"):
+            values = tensors[name.replace("_k_b", "_v_b")]
+            both = np.concatenate([value.swapaxes(1, 2), values], axis=1)
+            older[name.replace("_k_b", "_kv_b")] = both.reshape(-1, both.shape[2])
+    lengths = {}
+    for part in ("key", "value"):
+        name = f"deepseek2.attention.{part}_length"
+        lengths |= {name: keys[f"{name}_mla"], f"{name}_mla": None}
+    assert same_as("deepseek_v3", tmp_path, lengths, older) < 2e-6
