@@ -53,7 +53,7 @@ def convert(script: Path, case: Case, folder: Path, out: Path) -> None:
 
 def make(script: Path, case: Case, scratch: Path) -> tuple[bytes, dict[str, list[int]]]:
     """The file of a case, and what its vocabulary's own tokenizer makes of odd strings."""
-    config, content = published(case.config)
+    config, content = published(case.whole)
     folder = checkpoints.write(scratch / "source", config, content=content)
     written = VOCABULARIES[case.vocabulary].write(folder, case.config["vocab_size"])
     out = scratch / f"{case.name}.gguf"

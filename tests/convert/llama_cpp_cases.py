@@ -3,11 +3,12 @@ tools/llama_cpp_files.py makes them, test_llama_cpp_files.py imports them."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from arch.variants import GEMMA4_EXPERTS, tiny
+from arch.variants import GEMMA4_EXPERTS, LLAMA3, LONGROPE, tiny
 from checkpoint_shapes import shapes
 
 FOLDER = Path(__file__).parents[1] / "golden" / "gguf"
@@ -54,6 +55,8 @@ class Case:
     """Of logits, in parts of the largest."""
     mxfp4: bool = False
     """The experts' matrices are of MXFP4's blocks."""
+    wrapper: str = ""
+    """The model type of a multimodal folder that has this one as its text_config."""
 
     @property
     def path(self) -> Path:
@@ -75,6 +78,14 @@ class Case:
         }
         return {**config, "quantization": _of_experts(config)} if self.mxfp4 else config
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """config.json, with what is around a text model."""
+        if not self.wrapper:
+            return self.config
+        around = {"model_type": self.wrapper, "architectures": [self.class_name]}
+        return {**around, "text_config": self.config, "vision_config": {}}
+
 
 def _of_experts(config: dict[str, Any]) -> dict[str, Any]:
     """The block of config.json."""
@@ -93,6 +104,23 @@ _GPT_OSS = {
     # no file says so, and OpenAI's models are published with it
     "rope_scaling": {**tiny("gpt_oss")["rope_scaling"], "truncate": False},
 }
+_FIRST = {"original_max_position_embeddings": 32}
+_MAGNITUDE = math.sqrt(1 + math.log(256 / 32) / math.log(32))
+_PHIMOE = {
+    **_FIRST,
+    # the script writes neither the jitter nor these magnitudes, but their usual ones
+    "router_jitter_noise": 0.01,
+    "num_local_experts": 4,
+    "rope_scaling": {
+        **LONGROPE,
+        **_FIRST,
+        "short_factor": LONGROPE["short_factor"][:4],
+        "long_factor": LONGROPE["long_factor"][:4],
+        "short_mscale": _MAGNITUDE,
+        "long_mscale": _MAGNITUDE,
+    },
+}
+_MINISTRAL3 = {k: v for k, v in tiny("ministral3")["rope_parameters"].items() if k != "type"}
 _GEMMA4 = {"num_hidden_layers": 6, "vocab_size_per_layer_input": VOCABULARY_SIZES["gemma4"]}
 
 CASES = [
@@ -209,6 +237,76 @@ CASES = [
         *("gemma4-experts", "gemma4_text", "Gemma4ForCausalLM", "gemma4"),
         changes={**_GEMMA4, **GEMMA4_EXPERTS, "num_experts": 4, "moe_intermediate_size": 12},
         otherwise={"use_double_wide_mlp": False, "vocab_size_per_layer_input": 1},  # used by none
+    ),
+    Case(
+        *("qwen3vl", "qwen3_vl", "Qwen3VLForConditionalGeneration", "qwen2", "qwen2"),
+        otherwise={"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]},
+        wrapper="qwen3_vl",
+    ),
+    Case(
+        *("qwen3vlmoe", "qwen3_moe", "Qwen3VLMoeForConditionalGeneration", "qwen2", "qwen2"),
+        changes=_EXPERTS,
+        otherwise={"architectures": ["Qwen3MoeForCausalLM"]},
+        wrapper="qwen3_vl_moe",
+    ),
+    Case(
+        *("nemotron", "nemotron", "NemotronForCausalLM", "llama"),
+        changes={"head_dim": 8},
+        tolerance=2e-6,
+    ),
+    Case("stablelm", "stablelm", "StableLmForCausalLM", "gpt2", "gpt-2"),
+    Case(
+        *("stablelm-parallel", "stablelm", "StableLmForCausalLM", "gpt2", "gpt-2"),
+        changes={"use_parallel_residual": True, "use_qkv_bias": False},
+    ),
+    Case(
+        *("phi", "phi", "PhiForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_key_value_heads": 2, "intermediate_size": 64},
+    ),
+    Case(
+        *("starcoder2", "starcoder2", "Starcoder2ForCausalLM", "gpt2", "gpt-2"),
+        changes={"hidden_act": "gelu_pytorch_tanh"},
+    ),
+    Case(
+        *("apertus", "apertus", "ApertusForCausalLM", "gpt2", "gpt-2"),
+        changes={"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 8192}},
+    ),
+    Case(
+        *("exaone", "exaone", "ExaoneForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_layers": 2},
+        otherwise=_LLAMA,
+    ),
+    Case(
+        *("ministral3", "ministral3", "Ministral3ForCausalLM", "llama"),
+        changes={"rope_parameters": _MINISTRAL3},
+    ),
+    Case(
+        "minimax_m2",
+        "minimax_m2",
+        "MiniMaxM2ForCausalLM",
+        "gpt2",
+        "gpt-2",
+        changes={"num_local_experts": 4, "rotary_dim": 8},
+    ),
+    Case(
+        "phimoe",
+        "phimoe",
+        "PhiMoEForCausalLM",
+        "phi3",
+        changes=_PHIMOE,
+        otherwise={"eos_token_id": [2, 297, 299]},
+    ),
+    Case(
+        "ernie4_5_moe",
+        "ernie4_5_moe",
+        "Ernie4_5_MoeForCausalLM",
+        "llama",
+        changes={
+            "moe_intermediate_size": 12,
+            "moe_num_experts": 4,
+            "moe_k": 2,
+            "num_hidden_layers": 3,
+        },
     ),
 ]
 BY_NAME = {case.name: case for case in CASES}

@@ -69,13 +69,51 @@ def test_no_scaling_is_written_as_the_model_type_has_it(row: Architecture) -> No
     assert (read(None) != read({"rope_type": "default"})) == row.scaled_by_default
 
 
-def test_a_file_without_scaling_is_not_scaled_by_its_class(tmp_path: Path) -> None:
-    scaling = ("type", "factor", "original_context_length", "yarn_beta_fast", "yarn_beta_slow")
-    path = rewritten(
-        tmp_path / "m.gguf", "gpt-oss", **{f"rope__scaling__{name}": None for name in scaling}
-    )
+_YARN = ("type", "factor", "original_context_length", "yarn_beta_fast", "yarn_beta_slow")
+
+
+@pytest.mark.parametrize("name", ["gpt-oss", "apertus", "ministral3"])
+def test_a_file_without_scaling_is_not_scaled_by_its_class(name: str, tmp_path: Path) -> None:
+    config = BY_NAME[name].config
+    architecture, keys, tensors = contents(name)
+    tensors.pop("rope_freqs.weight", None)
+    for key in (*_YARN, "yarn_log_multiplier"):
+        keys.pop(f"{architecture}.rope.scaling.{key}", None)
+    path = gguf_files.write(tmp_path / "m.gguf", architecture, keys, tensors)
     convert_gguf(path, tmp_path / "after")
-    config = {**BY_NAME["gpt-oss"].config, "rope_scaling": {"rope_type": "default"}}
+    plain = {"rope_type": "default"}
+    if "rope_parameters" in config:
+        beta = config["rope_parameters"]["llama_4_scaling_beta"]
+        plain |= {"rope_theta": 10000.0, "llama_4_scaling_beta": beta}
+        config = {**config, "rope_parameters": plain}
+    before = checkpoints.write(tmp_path / "before", {**config, "rope_scaling": plain})
+    np.testing.assert_array_equal(logits(tmp_path / "after", config), logits(before, config))
+
+
+def test_mistral_s_models_without_a_temperature(tmp_path: Path) -> None:
+    """Mistral Small 3 is written under the name that Ministral 3 has."""
+    _, keys, tensors = contents("mistral")
+    renamed = {key.replace("llama.", "mistral3."): value for key, value in keys.items()}
+    path = gguf_files.write(tmp_path / "m.gguf", "mistral3", renamed, tensors)
+    convert_gguf(path, tmp_path / "after")
+    config = BY_NAME["mistral"].config
+    before = checkpoints.write(tmp_path / "before", config)
+    np.testing.assert_array_equal(logits(tmp_path / "after", config), logits(before, config))
+    assert json.loads((tmp_path / "after" / "config.json").read_text())["model_type"] == "mistral"
+
+
+def test_a_norm_for_each_head(tmp_path: Path) -> None:
+    """Older versions of the script wrote them, for StableLM 2 12B."""
+    config = {**BY_NAME["stablelm-parallel"].config, "qk_layernorm": True}
+    weights = checkpoints.weights(config)
+    _, keys, tensors = contents("stablelm-parallel")
+    for layer in range(config["num_hidden_layers"]):
+        for part, heads in (("q", 2), ("k", 1)):
+            norms = f"model.layers.{layer}.self_attn.{part}_layernorm.norms"
+            rows = [weights[f"{norms}.{head}.weight"] for head in range(heads)]
+            tensors[f"blk.{layer}.attn_{part}_norm.weight"] = np.stack(rows)
+    path = gguf_files.write(tmp_path / "m.gguf", "stablelm", keys, tensors)
+    convert_gguf(path, tmp_path / "after")
     before = checkpoints.write(tmp_path / "before", config)
     np.testing.assert_array_equal(logits(tmp_path / "after", config), logits(before, config))
 
@@ -87,9 +125,14 @@ def test_a_file_without_scaling_is_not_scaled_by_its_class(tmp_path: Path) -> No
         ("qwen3moe", {"expert_used_count": None}, "expert_used_count' is missing, which must be"),
         ("deepseek_v2", {"expert_weights_norm": True}, "_weights_norm' is True, which must be Fal"),
         ("deepseek_v3", {"expert_gating_func": 1}, "_gating_func' is 1, which must be 2 in a deep"),
-        ("glm4", {"rope__dimension_sections": [2, 1, 1, 0]}, "its rotary embedding has sections"),
+        (
+            "glm4",
+            {"rope__dimension_sections": [2, 1, 1, 0]},
+            "_sections' is [2, 1, 1, 0], which must",
+        ),
         ("gpt-oss", {"rope__scaling__yarn_ext_factor": 0.5}, "yarn_ext_factor' is 0.5, which must"),
         ("gpt-oss", {"rope__scaling__yarn_log_multiplier": 1.0}, "has a multiplier of the log"),
+        ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
         ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),
         ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),
         ("gemma4", {"rope__dimension_count_swa": 8}, "_count_swa' is 8, which must be 16, all of"),

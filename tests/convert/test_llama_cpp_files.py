@@ -71,6 +71,27 @@ def test_an_imported_file_is_the_folder_that_it_was_made_of(name: str, tmp_path:
     assert {text: tokenizer.encode(text, add_special_tokens=False) for text in own} == own
 
 
+NOT_MLX_LM = {
+    "deepseek_v2": "its class wants keys and values of latent attention in one matrix",
+    "phimoe": "its class wants LongRoPE's two magnitudes",
+    "internlm3": "its class does not load heads that are wider than the hidden size has room for",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in BY_NAME if name not in NOT_MLX_LM])
+def test_mlx_lm_loads_the_folder(name: str, tmp_path: Path) -> None:
+    from model import mlx_lm_oracle
+
+    case = BY_NAME[name]
+    checkpoints.write(tmp_path / "before", case.config)
+    convert_gguf(case.path, tmp_path / "after")
+    tokens = checkpoints.tokens(case.config, LENGTH)
+    wanted = mlx_lm_oracle.logits(tmp_path / "before", tokens)
+    found = mlx_lm_oracle.logits(tmp_path / "after", tokens)
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max(), rtol=0)
+
+
 def says_the_same(found: dict[str, Any], case: Case) -> None:
     wanted = {**case.config, **case.otherwise}
     fields = [

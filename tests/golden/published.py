@@ -20,6 +20,10 @@ def as_transformers(model_type: str, weights: Weights) -> Weights:
 def published(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, checkpoints.Tensor]]:
     """config.json and tensors of a model as its author publishes it: where a "quantization" block
     has experts in MXFP4, in the blocks of gpt-oss."""
+    if text := config.get("text_config"):
+        inside, content = published(text)
+        names = {name: name.replace("model.", "model.language_model.", 1) for name in content}
+        return {**config, "text_config": inside}, {names[name]: t for name, t in content.items()}
     rest = {key: value for key, value in config.items() if key != "quantization"}
     kind, content = config["model_type"], checkpoints.tensors(config)
     packed = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from convergio_mlx.convert.gguf_architecture import Architecture, Key
 
@@ -98,15 +99,17 @@ _LOCAL = {"num_local_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
 _NUMBERS = {"num_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
 _WIDTH = {"moe_intermediate_size": Key("expert_feed_forward_length", needed=True)}
 _NARROW = {**_NUMBERS, **_WIDTH}
+_SHARED_COUNT = Key("expert_shared_count", 0, may_be_zero=True)
+_DENSE_COUNT = Key("leading_dense_block_count", 0, may_be_zero=True)
 _GROUPED = {
     "n_routed_experts": _COUNT,
     "num_experts_per_tok": _CHOSEN,
     **_WIDTH,
-    "n_shared_experts": Key("expert_shared_count", 0, may_be_zero=True),
+    "n_shared_experts": _SHARED_COUNT,
     "n_group": Key("expert_group_count", 1),
     "topk_group": Key("expert_group_used_count", 1),
     "routed_scaling_factor": Key("expert_weights_scale", 1.0),
-    "first_k_dense_replace": Key("leading_dense_block_count", 0, may_be_zero=True),
+    "first_k_dense_replace": _DENSE_COUNT,
 }
 _NORMALIZED = {"norm_topk_prob": Key("expert_weights_norm", False)}
 _LATENT_SIZES = {
@@ -118,6 +121,7 @@ _SOFTMAX = {"expert_gating_func": 1}
 _SIGMOID = {"expert_gating_func": 2}
 _WINDOW = Key("attention.sliding_window", zero_is_none=True)
 _NO_WINDOW = {"use_sliding_window": False}
+_ALL_SPARSE: Mapping[str, Any] = {"decoder_sparse_step": 1, "mlp_only_layers": []}
 _GELU = {"hidden_activation": "gelu_pytorch_tanh", "hidden_act": "gelu_pytorch_tanh"}
 
 _MULTIPLIERS = {
@@ -129,10 +133,20 @@ _MULTIPLIERS = {
 
 _DENSE = {**_TENSORS, **_PRE}
 _HAS_BIAS = {"attention_bias": "attn_q.bias"}
+_HAS_BIASES = {**_HAS_BIAS, "mlp_bias": "ffn_up.bias"}
 _HAS_QK_NORM = {"use_qk_norm": "attn_q_norm.weight"}
 _LAYER_NORM = ("layer_norm_eps", "attention.layer_norm_epsilon")
 _LOGIT_SCALE = {"logit_scale": Key("logit_scale", needed=True)}
 
+_QWEN3 = Architecture("qwen3", "Qwen3ForCausalLM", _DENSE, fields=_NO_WINDOW)
+_QWEN3_EXPERTS = Architecture(
+    "qwen3_moe",
+    "Qwen3MoeForCausalLM",
+    {**_DENSE, **_ROUTED},
+    keys=_NARROW,
+    fields={**_NO_WINDOW, **_ALL_SPARSE, "norm_topk_prob": True},
+    only=_SOFTMAX,
+)
 _MIXTRAL = Architecture(
     "mixtral",
     "MixtralForCausalLM",
@@ -162,6 +176,16 @@ _DEEPSEEK2 = replace(
     fields={"moe_layer_freq": 1, "norm_topk_prob": False, "topk_method": "group_limited_greedy"},
     only={**_SOFTMAX, "expert_weights_norm": False},
     variants=(("exp_probs_b", None, _DEEPSEEK),),
+)
+_MINISTRAL3 = Architecture(
+    "ministral3",
+    "Ministral3ForCausalLM",
+    _DENSE,
+    interleaved=True,
+    scaled_by_default=True,
+    rotary_keys={"llama_4_scaling_beta": Key("attention.temperature_scale", needed=True)},
+    log_multiplier=1.0,
+    fields={"sliding_window": None},
 )
 _OLMO3 = Architecture(
     "olmo3", "Olmo3ForCausalLM", {**_TENSORS, **_POST}, keys={"sliding_window": _WINDOW}
@@ -194,10 +218,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "LlamaForCausalLM",
         _DENSE,
         interleaved=True,
+        present=_HAS_BIASES,
         variants=(("expert_count", None, _MIXTRAL),),
     ),
     "qwen2": Architecture("qwen2", "Qwen2ForCausalLM", _DENSE, fields=_NO_WINDOW),
-    "qwen3": Architecture("qwen3", "Qwen3ForCausalLM", _DENSE, fields=_NO_WINDOW),
+    "qwen3": _QWEN3,
+    "qwen3vl": _QWEN3,
     "qwen2moe": Architecture(
         "qwen2_moe",
         "Qwen2MoeForCausalLM",
@@ -208,22 +234,17 @@ ARCHITECTURES: Mapping[str, Architecture] = {
                 "expert_shared_feed_forward_length", needed=True
             ),
         },
-        fields={**_NO_WINDOW, "norm_topk_prob": False},
+        fields={**_NO_WINDOW, **_ALL_SPARSE, "norm_topk_prob": False},
         only=_SOFTMAX,
     ),
-    "qwen3moe": Architecture(
-        "qwen3_moe",
-        "Qwen3MoeForCausalLM",
-        {**_DENSE, **_ROUTED},
-        keys=_NARROW,
-        fields={**_NO_WINDOW, "norm_topk_prob": True},
-        only=_SOFTMAX,
-    ),
+    "qwen3moe": _QWEN3_EXPERTS,
+    "qwen3vlmoe": _QWEN3_EXPERTS,
     "phi3": Architecture(
         "phi3",
         "Phi3ForCausalLM",
         {**_DENSE, **_FUSED},
         partial_rotary=True,
+        first_context=True,
         keys={"sliding_window": _WINDOW},
     ),
     "gemma": Architecture(
@@ -277,7 +298,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         only=_SOFTMAX,
     ),
     "granite": Architecture(
-        "granite", "GraniteForCausalLM", _DENSE, interleaved=True, keys=_MULTIPLIERS
+        "granite",
+        "GraniteForCausalLM",
+        _DENSE,
+        interleaved=True,
+        keys=_MULTIPLIERS,
+        present=_HAS_BIASES,
     ),
     "granitemoe": Architecture(
         "granitemoe",
@@ -285,14 +311,18 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         {**_DENSE, **_BLOCK_SPARSE, "ffn_gate_inp": "block_sparse_moe.router.layer"},
         interleaved=True,
         keys={**_LOCAL, **_MULTIPLIERS},
+        present=_HAS_BIAS,
         only=_SOFTMAX,
     ),
     "seed_oss": Architecture(
         "seed_oss",
         "SeedOssForCausalLM",
         {**_TENSORS, **_POST_IN},
+        present={**_HAS_BIASES, "attention_out_bias": "attn_output.bias"},
     ),
-    "ernie4_5": Architecture("ernie4_5", "Ernie4_5_ForCausalLM", _DENSE),
+    "ernie4_5": Architecture(
+        "ernie4_5", "Ernie4_5_ForCausalLM", _DENSE, present={"use_bias": "attn_q.bias"}
+    ),
     "hunyuan-dense": Architecture(
         "hunyuan_v1_dense",
         "HunYuanDenseV1ForCausalLM",
@@ -307,6 +337,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "Exaone4ForCausalLM",
         {**_TENSORS, **_POST},
         keys={"sliding_window": _WINDOW},
+        fields={"sliding_window_pattern": "LLLG"},
     ),
     "gpt-oss": Architecture(
         "gpt_oss",
@@ -348,6 +379,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         },
         partial_rotary=True,
         present=_HAS_BIAS,
+        only={"rope.dimension_sections": None},
     ),
     "command-r": Architecture(
         "cohere",
@@ -366,6 +398,124 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         fields={"sliding_window_pattern": 4},
     ),
     "gemma4": replace(_GEMMA4, variants=(("expert_count", None, _GEMMA4_EXPERTS),)),
+    "nemotron": Architecture(
+        "nemotron",
+        "NemotronForCausalLM",
+        _DENSE,
+        norm_eps=("norm_eps", "attention.layer_norm_epsilon"),
+        norms_have_one_added=True,
+        partial_rotary=True,
+        fields={"hidden_act": "relu2"},
+    ),
+    "stablelm": Architecture(
+        "stablelm",
+        "StableLmForCausalLM",
+        {
+            **_DENSE,
+            "attn_q_norm": "self_attn.q_layernorm",
+            "attn_k_norm": "self_attn.k_layernorm",
+        },
+        norm_eps=_LAYER_NORM,
+        partial_rotary=True,
+        keys={"use_parallel_residual": Key("use_parallel_residual", False)},
+        present={"use_qkv_bias": "attn_q.bias", "qk_layernorm": "attn_q_norm.weight"},
+    ),
+    "phi2": Architecture(
+        "phi",
+        "PhiForCausalLM",
+        {
+            **_DENSE,
+            **_FUSED,
+            "output_norm": "model.final_layernorm",
+            "attn_output": "self_attn.dense",
+            "ffn_up": "mlp.fc1",
+            "ffn_down": "mlp.fc2",
+        },
+        norm_eps=_LAYER_NORM,
+        partial_rotary=True,
+        fields={"hidden_act": "gelu_new"},
+    ),
+    "starcoder2": Architecture(
+        "starcoder2",
+        "Starcoder2ForCausalLM",
+        {**_DENSE, "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"},
+        norm_eps=("norm_epsilon", "attention.layer_norm_epsilon"),
+        fields={"hidden_act": "gelu_pytorch_tanh", "sliding_window": None},
+        present={"use_bias": "attn_q.bias"},
+    ),
+    "apertus": Architecture(
+        "apertus",
+        "ApertusForCausalLM",
+        {**_TENSORS, "attn_norm": "attention_layernorm", "ffn_norm": "feedforward_layernorm"},
+        scaled_by_default=True,
+        fields={"hidden_act": "xielu", "post_norm": False},
+        present={**_HAS_BIASES, "qk_norm": "attn_q_norm.weight"},
+        constants={
+            "mlp.act_fn.alpha_p": ("xielu.alpha_p", (1,)),
+            "mlp.act_fn.alpha_n": ("xielu.alpha_n", (1,)),
+            "mlp.act_fn.beta": ("xielu.beta", ()),
+            "mlp.act_fn.eps": ("xielu.eps", ()),
+        },
+    ),
+    "exaone": Architecture(
+        *("llama", "LlamaForCausalLM", _DENSE),
+        norm_eps=("rms_norm_eps", "attention.layer_norm_epsilon"),
+    ),
+    "mistral3": Architecture(
+        "mistral",
+        "MistralForCausalLM",
+        _DENSE,
+        interleaved=True,
+        fields={"sliding_window": None},
+        variants=(("attention.temperature_scale", None, _MINISTRAL3),),
+    ),
+    "minimax-m2": Architecture(
+        "minimax_m2",
+        "MiniMaxM2ForCausalLM",
+        {
+            **_DENSE,
+            **_BLOCK_SPARSE,
+            "exp_probs_b": "block_sparse_moe.e_score_correction_bias",
+        },
+        partial_rotary=True,
+        keys={**_LOCAL, "rotary_dim": Key("rope.dimension_count", needed=True)},
+        fields={"scoring_func": "sigmoid", "shared_intermediate_size": 0},
+        present=_HAS_QK_NORM,
+        only=_SIGMOID,
+    ),
+    "phimoe": Architecture(
+        "phimoe",
+        "PhiMoEForCausalLM",
+        {**_DENSE, **_BLOCK_SPARSE},
+        first_context=True,
+        keys={**_LOCAL, "sliding_window": _WINDOW},
+        fields={"router_jitter_noise": 0.01},
+        present={**_HAS_BIAS, "lm_head_bias": "output.bias"},
+        only=_SOFTMAX,
+    ),
+    "ernie4_5-moe": Architecture(
+        "ernie4_5_moe",
+        "Ernie4_5_MoeForCausalLM",
+        {
+            **_DENSE,
+            **_ROUTED,
+            **_SHARED_BY_ALL,
+            "exp_probs_b": "mlp.moe_statics.e_score_correction_bias",
+        },
+        layers_differ=True,
+        keys={
+            **_WIDTH,
+            "moe_num_experts": _COUNT,
+            "moe_k": _CHOSEN,
+            "moe_num_shared_experts": _SHARED_COUNT,
+            "moe_layer_interval": Key("interleave_moe_layer_step", 1),
+            "moe_layer_start_index": _DENSE_COUNT,
+            "moe_layer_end_index": Key("block_count"),  # to the last one
+        },
+        present={"use_bias": "attn_q.bias"},
+        only=_SOFTMAX,
+    ),
 }
-"""By general.architecture. Mistral's models and InternLM 3 are written as "llama"; Hunyuan's have
-the alpha of their rotary embedding in its base."""
+"""By general.architecture. Mistral's models and InternLM 3 are written as "llama", GLM 4.7 Flash as
+"deepseek2"; EXAONE 3 is a llama, and what is written of Qwen 3 VL a Qwen 3. Hunyuan's have the
+alpha of their rotary embedding in its base."""

@@ -55,6 +55,10 @@ class Architecture:
     """Where config.json says nothing of its rotary embedding, its class scales it."""
     yarn: Mapping[str, Any] = field(default_factory=dict)
     """What its YaRN has that no key tells."""
+    rotary_keys: Mapping[str, Key] = field(default_factory=dict)
+    """Fields of "rope_parameters", where the class reads that and no "rope_scaling"."""
+    first_context: bool = False
+    """The positions that a model was first trained on stand beside what scales its embedding."""
     log_multiplier: float = 0.0
     """What "mscale_all_dim" is multiplied with to be a key; 0: there is none."""
     latent: bool = False
@@ -67,6 +71,9 @@ class Architecture:
     """config.json's field to the key that it comes from."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields of config.json that no key tells."""
+    constants: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    """Tensors of one number in each layer: the key that lists the numbers, without an
+    architecture's name in front, and the tensor's shape."""
     present: Mapping[str, str] = field(default_factory=dict)
     """Fields of config.json that say whether there is a tensor, to its name without layer."""
     only: Mapping[str, Any] = field(default_factory=dict)

@@ -120,24 +120,30 @@ def _check(keys: Keys, architecture: Architecture) -> None:
         keys.faults.append(f"it has {keys.get('expert_count')} experts, and must have none")
     for name, wanted in architecture.only.items():
         if keys.get(name) not in (None, wanted):
-            keys.refuse(name, f"{wanted} in a {architecture.model_type} model")
+            said = "missing" if wanted is None else wanted
+            keys.refuse(name, f"{said} in a {architecture.model_type} model")
 
 
 def _layer_types(keys: Keys, config: Mapping[str, Any]) -> dict[str, Any]:
     """Which layers slide, where the file lists them; a pattern that config.json cannot have without
     a window is taken from it."""
-    pattern = keys.get("attention.sliding_window_pattern")
-    if config.get("sliding_window") is None and "sliding_window_pattern" in config:
-        return {"sliding_window_pattern": 1}
-    if config.get("sliding_window") is None or not isinstance(pattern, list):
+    slides = keys.get("attention.sliding_window_pattern")
+    pattern = config.get("sliding_window_pattern")
+    if config.get("sliding_window") is None:
+        none = None if isinstance(pattern, str) else 1
+        return {"sliding_window_pattern": none} if pattern else {}
+    if not isinstance(slides, list):
         return {}
-    names = ["sliding_attention" if slides else "full_attention" for slides in pattern]
-    if len(names) != config["num_hidden_layers"]:
+    if len(slides) != config["num_hidden_layers"]:
         keys.faults.append(
-            f"the pattern of sliding layers has {len(names)} and there are "
+            f"the pattern of sliding layers has {len(slides)} and there are "
             f"{config['num_hidden_layers']}"
         )
-    return {"layer_types": names}
+    names = ["sliding_attention" if one else "full_attention" for one in slides]
+    if not isinstance(pattern, str):
+        return {"layer_types": names}
+    letters = "".join("L" if one else "G" for one in slides)
+    return {"layer_types": names, "sliding_window_pattern": letters}
 
 
 def generation_config(metadata: Mapping[str, Any], ends: Sequence[int]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import json
+import math
+import struct
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +19,7 @@ from convergio_mlx.convert.gguf_keys import Keys
 from convergio_mlx.convert.gguf_output import Output
 from convergio_mlx.convert.gguf_source import GgufSource, GgufTensor
 from convergio_mlx.convert.gguf_tokenizer import tokenizer_refusals
+from convergio_mlx.convert.shards import Tensor
 from convergio_mlx.errors import ConvergioError, UnsupportedModelError
 from convergio_mlx.platform.native import native
 
@@ -47,12 +50,16 @@ class GgufPlan:
         """config.json, without what the tokenizer and the weights tell."""
         self.outputs = self._planned()
         """In the files' order."""
+        self.constants = self._constants()
+        """Tensors that come from keys, and their bytes."""
         self.refusals += tokenizer_refusals(source.metadata)
 
     @property
     def most_bytes(self) -> int:
         """Of the weights."""
-        return sum(output.most_bytes for output in self.outputs)
+        return sum(output.most_bytes for output in self.outputs) + sum(
+            tensor.size for tensor, _ in self.constants
+        )
 
     @property
     def tensor_bytes(self) -> int:
@@ -117,6 +124,23 @@ class GgufPlan:
         self._refuse_tensors(shapes, "whose shapes are not those of matrices")
         self._refuse_kinds(outputs)
         return outputs
+
+    def _constants(self) -> list[tuple[Tensor, bytes]]:
+        if self._architecture is None:
+            return []
+        found = []
+        layers = self.config["num_hidden_layers"]
+        for module, (key, shape) in self._architecture.constants.items():
+            values = self.source.metadata.get(key)
+            listed = values if isinstance(values, list) else []
+            numbers = [one for one in listed if type(one) is float and math.isfinite(one)]
+            if not len(listed) == len(numbers) == layers:
+                self.refusals.append(f"key {key!r} is no list of {layers} numbers")
+                continue
+            for layer, value in enumerate(numbers):
+                tensor = Tensor(f"model.layers.{layer}.{module}", "F32", shape)
+                found.append((tensor, struct.pack("<f", value)))
+        return found
 
     def _output(self, tensor: GgufTensor, place: Place) -> Output:
         assert self._architecture is not None

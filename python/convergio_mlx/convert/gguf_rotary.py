@@ -42,16 +42,16 @@ def rotary_fields(
         keys.faults.append(
             f"{dims} of a head's {head_dim} numbers are rotated, and this engine rotates all"
         )
-    if keys.get("rope.dimension_sections"):
-        keys.faults.append("its rotary embedding has sections")
     scaling = _scaling(keys, architecture, config, dims, factors)
     plain = {"rope_type": "default"} if architecture.scaled_by_default else None
+    if architecture.rotary_keys:
+        more = {name: keys.field(key) for name, key in architecture.rotary_keys.items()}
+        return {"rope_parameters": {**fields, **(scaling or {"rope_type": "default"}), **more}}
     fields["rope_scaling"] = scaling or plain
-    if architecture.partial_rotary:
-        original = keys.integer(
+    if architecture.first_context:
+        fields["original_max_position_embeddings"] = keys.integer(
             "rope.scaling.original_context_length", config["max_position_embeddings"]
         )
-        fields["original_max_position_embeddings"] = original
     return fields
 
 

@@ -53,7 +53,7 @@ def write_model(plan: GgufPlan, create: Create, advance: OnBytes) -> None:
     small = tokenizer_files(metadata)  # first: it may refuse
     tokens = generation_config(metadata, eos_token_ids(metadata))
     made = [_Made.of(output) for output in plan.outputs]
-    shards = shards_of([one.tensors for one in made])
+    shards = shards_of([*(one.tensors for one in made), *([one] for one, _ in plan.constants)])
     places = {tensor.name: shard for shard in shards for tensor in shard.tensors}
     with ThreadPoolExecutor(_THREADS) as pool:
         for shard in shards:
@@ -61,6 +61,9 @@ def write_model(plan: GgufPlan, create: Create, advance: OnBytes) -> None:
                 for one in made:
                     if places[one.tensors[0].name] is shard:
                         _write_tensor(one, writer, pool, advance)
+                for tensor, data in plan.constants:
+                    if places[tensor.name] is shard:
+                        writer.append(tensor.name, data)
     small["config.json"] = _json({**plan.config, **tokens, **_quantization(plan.outputs)})
     small["generation_config.json"] = _json(tokens)
     if (index := index_of(shards)) is not None:
