@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from convergio_mlx import Engine, SamplingParams
-from convergio_mlx.chat import planning
-from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.chats import planning
+from convergio_mlx.chats.request import ChatRequest
 from convergio_mlx.structured.constraint import Constraint
 from convergio_mlx.structured.grammars import grammars_of
 from convergio_mlx.text.tokenizer import Tokenizer

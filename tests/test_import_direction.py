@@ -30,7 +30,7 @@ ORDER = (
     "store",
     "sizing",
     "generation",
-    "chat",
+    "chats",
     "engine",
     "providers",
     "",  # the package itself: the public names
@@ -98,8 +98,8 @@ def test_a_planted_circle_inside_a_part_is_found() -> None:
 
 def test_a_planted_arrow_back_is_found() -> None:
     edges = {**modules()}
-    edges[f"{NAME}.text.messages"] = {f"{NAME}.chat.events"}
-    assert arrows_back(edges) == [f"{NAME}.text.messages imports {NAME}.chat.events"]
+    edges[f"{NAME}.text.messages"] = {f"{NAME}.chats.events"}
+    assert arrows_back(edges) == [f"{NAME}.text.messages imports {NAME}.chats.events"]
 
 
 @pytest.mark.parametrize(
@@ -109,18 +109,18 @@ def test_a_planted_arrow_back_is_found() -> None:
         ("from convergio_mlx.text.tokenizer import Tokenizer", "text.tokenizer"),
         ("from convergio_mlx.text import tokenizer", "text.tokenizer"),
         ("def later() -> None:\n    import convergio_mlx.engine.engine", "engine.engine"),
-        ("try:\n    from . import stream\nexcept ImportError:\n    pass", "chat.stream"),
+        ("try:\n    from . import stream\nexcept ImportError:\n    pass", "chats.stream"),
         ("from ..text import messages", "text.messages"),
         ("if TYPE_CHECKING:\n    pass\nelse:\n    import convergio_mlx.lazy", "lazy"),
     ],
 )
 def test_imports_are_found_wherever_they_stand(line: str, target: str) -> None:
-    known = {f"{NAME}.{target}", f"{NAME}.chat.plan"}
-    assert imports(f"{NAME}.chat.plan", line, known) == {f"{NAME}.{target}"}
+    known = {f"{NAME}.{target}", f"{NAME}.chats.plan"}
+    assert imports(f"{NAME}.chats.plan", line, known) == {f"{NAME}.{target}"}
 
 
 def test_imports_for_annotations_count_only_when_asked_for() -> None:
     text = "if TYPE_CHECKING:\n    from convergio_mlx.text.tokenizer import Tokenizer\n"
     known = {f"{NAME}.text.tokenizer"}
-    assert imports(f"{NAME}.chat.plan", text, known) == set()
-    assert imports(f"{NAME}.chat.plan", text, known, types=True) == known
+    assert imports(f"{NAME}.chats.plan", text, known) == set()
+    assert imports(f"{NAME}.chats.plan", text, known, types=True) == known

@@ -16,17 +16,17 @@ from convergio_mlx.version import __version__
 
 TYPE_CHECKING = False  # true for type checkers; importing `typing` would take longer than the rest
 if TYPE_CHECKING:
-    from convergio_mlx.chat.events import (
+    from convergio_mlx.chats.events import (
         FinishEvent,
         ReasoningEvent,
         StreamEvent,
         TextEvent,
         ToolCallEvent,
     )
-    from convergio_mlx.chat.request import ChatOptions
-    from convergio_mlx.chat.response import ChatResponse, Timings, TokenUsage
-    from convergio_mlx.chat.stream import AsyncEventStream, EventStream
-    from convergio_mlx.chat.tools import ToolCall, ToolDefinition
+    from convergio_mlx.chats.request import ChatOptions
+    from convergio_mlx.chats.response import ChatResponse, Timings, TokenUsage
+    from convergio_mlx.chats.stream import AsyncEventStream, EventStream
+    from convergio_mlx.chats.tools import ToolCall, ToolDefinition
     from convergio_mlx.engine.engine import Engine
     from convergio_mlx.engine.perplexity import Perplexity
     from convergio_mlx.engine.request import GenerateOptions
@@ -75,12 +75,12 @@ if TYPE_CHECKING:
     from convergio_mlx.structured.constraint import Constraint
 
 _HOMES = {
-    "AsyncEventStream": "chat.stream",
+    "AsyncEventStream": "chats.stream",
     "AsyncGeneration": "generation.generation",
     "AuthError": "errors",
     "Availability": "platform.machine",
-    "ChatOptions": "chat.request",
-    "ChatResponse": "chat.response",
+    "ChatOptions": "chats.request",
+    "ChatResponse": "chats.response",
     "Chunk": "generation.stats",
     "Compaction": "providers.compaction",
     "CompactionEvent": "providers.compaction",
@@ -94,8 +94,8 @@ _HOMES = {
     "DeadlineExceededError": "errors",
     "Engine": "engine.engine",
     "ErrorCode": "errors",
-    "EventStream": "chat.stream",
-    "FinishEvent": "chat.events",
+    "EventStream": "chats.stream",
+    "FinishEvent": "chats.events",
     "GenerateOptions": "engine.request",
     "Generation": "generation.generation",
     "GenerationCancelledError": "errors",
@@ -122,20 +122,20 @@ _HOMES = {
     "ProviderType": "providers.interface",
     "QuotaError": "errors",
     "RateLimitError": "errors",
-    "ReasoningEvent": "chat.events",
+    "ReasoningEvent": "chats.events",
     "SamplingOptions": "generation.sampling",
     "SamplingParams": "generation.sampling",
     "StorageError": "errors",
-    "StreamEvent": "chat.events",
+    "StreamEvent": "chats.events",
     "StreamHandler": "providers.handler",
-    "TextEvent": "chat.events",
-    "Timings": "chat.response",
+    "TextEvent": "chats.events",
+    "Timings": "chats.response",
     "TokenLogprob": "generation.stats",
-    "TokenUsage": "chat.response",
+    "TokenUsage": "chats.response",
     "TokenizerError": "errors",
-    "ToolCall": "chat.tools",
-    "ToolCallEvent": "chat.events",
-    "ToolDefinition": "chat.tools",
+    "ToolCall": "chats.tools",
+    "ToolCallEvent": "chats.events",
+    "ToolDefinition": "chats.tools",
     "UnavailableError": "errors",
     "UnsupportedModelError": "errors",
     "VersionMismatchError": "errors",

@@ -3,7 +3,7 @@
 import pytest
 
 import convergio_mlx
-from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.chats.request import ChatRequest
 from convergio_mlx.engine.request import prepare, prepare_chat
 from convergio_mlx.errors import InvalidRequestError
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from convergio_mlx.chat.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
+from convergio_mlx.chats.events import FinishEvent, ReasoningEvent, TextEvent, ToolCallEvent
 from convergio_mlx.errors import ConvergioError, ErrorCode
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.providers.interface import Provider

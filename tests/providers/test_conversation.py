@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from convergio_mlx.chat.events import End, FinishEvent, SourceEvent, TextEvent, ToolCallEvent
-from convergio_mlx.chat.request import ChatRequest
-from convergio_mlx.chat.tools import ToolCall
+from convergio_mlx.chats.events import End, FinishEvent, SourceEvent, TextEvent, ToolCallEvent
+from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.errors import ContextLengthError, InferenceError, InvalidRequestError
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.generation.stats import GenerationStats

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from convergio_mlx import MlxProvider, SamplingParams
-from convergio_mlx.chat import planning
+from convergio_mlx.chats import planning
 from convergio_mlx.errors import (
     ConvergioError,
     InvalidRequestError,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from convergio_mlx import MlxProvider
-from convergio_mlx.chat.events import TextEvent
-from convergio_mlx.chat.request import ChatRequest
-from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chats.events import TextEvent
+from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.errors import (
     ConvergioError,
     InferenceError,

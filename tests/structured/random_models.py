@@ -14,10 +14,10 @@ from small_models import config, make_tokenizer
 
 import checkpoints
 from convergio_mlx import ChatResponse, Engine, SamplingParams
-from convergio_mlx.chat.channels import KNOWN, Channels
-from convergio_mlx.chat.tags import Tags
-from convergio_mlx.chat.tool_format import ToolFormat
-from convergio_mlx.chat.tool_formats import FORMATS
+from convergio_mlx.chats.channels import KNOWN, Channels
+from convergio_mlx.chats.tags import Tags
+from convergio_mlx.chats.tool_format import ToolFormat
+from convergio_mlx.chats.tool_formats import FORMATS
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 48}
 WINDOW = 4096

@@ -13,7 +13,7 @@ from schemas import WRITTEN
 
 import vocabularies
 from convergio_mlx import Engine, FinishEvent, InferenceError, SamplingParams, TextEvent
-from convergio_mlx.chat.tool_prompt import format_for
+from convergio_mlx.chats.tool_prompt import format_for
 from convergio_mlx.structured.grammars import grammars_of
 from convergio_mlx.text.tokenizer import Tokenizer
 

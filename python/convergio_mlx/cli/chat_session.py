@@ -6,8 +6,8 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 
-from convergio_mlx.chat.events import FinishEvent, ReasoningEvent, TextEvent
-from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chats.events import FinishEvent, ReasoningEvent, TextEvent
+from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.cli.interrupts import Interrupts
 from convergio_mlx.cli.screen import Answer, Piece, Screen
 from convergio_mlx.cli.waiting import Waiting

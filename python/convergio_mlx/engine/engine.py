@@ -11,10 +11,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from convergio_mlx.chat import planning
-from convergio_mlx.chat.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools
-from convergio_mlx.chat.response_builder import ResponseBuilder
-from convergio_mlx.chat.stream import AsyncEventStream, EventStream
+from convergio_mlx.chats import planning
+from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools
+from convergio_mlx.chats.response_builder import ResponseBuilder
+from convergio_mlx.chats.stream import AsyncEventStream, EventStream
 from convergio_mlx.engine.perplexity import (
     MAX_TOKENS,
     WINDOW,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.chat import planning
-from convergio_mlx.chat.request import (
+from convergio_mlx.chats import planning
+from convergio_mlx.chats.request import (
     ChatRequest,
     PromptOptions,
     Tools,
@@ -17,7 +17,7 @@ from convergio_mlx.chat.request import (
     seconds,
     template_variables,
 )
-from convergio_mlx.chat.tools import Tool, parse_tools
+from convergio_mlx.chats.tools import Tool, parse_tools
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import (
@@ -32,7 +32,7 @@ from convergio_mlx.text.stop_strings import StopStrings
 from convergio_mlx.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from convergio_mlx.chat.event_parser import EventParser
+    from convergio_mlx.chats.event_parser import EventParser
     from convergio_mlx.structured.constraint import Constraint
     from convergio_mlx.text.detokenizer import Detokenizer
 

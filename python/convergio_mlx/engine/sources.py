@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from convergio_mlx.chat.event_parser import EventParser
-from convergio_mlx.chat.events import End, SourceEvent, ToolCallEvent
+from convergio_mlx.chats.event_parser import EventParser
+from convergio_mlx.chats.events import End, SourceEvent, ToolCallEvent
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob

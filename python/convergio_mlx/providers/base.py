@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from convergio_mlx.chat.request import (
+from convergio_mlx.chats.request import (
     CHAT_OPTIONS,
     ChatOptions,
     ChatRequest,
@@ -20,10 +20,10 @@ from convergio_mlx.chat.request import (
     Tools,
     conversation_of,
 )
-from convergio_mlx.chat.response import ChatResponse
-from convergio_mlx.chat.response_builder import ResponseBuilder
-from convergio_mlx.chat.stream import AsyncEventStream, AsyncSource, EventStream, Source
-from convergio_mlx.chat.tools import parse_tools
+from convergio_mlx.chats.response import ChatResponse
+from convergio_mlx.chats.response_builder import ResponseBuilder
+from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream, Source
+from convergio_mlx.chats.tools import parse_tools
 from convergio_mlx.errors import (
     InvalidRequestError,
     ModelNotFoundError,

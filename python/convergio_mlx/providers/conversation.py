@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Unpack
 
-from convergio_mlx.chat.events import FinishEvent
-from convergio_mlx.chat.tools import ToolDefinition, parse_tools
+from convergio_mlx.chats.events import FinishEvent
+from convergio_mlx.chats.tools import ToolDefinition, parse_tools
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.providers import compaction
@@ -18,11 +18,11 @@ from convergio_mlx.providers.compaction_threshold import compaction_threshold
 from convergio_mlx.text.messages import checked
 
 if TYPE_CHECKING:
-    from convergio_mlx.chat.events import StreamEvent
-    from convergio_mlx.chat.request import ChatOptions, Tools
-    from convergio_mlx.chat.response import ChatResponse
-    from convergio_mlx.chat.stream import AsyncEventStream, EventStream
-    from convergio_mlx.chat.tools import ToolCall
+    from convergio_mlx.chats.events import StreamEvent
+    from convergio_mlx.chats.request import ChatOptions, Tools
+    from convergio_mlx.chats.response import ChatResponse
+    from convergio_mlx.chats.stream import AsyncEventStream, EventStream
+    from convergio_mlx.chats.tools import ToolCall
     from convergio_mlx.providers.interface import Provider
 
 KEEP = 10

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convergio_mlx.chat.events import (
+from convergio_mlx.chats.events import (
     FinishEvent,
     ReasoningEvent,
     StreamEvent,
     TextEvent,
     ToolCallEvent,
 )
-from convergio_mlx.chat.response import ChatResponse
-from convergio_mlx.chat.stream import EventStream
-from convergio_mlx.chat.tools import ToolCall
+from convergio_mlx.chats.response import ChatResponse
+from convergio_mlx.chats.stream import EventStream
+from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.errors import ConvergioError, ProviderErrorInfo
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol, Unpack, runtime_checkable
 from convergio_mlx.errors import ProviderErrorInfo
 
 if TYPE_CHECKING:
-    from convergio_mlx.chat.request import ChatOptions, Question, Tools
-    from convergio_mlx.chat.response import ChatResponse
-    from convergio_mlx.chat.stream import AsyncEventStream, EventStream
+    from convergio_mlx.chats.request import ChatOptions, Question, Tools
+    from convergio_mlx.chats.response import ChatResponse
+    from convergio_mlx.chats.stream import AsyncEventStream, EventStream
     from convergio_mlx.generation.sampling import SamplingParams
     from convergio_mlx.providers.handler import StreamHandler
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convergio_mlx.chat.request import ChatRequest, Question, Tools, conversation_of
+from convergio_mlx.chats.request import ChatRequest, Question, Tools, conversation_of
 from convergio_mlx.errors import InvalidRequestError, UnavailableError
 from convergio_mlx.platform.machine import availability
 from convergio_mlx.providers.base import BaseProvider
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource
     from convergio_mlx.text.tokenizer import Tokenizer
 
-_NEEDED = ("engine.engine", "chat.planning", "text.template_process", "generation.pump")
+_NEEDED = ("engine.engine", "chats.planning", "text.template_process", "generation.pump")
 """Modules of this package that answers need, with what they import from elsewhere."""
 
 
@@ -208,7 +208,7 @@ def _load(folder: Path, *, force: bool, prepare: bool) -> Engine:
 
 def _prepare(tokenizer: Tokenizer) -> None:
     """Prepares constrained answers in the background; the first such answer raises what fails."""
-    from convergio_mlx.chat.planning import prepare_constraints
+    from convergio_mlx.chats.planning import prepare_constraints
 
     with suppress(Exception):
         prepare_constraints(tokenizer)

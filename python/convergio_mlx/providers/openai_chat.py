@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convergio_mlx.chat.events import (
+from convergio_mlx.chats.events import (
     End,
     ReasoningEvent,
     SourceEvent,
     TextEvent,
     ToolCallEvent,
 )
-from convergio_mlx.chat.request import ChatRequest
-from convergio_mlx.chat.tools import ToolCall
+from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.errors import (
     ContentFilterError,
     InferenceError,

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.chat.request import ChatRequest
+from convergio_mlx.chats.request import ChatRequest
 from convergio_mlx.errors import AuthError, ConvergioError, UnavailableError
 from convergio_mlx.providers.base import BaseProvider
 from convergio_mlx.providers.interface import ModelConfig, ProviderType

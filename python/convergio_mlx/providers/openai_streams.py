@@ -18,8 +18,8 @@ from convergio_mlx.providers.openai_errors import translated
 if TYPE_CHECKING:
     import openai
 
-    from convergio_mlx.chat.events import SourceEvent
-    from convergio_mlx.chat.request import ChatRequest
+    from convergio_mlx.chats.events import SourceEvent
+    from convergio_mlx.chats.request import ChatRequest
     from convergio_mlx.generation.stats import GenerationStats
 
 

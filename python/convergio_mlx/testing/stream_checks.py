@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from convergio_mlx.chat.events import FinishEvent, StreamEvent, TextEvent
-from convergio_mlx.chat.response import ChatResponse
+from convergio_mlx.chats.events import FinishEvent, StreamEvent, TextEvent
+from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.errors import ErrorCode, ProviderErrorInfo
 from convergio_mlx.providers.handler import StreamHandler
 from convergio_mlx.providers.interface import Provider

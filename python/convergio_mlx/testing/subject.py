@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from convergio_mlx.chat.tools import ToolDefinition
+from convergio_mlx.chats.tools import ToolDefinition
 from convergio_mlx.errors import ConvergioError, ErrorCode, ProviderErrorInfo
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.providers.interface import Provider

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from convergio_mlx.chat.events import FinishEvent, StreamEvent, ToolCallEvent
-from convergio_mlx.chat.response import ChatResponse
-from convergio_mlx.chat.tools import ToolDefinition
+from convergio_mlx.chats.events import FinishEvent, StreamEvent, ToolCallEvent
+from convergio_mlx.chats.response import ChatResponse
+from convergio_mlx.chats.tools import ToolDefinition
 from convergio_mlx.providers.interface import Provider
 from convergio_mlx.testing.subject import Subject, arguments_fit, expect, short
 

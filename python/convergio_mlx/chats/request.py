@@ -1,0 +1,204 @@
+"""A chat as it was asked for: checked once, and trusted by everything after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any
+
+from convergio_mlx.chats.tools import Tool, ToolChoice, ToolDefinition, parse_choice, parse_tools
+from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.generation.sampling import (
+    SamplingOptions,
+    SamplingParams,
+    check_keywords,
+)
+from convergio_mlx.text import messages as conversation
+
+Question = str | Sequence[Mapping[str, Any]]
+"""A user's text, or messages in OpenAI's shape."""
+
+Tools = Sequence[ToolDefinition | Mapping[str, Any]]
+"""`ToolDefinition`s, or OpenAI's tool definitions. They go through the chat template where it has a
+place for them, otherwise into the system message (docs/tools.md)."""
+
+_LONGEST = 10**9
+"""Seconds of the longest deadline."""
+
+
+class PromptOptions(SamplingOptions, total=False):
+    """What any answer may be asked for with."""
+
+    timeout: float | None
+    """Seconds until the answer must be complete, waiting and prefill included."""
+    chat_template_kwargs: Mapping[str, Any] | None
+    """Further variables of the chat template, such as `enable_thinking`."""
+    allow_lost_messages: bool
+    """True: a message that the chat template leaves out is no error."""
+    special_tokens_in_messages: bool
+    """True: texts such as `<|im_end|>` in messages and tools become the special tokens that they
+    spell. Without it they are text (docs/security.md)."""
+
+
+class ChatOptions(PromptOptions, total=False):
+    """Options besides messages, `params` and `tools`. One that cannot be honoured is an error."""
+
+    tool_choice: str | Mapping[str, Any]
+    """auto, none, required or `{"type": "function", "function": {"name": …}}`. What is called
+    always parses, and fits the tool's parameters."""
+    parallel_tool_calls: bool | None
+    """False: at most one call in an answer. Without it as many as the model wants, but one where
+    its chat template takes only one in a message."""
+    response_format: Mapping[str, Any] | None
+    """What an answer that is no call must be: `{"type": "json_object"}`, `{"type": "json_schema",
+    "json_schema": {"schema": …}}`, `{"type": "regex", "regex": …}`, `{"type": "choice", "choice":
+    […]}` or `{"type": "grammar", "grammar": …}`."""
+    reasoning_budget: int | None
+    """Tokens of reasoning at most, for a model that reasons."""
+
+
+CHAT_OPTIONS = frozenset(ChatOptions.__annotations__)
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """Messages and what is wanted of the answer to them, in plain data."""
+
+    messages: list[conversation.Message]
+    params: SamplingParams
+    choice: ToolChoice
+    """With the tools that may be called."""
+    tools: tuple[Tool, ...] = ()
+    response_format: Mapping[str, Any] | None = None
+    reasoning_budget: int | None = None
+    timeout: float | None = None
+    chat_template_kwargs: Mapping[str, Any] | None = None
+    allow_lost_messages: bool = False
+    special_tokens_in_messages: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        call: str,
+        messages: Any,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> ChatRequest:
+        """Checks a request.
+
+        Args:
+            call: the public function that was called, for a TypeError.
+            messages: in OpenAI's shape.
+            params: how to sample and when to end; options of the same names go before it.
+            tools: what may be called.
+            options: `ChatOptions`.
+
+        Raises:
+            TypeError: there is no such option.
+            InvalidRequestError: messages, tools or an option are not of their type.
+        """
+        check_keywords(call, options, CHAT_OPTIONS)
+        parsed = parse_tools(tools)
+        response_format = options.get("response_format")
+        return cls(
+            messages=conversation.checked(messages),
+            params=SamplingParams.of(params, options),
+            choice=parse_choice(
+                options.get("tool_choice", "auto"), parsed, options.get("parallel_tool_calls")
+            ),
+            tools=parsed,
+            response_format=response_format,
+            reasoning_budget=_token_budget(options.get("reasoning_budget")),
+            timeout=seconds(options.get("timeout")),
+            chat_template_kwargs=template_variables(options.get("chat_template_kwargs")),
+            allow_lost_messages=flag("allow_lost_messages", options),
+            special_tokens_in_messages=flag("special_tokens_in_messages", options),
+        )
+
+
+def conversation_of(system: str | None, user: Question) -> list[Mapping[str, Any]]:
+    """The messages of a chat: the system's, then the user's question or conversation.
+
+    Raises:
+        InvalidRequestError: system or user is not of its type, or there are two system texts.
+    """
+    if system is not None and not isinstance(system, str):
+        raise InvalidRequestError(
+            f"[request] system is a {type(system).__name__}; give a text or None."
+        )
+    if isinstance(user, str):
+        messages: list[Mapping[str, Any]] = [{"role": "user", "content": user}]
+    else:
+        messages = [*conversation.checked(user)]
+        if system and any(message["role"] in ("system", "developer") for message in messages):
+            raise InvalidRequestError(
+                "[request] there is a system text and a system message; give one of them."
+            )
+    return [{"role": "system", "content": system}, *messages] if system else messages
+
+
+def seconds(timeout: object) -> float | None:
+    """A deadline.
+
+    Raises:
+        InvalidRequestError: it is no number of seconds.
+    """
+    if timeout is None:
+        return None
+    is_number = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= _LONGEST:  # type: ignore[operator]
+        raise InvalidRequestError(
+            f"[request] timeout is {timeout!r}, which must be a number of seconds above 0 and at "
+            f"most {_LONGEST}; give None for no deadline."
+        )
+    return float(timeout)  # type: ignore[arg-type]
+
+
+def flag(name: str, options: Mapping[str, Any]) -> bool:
+    """An option that is on or off, and off where it is not given.
+
+    Raises:
+        InvalidRequestError: it is neither.
+    """
+    given = options.get(name, False)
+    if not isinstance(given, bool):
+        raise InvalidRequestError(
+            f"[request] {name} is {given!r}, which must be True or False; give one of them."
+        )
+    return given
+
+
+def template_variables(given: object) -> dict[str, Any] | None:
+    """Variables of a chat template by name.
+
+    Raises:
+        InvalidRequestError: they are no dict by name, or one would replace messages or tools.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"[request] chat_template_kwargs is a {type(given).__name__}; give a dict of the chat "
+            "template's variables."
+        )
+    for name in given:
+        if not isinstance(name, str) or name in ("messages", "tools"):
+            raise InvalidRequestError(
+                f"[request] chat_template_kwargs has the variable {name!r}; give names other than "
+                "'messages' and 'tools'."
+            )
+    return dict(given)
+
+
+def _token_budget(given: object) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 0:
+        raise InvalidRequestError(
+            f"[reasoning] reasoning_budget is {given!r}, which must be a whole number of tokens, "
+            "0 or more; give None for no budget."
+        )
+    return int(given)

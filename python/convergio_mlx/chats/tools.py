@@ -1,0 +1,176 @@
+"""Tool calls in OpenAI's shape, and which of them an answer may make."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from convergio_mlx.chats.tool_shapes import openai_shape
+from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.text import messages as conversation
+
+_ID_LETTERS = string.ascii_letters + string.digits
+_NAME = re.compile(r"[\w.:/-]{1,128}")
+"""Some tool-call formats have a name bare, so no space, quote or bracket can be in it."""
+_ID_LENGTH = 9
+"""What Mistral's templates insist on; other models take any."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool, as OpenAI's `tool_calls` has it."""
+
+    id: str
+    """What the tool's result refers to: the model's own, or else nine letters and digits."""
+    name: str
+    arguments: str
+    """The arguments as the model wrote them: the JSON text of an object."""
+    unenforced: tuple[str, ...] = ()
+    """What of the tool's schema the arguments were not held to, a clause each: check it. Empty
+    where they are valid."""
+
+    def message(self) -> dict[str, Any]:
+        """The entry of an assistant message's `tool_calls`."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+def new_id() -> str:
+    """A random id of a call."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+
+
+@dataclass(frozen=True)
+class ToolDefinition:
+    """A function that the model may ask to be called."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(
+        default_factory=lambda: {"type": "object", "properties": {}}
+    )
+    """JSON Schema of its arguments."""
+
+    def openai(self) -> dict[str, Any]:
+        """In the shape of OpenAI's API."""
+        function = {
+            "name": self.name,
+            "description": self.description,
+            "parameters": dict(self.parameters),
+        }
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool definition, taken apart."""
+
+    name: str
+    parameters: Any
+    """The JSON Schema of the arguments."""
+    definition: dict[str, Any]
+    """As the templates want it: `{"type": "function", "function": {…}}`."""
+
+
+@dataclass(frozen=True)
+class ToolChoice:
+    """What `tool_choice` asks for, with the tools that it leaves."""
+
+    mode: Literal["auto", "required", "none"]
+    callable: tuple[Tool, ...]
+    """The tools that may be called."""
+    many: bool = True
+    """Whether an answer may call more than once."""
+    is_named: bool = False
+    """Whether it is one tool, by its name."""
+
+    def openai(self) -> str | dict[str, Any]:
+        """In the shape of OpenAI's API."""
+        if not self.is_named:
+            return self.mode
+        return {"type": "function", "function": {"name": self.callable[0].name}}
+
+
+def parse_tools(tools: Any) -> tuple[Tool, ...]:
+    """Tools as `ToolDefinition`s, or in the shape of OpenAI, MCP or Anthropic.
+
+    Raises:
+        InvalidRequestError: one is of no such shape, or two have the same name.
+    """
+    found: dict[str, Tool] = {}
+    if isinstance(tools, list | tuple):
+        tools = [tool.openai() if isinstance(tool, ToolDefinition) else tool for tool in tools]
+    for index, definition in enumerate(conversation.checked_tools(tools) or ()):
+        whole = openai_shape(definition, f"tools[{index}]")
+        function = whole["function"]
+        name = function["name"]
+        if not _NAME.fullmatch(name):
+            raise InvalidRequestError(
+                f"[tools] tools[{index}] has the name {name!r}; give one of at most 128 letters, "
+                "digits and characters of '_-.:/'."
+            )
+        if name in found:
+            raise InvalidRequestError(
+                f"[tools] two tools are named {name!r}; give each a name of its own."
+            )
+        parameters = function.get("parameters")
+        if parameters is None:
+            parameters = {"type": "object", "properties": {}}
+        if not isinstance(parameters, dict):
+            raise InvalidRequestError(
+                f"[tools] the parameters of {name!r} are a {type(parameters).__name__}; give a "
+                "JSON Schema of an object."
+            )
+        found[name] = Tool(name, parameters, whole)
+    return tuple(found.values())
+
+
+def parse_choice(choice: Any, tools: Sequence[Tool], parallel: Any = None) -> ToolChoice:
+    """OpenAI's `tool_choice`: "auto", "none", "required", or one tool by name.
+
+    Args:
+        choice: one of these.
+        tools: those that were given.
+        parallel: OpenAI's `parallel_tool_calls`.
+
+    Raises:
+        InvalidRequestError: it is none of these, or names a tool that was not given; `parallel` is
+            neither True nor False nor None.
+    """
+    if parallel is not None and not isinstance(parallel, bool):
+        raise InvalidRequestError(
+            f"[tools] parallel_tool_calls is {parallel!r}, which must be True, False or None; give "
+            "one of them."
+        )
+    name = _chosen_name(choice)
+    if name is not None:
+        chosen = tuple(tool for tool in tools if tool.name == name)
+        if not chosen:
+            known = ", ".join(tool.name for tool in tools) or "none"
+            raise InvalidRequestError(
+                f"[tools] tool_choice names {name!r}, which is not among the tools; name one of: "
+                f"{known}."
+            )
+        return ToolChoice("required", chosen, many=False, is_named=True)
+    if choice == "required" and not tools:
+        raise InvalidRequestError(
+            "[tools] tool_choice is 'required' without tools; give tools, or 'auto'."
+        )
+    if choice in ("auto", "none", "required"):
+        return ToolChoice(choice, tuple(tools), many=parallel is not False)
+    raise InvalidRequestError(
+        f"[tools] tool_choice is {choice!r}; give 'auto', 'none', 'required' or "
+        "{'type': 'function', 'function': {'name': …}}."
+    )
+
+
+def _chosen_name(choice: Any) -> str | None:
+    if not isinstance(choice, Mapping) or choice.get("type", "function") != "function":
+        return None
+    function = choice.get("function", choice)
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) else None
