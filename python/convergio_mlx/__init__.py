@@ -2,9 +2,7 @@
 
     import convergio_mlx as cm
 
-    engine = cm.Engine.load("convergio-guide")
-    for chunk in engine.generate([{"role": "user", "content": "Which model fits in 8 GB?"}]):
-        print(chunk.text, end="", flush=True)
+    print(cm.chat("convergio-guide", "Which model fits in 8 GB?", max_tokens=100).text)
 
 Importing this package is light: everything else is imported when it is first used.
 """
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
         StreamEvent,
         TextEvent,
         ToolCallEvent,
+        ToolResultEvent,
     )
     from convergio_mlx.chats.request import ChatOptions
     from convergio_mlx.chats.response import ChatResponse, Timings, TokenUsage
@@ -70,6 +69,7 @@ if TYPE_CHECKING:
     from convergio_mlx.providers.handler import StreamHandler
     from convergio_mlx.providers.interface import CostTier, ModelConfig, Provider, ProviderType
     from convergio_mlx.providers.mlx import MlxProvider, mlx_provider_create
+    from convergio_mlx.providers.one_call import achat, astream, chat, stream
     from convergio_mlx.providers.provider_registry import ProviderRegistry
     from convergio_mlx.sizing.memory import MemoryUse, memory_use, set_memory_limit
     from convergio_mlx.structured.constraint import Constraint
@@ -136,14 +136,19 @@ _HOMES = {
     "ToolCall": "chats.tools",
     "ToolCallEvent": "chats.events",
     "ToolDefinition": "chats.tools",
+    "ToolResultEvent": "chats.events",
     "UnavailableError": "errors",
     "UnsupportedModelError": "errors",
     "VersionMismatchError": "errors",
+    "achat": "providers.one_call",
+    "astream": "providers.one_call",
     "availability": "platform.machine",
+    "chat": "providers.one_call",
     "compaction_threshold": "providers.compaction_threshold",
     "memory_use": "sizing.memory",
     "mlx_provider_create": "providers.mlx",
     "set_memory_limit": "sizing.memory",
+    "stream": "providers.one_call",
 }
 
 __all__ = [
@@ -208,15 +213,20 @@ __all__ = [
     "ToolCall",
     "ToolCallEvent",
     "ToolDefinition",
+    "ToolResultEvent",
     "UnavailableError",
     "UnsupportedModelError",
     "VersionMismatchError",
     "__version__",
+    "achat",
+    "astream",
     "availability",
+    "chat",
     "compaction_threshold",
     "memory_use",
     "mlx_provider_create",
     "set_memory_limit",
+    "stream",
 ]
 
 __getattr__, __dir__ = lazy_names(globals(), _HOMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.tools import ToolCall
@@ -14,6 +15,8 @@ class TextEvent:
     """A piece of the answer's text; whole characters."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Where asked for, of the tokens that made it certain, those held back before included."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,21 @@ class ToolCallEvent:
     complete: bool = True
     """False where the answer was cut (`max_tokens`, a stop string, `cancel`) inside the call: name
     and arguments are then what was written until there, and no JSON."""
+
+
+@dataclass(frozen=True)
+class ToolResultEvent:
+    """What a tool that `run_tools` called gave; what the model says next follows."""
+
+    call: ToolCall
+    content: str
+    """The text that it returned, or the JSON of another value; `{"error": …}` where it raised."""
+
+    def message(self) -> dict[str, Any]:
+        """The tool's message, in OpenAI's shape."""
+        call = self.call
+        content = {"name": call.name, "content": self.content}
+        return {"role": "tool", "tool_call_id": call.id, **content}
 
 
 @dataclass(frozen=True)
@@ -58,9 +76,12 @@ class End:
     stats: GenerationStats
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
+    stop_text: str | None = None
+    earlier: tuple[GenerationStats, ...] = ()
+    """What the rounds before took, where tools were run."""
 
 
-StreamEvent = TextEvent | ReasoningEvent | ToolCallEvent | FinishEvent
+StreamEvent = TextEvent | ReasoningEvent | ToolCallEvent | ToolResultEvent | FinishEvent
 """What a stream gives."""
-SourceEvent = TextEvent | ReasoningEvent | ToolCallEvent | End
+SourceEvent = TextEvent | ReasoningEvent | ToolCallEvent | ToolResultEvent | End
 """What a source gives."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_origin
 
 from convergio_mlx.chats.tools import Tool, ToolChoice, ToolDefinition, parse_choice, parse_tools
 from convergio_mlx.errors import InvalidRequestError
@@ -15,14 +15,15 @@ from convergio_mlx.generation.sampling import (
     SamplingParams,
     check_keywords,
 )
+from convergio_mlx.structured.type_schemas import name_of, schema_of
 from convergio_mlx.text import messages as conversation
 
 Question = str | Sequence[Mapping[str, Any]]
 """A user's text, or messages in OpenAI's shape."""
 
-Tools = Sequence[ToolDefinition | Mapping[str, Any]]
-"""`ToolDefinition`s, or OpenAI's tool definitions. They go through the chat template where it has a
-place for them, otherwise into the system message (docs/tools.md)."""
+Tools = Sequence[Callable[..., Any] | ToolDefinition | Mapping[str, Any]]
+"""Functions, `ToolDefinition`s, or OpenAI's tool definitions. They go through the chat template
+where it has a place for them, otherwise into the system message (docs/tools.md)."""
 
 _LONGEST = 10**9
 """Seconds of the longest deadline."""
@@ -51,15 +52,26 @@ class ChatOptions(PromptOptions, total=False):
     parallel_tool_calls: bool | None
     """False: at most one call in an answer. Without it as many as the model wants, but one where
     its chat template takes only one in a message."""
-    response_format: Mapping[str, Any] | None
-    """What an answer that is no call must be: `{"type": "json_object"}`, `{"type": "json_schema",
-    "json_schema": {"schema": …}}`, `{"type": "regex", "regex": …}`, `{"type": "choice", "choice":
-    […]}` or `{"type": "grammar", "grammar": …}`."""
+    run_tools: bool
+    """True: calls of tools that are functions are run, their results given to the model, and so on
+    until it answers otherwise. What a function raises is its result. An answer with a call of
+    another tool ends it, and none of that answer's calls is run. After the first round
+    `tool_choice` is auto. `timeout` holds for all of it; with one, functions run on a thread of
+    their own, which is left behind where the time is over."""
+    max_tool_rounds: int
+    """Rounds of calls that `run_tools` runs at most, 10 without it: what is called after them is in
+    `ChatResponse.tool_calls`."""
+    response_format: Mapping[str, Any] | type[Any] | None
+    """What an answer that is no call must be: a type (a pydantic model, a dataclass, a TypedDict,
+    `list[int]`, …), of which `ChatResponse.parsed` is then a value; or `{"type": "json_object"}`,
+    `{"type": "json_schema", "json_schema": {"schema": …}}`, `{"type": "regex", "regex": …}`,
+    `{"type": "choice", "choice": […]}` or `{"type": "grammar", "grammar": …}`."""
     reasoning_budget: int | None
     """Tokens of reasoning at most, for a model that reasons."""
 
 
 CHAT_OPTIONS = frozenset(ChatOptions.__annotations__)
+_TOOL_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,11 @@ class ChatRequest:
     choice: ToolChoice
     """With the tools that may be called."""
     tools: tuple[Tool, ...] = ()
+    run_tools: bool = False
+    max_tool_rounds: int = _TOOL_ROUNDS
     response_format: Mapping[str, Any] | None = None
+    answer_type: Any = None
+    """The type that `response_format` was made of."""
     reasoning_budget: int | None = None
     timeout: float | None = None
     chat_template_kwargs: Mapping[str, Any] | None = None
@@ -102,7 +118,8 @@ class ChatRequest:
         """
         check_keywords(call, options, CHAT_OPTIONS)
         parsed = parse_tools(tools)
-        response_format = options.get("response_format")
+        given = options.get("response_format")
+        answer_type = given if _is_type(given) else None
         return cls(
             messages=conversation.checked(messages),
             params=SamplingParams.of(params, options),
@@ -110,7 +127,10 @@ class ChatRequest:
                 options.get("tool_choice", "auto"), parsed, options.get("parallel_tool_calls")
             ),
             tools=parsed,
-            response_format=response_format,
+            run_tools=_runs(parsed, options),
+            max_tool_rounds=_rounds(options.get("max_tool_rounds", _TOOL_ROUNDS)),
+            response_format=given if answer_type is None else _format_of(answer_type),
+            answer_type=answer_type,
             reasoning_budget=_token_budget(options.get("reasoning_budget")),
             timeout=seconds(options.get("timeout")),
             chat_template_kwargs=template_variables(options.get("chat_template_kwargs")),
@@ -191,6 +211,34 @@ def template_variables(given: object) -> dict[str, Any] | None:
                 "'messages' and 'tools'."
             )
     return dict(given)
+
+
+def _is_type(given: object) -> bool:
+    """Whether a `response_format` is a type rather than a dict."""
+    return isinstance(given, type) or get_origin(given) is not None
+
+
+def _format_of(kind: Any) -> dict[str, Any]:
+    described = {"name": name_of(kind), "schema": schema_of(kind, "response_format")}
+    return {"type": "json_schema", "json_schema": described}
+
+
+def _runs(tools: Sequence[Tool], options: Mapping[str, Any]) -> bool:
+    runs = flag("run_tools", options)
+    if runs and not any(tool.function for tool in tools):
+        raise InvalidRequestError(
+            "[tools] run_tools is True, and none of the tools is a function; give functions, or "
+            "leave it out."
+        )
+    return runs
+
+
+def _rounds(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
+        raise InvalidRequestError(
+            f"[tools] max_tool_rounds is {given!r}, which must be a whole number of at least 1."
+        )
+    return int(given)
 
 
 def _token_budget(given: object) -> int | None:

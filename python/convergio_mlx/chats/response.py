@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from convergio_mlx.chats.tools import ToolCall
+from convergio_mlx.errors import InferenceError
 from convergio_mlx.generation.stats import FinishReason, GenerationStats, TokenLogprob
+from convergio_mlx.structured.type_schemas import name_of
+from convergio_mlx.structured.typed_values import problem_text, typed
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,8 @@ class TokenUsage:
     """Those of the input that came from the prefix cache."""
     estimated_cost: float = 0.0
     """Dollars; 0 for a local model."""
+    reasoning_tokens: int = 0
+    """Those of the output that are reasoning."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class ChatResponse:
     reasoning: str = ""
     """What the model thought before it answered, where it tells."""
     usage: TokenUsage = TokenUsage()
+    """Where tools were run, that of all rounds."""
     timings: Timings = Timings()
     stats: GenerationStats = field(default_factory=GenerationStats)
     """What the engine took; of a service elsewhere the counts of tokens alone."""
@@ -55,12 +64,46 @@ class ChatResponse:
     process."""
     logprobs: tuple[TokenLogprob, ...] = ()
     """One for each token, where asked for."""
+    text_logprobs: tuple[TokenLogprob, ...] = ()
+    """Those of the text's tokens, without reasoning, calls and marks."""
+    stop_text: str | None = None
+    """The text of `stop` that ended it."""
+    tool_messages: tuple[dict[str, Any], ...] = ()
+    """The calls that `run_tools` ran and their results: the messages between the question and this
+    answer."""
+    answer_type: Any = None
+    """The type that was given as `response_format`."""
+
+    @cached_property
+    def parsed(self) -> Any:
+        """The answer as a value of the type that was given as `response_format`; None where none
+        was, or the answer is calls.
+
+        Raises:
+            InferenceError: the answer was cut off, or the type's own checks refuse it.
+        """
+        if self.answer_type is None or self.tool_calls:
+            return None
+        try:
+            return typed(self.answer_type, json.loads(self.text), "the answer")
+        except (ValueError, TypeError, RecursionError) as error:
+            cut = self.finish_reason != "stop"
+            problem = f"it ended with {self.finish_reason!r}" if cut else problem_text(error)
+            remedy = "allow more tokens" if self.finish_reason == "length" else "ask again"
+            raise InferenceError(
+                f"[chat] the answer is no {name_of(self.answer_type)} ({problem}); {remedy}."
+            ) from error
 
     def message(self) -> dict[str, Any]:
         """The answer as a message in OpenAI's shape, for the next turn."""
-        message: dict[str, Any] = {"role": "assistant", "content": self.text}
-        if self.reasoning:
-            message["reasoning_content"] = self.reasoning
-        if self.tool_calls:
-            message["tool_calls"] = [call.message() for call in self.tool_calls]
-        return message
+        return assistant_message(self.text, self.reasoning, self.tool_calls)
+
+
+def assistant_message(text: str, reasoning: str, calls: Sequence[ToolCall]) -> dict[str, Any]:
+    """An answer as a message in OpenAI's shape."""
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if reasoning:
+        message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = [call.message() for call in calls]
+    return message

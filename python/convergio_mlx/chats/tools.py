@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from convergio_mlx.chats.function_tools import Function, definition_of
 from convergio_mlx.chats.tool_shapes import openai_shape
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.text import messages as conversation
@@ -74,6 +75,8 @@ class Tool:
     """The JSON Schema of the arguments."""
     definition: dict[str, Any]
     """As the templates want it: `{"type": "function", "function": {…}}`."""
+    function: Function | None = None
+    """What it was made from, which `run_tools` calls."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,16 @@ class ToolChoice:
 
 
 def parse_tools(tools: Any) -> tuple[Tool, ...]:
-    """Tools as `ToolDefinition`s, or in the shape of OpenAI, MCP or Anthropic.
+    """Tools as functions, as `ToolDefinition`s, or in the shape of OpenAI, MCP or Anthropic.
 
     Raises:
         InvalidRequestError: one is of no such shape, or two have the same name.
     """
     found: dict[str, Tool] = {}
+    functions: dict[int, Function] = {}
     if isinstance(tools, list | tuple):
-        tools = [tool.openai() if isinstance(tool, ToolDefinition) else tool for tool in tools]
+        functions = {index: tool for index, tool in enumerate(tools) if callable(tool)}
+        tools = [_definition(tool) for tool in tools]
     for index, definition in enumerate(conversation.checked_tools(tools) or ()):
         whole = openai_shape(definition, f"tools[{index}]")
         function = whole["function"]
@@ -125,8 +130,14 @@ def parse_tools(tools: Any) -> tuple[Tool, ...]:
                 f"[tools] the parameters of {name!r} are a {type(parameters).__name__}; give a "
                 "JSON Schema of an object."
             )
-        found[name] = Tool(name, parameters, whole)
+        found[name] = Tool(name, parameters, whole, functions.get(index))
     return tuple(found.values())
+
+
+def _definition(tool: Any) -> Any:
+    if isinstance(tool, ToolDefinition):
+        return tool.openai()
+    return definition_of(tool) if callable(tool) else tool
 
 
 def parse_choice(choice: Any, tools: Sequence[Tool], parallel: Any = None) -> ToolChoice:

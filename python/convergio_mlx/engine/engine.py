@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from convergio_mlx.chats import planning
+from convergio_mlx.chats.event_parser import EventParser
 from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools
 from convergio_mlx.chats.response_builder import ResponseBuilder
-from convergio_mlx.chats.stream import AsyncEventStream, EventStream
+from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
+from convergio_mlx.chats.tool_runs import aopened, opened
 from convergio_mlx.engine.perplexity import (
     MAX_TOKENS,
     WINDOW,
@@ -40,6 +42,7 @@ from convergio_mlx.errors import (
     TokenizerError,
 )
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
+from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.home import models_folder
 from convergio_mlx.platform.native import native
@@ -173,7 +176,8 @@ class Engine:
         """
         builder = ResponseBuilder(self.folder.name)
         request = ChatRequest.of("Engine.stream", messages, params, tools, options)
-        return EventStream(builder, self.source(request))
+        builder.answer_type = request.answer_type
+        return EventStream(builder, opened(request, self.source))
 
     def astream(
         self,
@@ -187,11 +191,14 @@ class Engine:
         raised by `await stream.start()`, or when it is first awaited."""
         check_keywords("Engine.astream", options, CHAT_OPTIONS)
 
-        async def open_source() -> AsyncEngineSource:
-            request = ChatRequest.of("Engine.astream", messages, params, tools, options)
-            return await self.asource(request)
+        builder = ResponseBuilder(self.folder.name)
 
-        return AsyncEventStream(ResponseBuilder(self.folder.name), open_source)
+        async def open_source() -> AsyncSource:
+            request = ChatRequest.of("Engine.astream", messages, params, tools, options)
+            builder.answer_type = request.answer_type
+            return await aopened(request, self.asource)
+
+        return AsyncEventStream(builder, open_source)
 
     def source(self, request: ChatRequest, release: Release = nothing) -> EngineSource:
         """Submits a checked request; `release` is called when its answer is closed.
@@ -205,6 +212,21 @@ class Engine:
         """As `source`, for asyncio; the loop is not blocked meanwhile."""
         source = AsyncEngineSource(lambda: prepare_chat(self._target(), request), release)
         return await source.start()
+
+    async def atext_source(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None,
+        options: GenerateOptions,
+        release: Release = nothing,
+    ) -> AsyncEngineSource:
+        """As `asource`, for what `agenerate` takes; all of the answer is text."""
+
+        def prepared() -> tuple[Prepared, EventParser]:
+            made = prepare(self._target(), "Engine.agenerate", prompt, params, options)
+            return made, EventParser(None, None)
+
+        return await AsyncEngineSource(prepared, release).start()
 
     def prepare_constraints(self) -> None:
         """Builds the token table that the first answer with tools or a `response_format` would

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from convergio_mlx.chats.event_parser import EventParser
-from convergio_mlx.chats.events import End, SourceEvent, ToolCallEvent
+from convergio_mlx.chats.events import (
+    End,
+    ReasoningEvent,
+    SourceEvent,
+    TextEvent,
+    ToolCallEvent,
+)
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
@@ -23,6 +30,8 @@ class _Events:
         self._called = False
         self._token_ids: list[int] = []
         self._logprobs: list[TokenLogprob] = []
+        self._placed = 0
+        self._reasoning_tokens = 0
 
     def add(self, chunk: Chunk, generation: Generation | AsyncGeneration) -> list[SourceEvent]:
         self._token_ids += chunk.token_ids
@@ -33,12 +42,26 @@ class _Events:
             cut = reason != "stop" or self._stop_strings.matched is not None
             events += self._parser.finish(cut)
         self._called = self._called or any(_is_call(event) for event in events)
+        self._place_tokens(events)
         if reason is not None:
             called = reason == "stop" and self._called
             end = "tool_calls" if called else reason
             tokens, logprobs = tuple(self._token_ids), tuple(self._logprobs)
-            events.append(End(end, generation.stats, tokens, logprobs))
+            stop_text = self._stop_strings.matched
+            stats = replace(generation.stats, reasoning_tokens=self._reasoning_tokens)
+            events.append(End(end, stats, tokens, logprobs, stop_text))
         return events
+
+    def _place_tokens(self, events: list[SourceEvent]) -> None:
+        """Counts the tokens that no event was made of yet to the first of the events."""
+        if not events:
+            return
+        first, begin = events[0], self._placed
+        self._placed = len(self._token_ids)
+        if isinstance(first, ReasoningEvent):
+            self._reasoning_tokens += self._placed - begin
+        elif isinstance(first, TextEvent) and self._logprobs:
+            events[0] = TextEvent(first.text, tuple(self._logprobs[begin : self._placed]))
 
 
 def _is_call(event: SourceEvent) -> bool:

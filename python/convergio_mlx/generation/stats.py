@@ -53,6 +53,8 @@ class GenerationStats:
     length). '' where all of the prompt, or all that is cached of it, was served."""
     prefix_missed_at: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the output, those of its reasoning; of chats alone."""
     forced_tokens: int = 0
     """Of the output, those that a constraint forced and no step of the model was spent on."""
     mask_seconds: float = 0.0

@@ -23,6 +23,7 @@ from convergio_mlx.chats.request import (
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream, Source
+from convergio_mlx.chats.tool_runs import aopened, opened
 from convergio_mlx.chats.tools import parse_tools
 from convergio_mlx.errors import (
     InvalidRequestError,
@@ -174,6 +175,21 @@ class BaseProvider(ABC):
         asked = self._asked("chat", (system, user), params, tools, options)
         return self._stream(model, asked).response()
 
+    async def achat(
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResponse:
+        """As `chat`, for asyncio."""
+        return await self.astream(
+            model, system, user, params=params, tools=tools, **options
+        ).response()
+
     def chat_with_tools(
         self,
         model: str,
@@ -229,17 +245,23 @@ class BaseProvider(ABC):
         """An answer as it is made, for asyncio."""
         asked = self._asked("astream", (system, user), params, tools, options)
 
-        async def open_source() -> AsyncSource:
-            return await self._aopen(model, self._begun(model, asked))
+        builder = self._builder(model)
 
-        stream = AsyncEventStream(self._builder(model), open_source)
+        async def open_source() -> AsyncSource:
+            request = self._begun(model, asked)
+            builder.answer_type = request.answer_type
+            return await aopened(request, partial(self._aopen, model))
+
+        stream = AsyncEventStream(builder, open_source)
         self._watch(stream)
         return stream
 
     def _stream(self, model: str, asked: Callable[[], ChatRequest]) -> EventStream:
         try:
             builder = self._builder(model)
-            source = self._open(model, self._begun(model, asked))
+            request = self._begun(model, asked)
+            builder.answer_type = request.answer_type
+            source = opened(request, partial(self._open, model))
         except BaseException as error:
             self._ended(error)
             raise

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Unpack
 
 from convergio_mlx.chats.events import FinishEvent
-from convergio_mlx.chats.tools import ToolDefinition, parse_tools
+from convergio_mlx.chats.tools import parse_tools
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.providers import compaction
@@ -44,7 +44,7 @@ class Conversation:
         model: str,
         *,
         system: str | None = None,
-        tools: Sequence[ToolDefinition | Mapping[str, Any]] = (),
+        tools: Tools = (),
         keep: int = KEEP,
         on_compaction: Callable[[Compaction], object] | None = None,
     ) -> None:
@@ -68,7 +68,8 @@ class Conversation:
         self.provider = provider
         self.model = model
         self.system = system
-        self.tools = [tool.definition for tool in parse_tools(list(tools))]
+        parse_tools(list(tools))
+        self.tools = list(tools)
         self.keep = keep
         self.on_compaction = on_compaction
         self._originals: list[Message] = []
@@ -287,7 +288,7 @@ class Conversation:
         return {
             "model": self.model,
             "system": self.system,
-            "tools": self.tools,
+            "tools": [tool.definition for tool in parse_tools(self.tools)],
             "messages": self.originals,
             "note": self._note,
             "summary": self._summary,
@@ -346,8 +347,9 @@ def _checked(message: Mapping[str, Any]) -> list[Message]:
 
 
 def _worth_keeping(response: ChatResponse) -> list[Message]:
-    """The answer as a message; nothing where it was cancelled before it said anything."""
+    """The answer as a message, after those of the tools that were run; none of it where it was
+    cancelled before it said anything."""
     empty = not response.text and not response.tool_calls
     if empty and response.finish_reason == "cancelled":
-        return []
-    return [response.message()]
+        return [*response.tool_messages]
+    return [*response.tool_messages, response.message()]

@@ -11,6 +11,7 @@ from convergio_mlx.chats.events import (
     StreamEvent,
     TextEvent,
     ToolCallEvent,
+    ToolResultEvent,
 )
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.stream import EventStream
@@ -32,6 +33,8 @@ class StreamHandler:
     """Each piece of the model's reasoning."""
     on_tool_call: Callable[[ToolCall], object] | None = None
     """Each call, whole."""
+    on_tool_result: Callable[[ToolCall, str], object] | None = None
+    """What each call that `run_tools` ran gave: the content of its message."""
     on_response: Callable[[ChatResponse], object] | None = None
     """The whole answer with its usage, once, after `on_complete`."""
 
@@ -69,6 +72,8 @@ def _hand(event: StreamEvent, handler: StreamHandler) -> None:
             handler.on_reasoning(event.text)
         case ToolCallEvent() if handler.on_tool_call is not None:
             handler.on_tool_call(event.call)
+        case ToolResultEvent() if handler.on_tool_result is not None:
+            handler.on_tool_result(event.call, event.content)
 
 
 def _report(handler: StreamHandler, error: ConvergioError) -> None:

@@ -157,6 +157,18 @@ class Provider(Protocol):
             options: see `ChatOptions`; the fields of `SamplingParams` go before `params`.
         """
 
+    async def achat(
+        self,
+        model: str,
+        system: str | None,
+        user: Question,
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        **options: Unpack[ChatOptions],
+    ) -> ChatResponse:
+        """As `chat`, for asyncio: the loop is never blocked."""
+
     def chat_with_tools(
         self,
         model: str,
@@ -208,8 +220,7 @@ class Provider(Protocol):
         **options: Unpack[ChatOptions],
     ) -> AsyncEventStream:
         """As `stream`, for asyncio: the loop is never blocked. What `stream` raises is raised by
-        `await stream.start()`, or when it is first awaited. `await
-        provider.astream(…).response()` is the whole answer."""
+        `await stream.start()`, or when it is first awaited."""
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
         """Tokens of a text, special ones not counted; exact where the provider has the model's

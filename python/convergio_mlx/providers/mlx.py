@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from convergio_mlx.chats.request import ChatRequest, Question, Tools, conversation_of
+from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource
 from convergio_mlx.errors import InvalidRequestError, UnavailableError
+from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.machine import availability
 from convergio_mlx.providers.base import BaseProvider
 from convergio_mlx.providers.interface import ModelConfig, ProviderType
@@ -20,6 +23,7 @@ from convergio_mlx.store.locate import GUIDE_ID, locate
 
 if TYPE_CHECKING:
     from convergio_mlx.engine.engine import Engine
+    from convergio_mlx.engine.request import GenerateOptions
     from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource
     from convergio_mlx.text.tokenizer import Tokenizer
 
@@ -143,7 +147,7 @@ class MlxProvider(BaseProvider):
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
         """Tokens of a text, exactly, by the model's own tokenizer; none is added around it."""
-        return len(self._tokenizer(model).encode(text, add_special_tokens=False))
+        return len(self.tokenizer(model).encode(text, add_special_tokens=False))
 
     def count_tokens(
         self,
@@ -156,9 +160,11 @@ class MlxProvider(BaseProvider):
         from convergio_mlx.engine.request import chat_prompt
 
         request = ChatRequest.of("count_tokens", conversation_of(system, user), tools=list(tools))
-        return len(chat_prompt(self._tokenizer(model), request))
+        return len(chat_prompt(self.tokenizer(model), request))
 
-    def _tokenizer(self, model: str | None) -> Tokenizer:
+    def tokenizer(self, model: str | None = None) -> Tokenizer:
+        """A model's tokenizer, without loading the model. None: of the model last used, or of the
+        provider's default."""
         name = model or self._last_model
         models = self._models
         lease = models.acquire_loaded(name) if models is not None else None
@@ -168,6 +174,33 @@ class MlxProvider(BaseProvider):
             return lease.engine.tokenizer
         finally:
             lease.release()
+
+    def acomplete(
+        self,
+        model: str,
+        prompt: str | Sequence[int],
+        *,
+        params: SamplingParams | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> AsyncEventStream:
+        """Continues a text or token ids, for asyncio: as `Engine.agenerate`, as events."""
+        from convergio_mlx.engine.request import GENERATE_OPTIONS
+
+        check_keywords("MlxProvider.acomplete", options, GENERATE_OPTIONS)
+
+        async def open_source() -> AsyncSource:
+            self._ended(None)
+            lease = await self._held().aacquire(model)
+            self._last_model = model
+            try:
+                return await lease.engine.atext_source(prompt, params, options, lease.release)
+            except BaseException:
+                lease.release()
+                raise
+
+        stream = AsyncEventStream(self._builder(model), open_source)
+        self._watch(stream)
+        return stream
 
     def _open(self, model: str, request: ChatRequest) -> EngineSource:
         lease = self._held().acquire(model)

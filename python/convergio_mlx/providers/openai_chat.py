@@ -137,10 +137,12 @@ class Assembly:
         events: list[SourceEvent] = []
         if chunk.usage is not None:
             details = chunk.usage.prompt_tokens_details
+            made = getattr(chunk.usage, "completion_tokens_details", None)
             self.stats = GenerationStats(
                 prompt_tokens=_count(chunk.usage.prompt_tokens),
                 output_tokens=_count(chunk.usage.completion_tokens),
                 cached_tokens=_count(details and details.cached_tokens),
+                reasoning_tokens=_count(made and made.reasoning_tokens),
             )
         for choice in (chunk.choices or ())[:1]:
             delta = choice.delta

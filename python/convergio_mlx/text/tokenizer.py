@@ -216,6 +216,14 @@ class Tokenizer:
         backend = self._backend
         return lambda text: list(backend.encode(text, add_special_tokens=False).ids)
 
+    def bytes_of(self, token_id: int) -> bytes:
+        """The bytes of one id; where what it stands for depends on others, as it is alone."""
+        if self._steps is None:
+            return self.decode([token_id], skip_special_tokens=False).encode()
+        added = self._added.get(token_id)
+        piece = self.id_to_token(token_id) if added is None else added.content
+        return token_bytes.token_bytes([piece], self._decoder)[0]
+
     def token_bytes(self) -> list[bytes]:
         """The bytes of every id; see `token_bytes.token_bytes`. Takes a while: not kept.
 

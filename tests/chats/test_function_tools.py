@@ -1,0 +1,233 @@
+"""Functions as tools: what their signatures and docstrings become, and how they are called."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import pydantic
+import pytest
+
+from convergio_mlx.chats.docstrings import read_docstring
+from convergio_mlx.chats.function_tools import bound, definition_of, error_text, result_text
+from convergio_mlx.chats.tools import ToolDefinition, parse_tools
+from convergio_mlx.errors import InvalidRequestError
+
+
+@dataclass
+class Place:
+    city: str
+    country: str = "Italy"
+
+
+class Window(pydantic.BaseModel):
+    days: int
+
+
+def weather(
+    place: Place,
+    unit: Literal["C", "F"] = "C",
+    days: int | None = None,
+    words: list[str] = [],  # noqa: B006
+) -> str:
+    """The weather of a place,
+    as it is forecast.
+
+    In two paragraphs.
+
+    Args:
+        place: where;
+            more of it.
+        unit (str): of temperatures.
+        words: to look for.
+
+    Returns:
+        A sentence.
+    """
+    return f"{place.city}, {place.country}: {unit} {days} {words}"
+
+
+def test_a_definition_is_made_of_signature_and_docstring() -> None:
+    assert definition_of(weather) == {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "description": "The weather of a place, as it is forecast.\n\nIn two paragraphs.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "place": {
+                        "description": "where; more of it.",
+                        "type": "object",
+                        "properties": {
+                            "city": {"type": "string"},
+                            "country": {"type": "string"},
+                        },
+                        "required": ["city"],
+                    },
+                    "unit": {
+                        "description": "of temperatures.",
+                        "type": "string",
+                        "enum": ["C", "F"],
+                        "default": "C",
+                    },
+                    "days": {
+                        "anyOf": [{"type": "integer"}, {"type": "null"}],
+                        "default": None,
+                    },
+                    "words": {
+                        "description": "to look for.",
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "default": [],
+                    },
+                },
+                "required": ["place"],
+            },
+        },
+    }
+
+
+def test_a_call_gets_values_of_its_types() -> None:
+    given = {"place": {"city": "Rome"}, "unit": "F", "words": ["rain"]}
+    assert bound(weather, json.dumps(given))() == "Rome, Italy: F None ['rain']"
+
+
+def positional(a: int, /, b: Window, *, c: float = 1) -> Any:
+    return a, b.days, c
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, number: Annotated[int, "how many"]) -> int:
+        """Adds."""
+        self.count += number
+        return self.count
+
+    def __call__(self, text: str) -> str:
+        """Says it."""
+        return text
+
+
+def test_all_kinds_of_parameters_and_functions_are_called() -> None:
+    assert bound(positional, '{"b": {"days": 2}, "a": 1}')() == (1, 2, 1)
+    counter = Counter()
+    assert bound(counter.add, '{"number": 3}')() == 3
+    described = definition_of(counter.add)["function"]
+    assert (described["name"], described["description"]) == ("add", "Adds.")
+    assert described["parameters"]["properties"]["number"]["description"] == "how many"
+    assert bound(partial(positional, 5, c=3), '{"b": {"days": 2}}')() == (5, 2, 3)
+    assert definition_of(partial(weather, unit="F"))["function"]["name"] == "weather"
+    assert bound(counter, '{"text": "hi"}')() == "hi"
+    assert definition_of(counter)["function"]["name"] == "Counter"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["[1]", "{", "{}", '{"place": 1}', '{"place": {"city": "a"}, "wind": 1}'],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments: str) -> None:
+    with pytest.raises(ValueError):
+        bound(weather, arguments)
+
+
+def untyped(a) -> None: ...  # type: ignore[no-untyped-def]
+def starred(*a: int) -> None: ...
+def keyworded(**a: int) -> None: ...
+def binary(a: bytes) -> None: ...
+def lost(a: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (untyped, "[tools] the tool 'untyped' has no type for 'a'; annotate it"),
+        (starred, "[tools] the tool 'starred' takes '*a: int'; give a function"),
+        (keyworded, "[tools] the tool 'keyworded' takes '**a: int'; give a function"),
+        (binary, "[types] the parameter 'a' of 'binary' has the type <class 'bytes'>; give one"),
+        (lost, "[tools] the tool 'lost' has annotations that cannot be read (name 'Nowhere'"),
+        (lambda: 1, "[tools] the tool '<lambda>' is a lambda, which has no name; give"),
+        (Window, "[tools] the tool 'Window' is a class; give a function"),
+    ],
+)
+def test_a_function_that_no_model_can_call_is_refused(
+    function: Callable[..., Any], said: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_tools([function])
+    assert str(caught.value).startswith(said)
+
+
+def test_functions_and_definitions_stand_side_by_side() -> None:
+    first, second = parse_tools([ToolDefinition("other", "…"), weather])
+    assert (first.function, second.function) == (None, weather)
+    with pytest.raises(InvalidRequestError, match="two tools are named 'weather'"):
+        parse_tools([weather, weather])
+
+
+def test_results_are_texts_or_json() -> None:
+    assert result_text("é") == "é"
+    assert result_text({"a": Place("é")}) == '{"a": {"city": "é", "country": "Italy"}}'
+    assert result_text(None) == "null"
+    assert result_text(Window(days=2)) == '{"days": 2}'
+    assert error_text(ValueError("no")) == '{"error": "ValueError: no"}'
+
+
+NUMPY = """About it.
+
+Parameters
+----------
+a, b : int
+    Both of them,
+    together.
+c
+    The third.
+
+Returns
+-------
+int
+    Nothing.
+"""
+SPHINX = """About it.
+
+:param a: Both of them,
+    together.
+:param int b: Both of them, together.
+:param c: The third.
+:returns: Nothing.
+:raises ValueError: never.
+"""
+GOOGLE = """About it.
+
+Args:
+    a (int): Both of them, together.
+    b: Both of them,
+        together.
+    c: The third.
+
+Returns:
+    Nothing: at all.
+"""
+
+
+@pytest.mark.parametrize("text", [NUMPY, SPHINX, GOOGLE], ids=["numpy", "sphinx", "google"])
+def test_a_docstring_is_read_in_each_form(text: str) -> None:
+    both = "Both of them, together."
+    assert read_docstring(text) == ("About it.", {"a": both, "b": both, "c": "The third."})
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("", ""),
+        ("One line.", "One line."),
+        ("Note that it\nis one text.", "Note that it is one text."),
+        ("A list:\n\n- one\n- two", "A list:\n\n- one - two"),
+        ("Args:\n", ""),
+    ],
+)
+def test_a_docstring_without_parameters_is_all_description(text: str, about: str) -> None:
+    assert read_docstring(text) == (about, {})
