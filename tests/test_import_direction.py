@@ -35,6 +35,7 @@ ORDER = (
     "providers",
     "",  # the package itself: the public names
     "testing",
+    "server",
     "cli",
     "__main__",
 )

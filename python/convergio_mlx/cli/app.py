@@ -6,7 +6,17 @@ import argparse
 import os
 from importlib import import_module
 
-from convergio_mlx.cli import bench, chat, complete, completion, doctor, help_pages, models, setup
+from convergio_mlx.cli import (
+    bench,
+    chat,
+    complete,
+    completion,
+    doctor,
+    help_pages,
+    models,
+    serve,
+    setup,
+)
 from convergio_mlx.cli.commands import add_commands
 from convergio_mlx.cli.output import YELLOW, standard_error
 from convergio_mlx.cli.parser import Parser
@@ -15,7 +25,7 @@ from convergio_mlx.platform.offline import go_offline
 from convergio_mlx.version import __version__
 
 PROGRAM = "convergio-mlx"
-_COMMANDS = (chat, complete, setup, models, doctor, bench, help_pages, completion)
+_COMMANDS = (chat, complete, setup, models, serve, doctor, bench, help_pages, completion)
 """In the order of the help."""
 
 

@@ -1,0 +1,111 @@
+"""`serve`: models behind the interfaces of OpenAI, Anthropic and Ollama, for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from convergio_mlx.cli.commands import add_command, finish
+from convergio_mlx.cli.numbers import number, whole
+from convergio_mlx.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from convergio_mlx.cli.commands import Commands
+
+_KEY = "CONVERGIO_API_KEY"
+
+
+def add_to(commands: Commands) -> None:
+    """Declares the command."""
+    parser = add_command(
+        commands,
+        "serve",
+        "serve models to other programs over HTTP",
+        "Serve the installed models to other programs, at the interfaces of OpenAI "
+        "(/v1/chat/completions, /v1/completions, /v1/responses, /v1/models), Anthropic "
+        "(/v1/messages) and Ollama (/api/chat, /api/tags), until Ctrl-C.\n\n"
+        f"If {_KEY} is set, requests must bring it as their API key. Without one the server "
+        "listens only where other machines cannot reach it.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="listen there (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port",
+        default=8765,
+        type=whole,
+        metavar="N",
+        help="listen at this port; 0 takes a free one (default: 8765)",
+    )
+    parser.add_argument(
+        "-m",
+        "--model",
+        dest="models",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="serve only this model, and load it at once; can be given several times (default: "
+        "all that are installed, each loaded when it is first asked for)",
+    )
+    parser.add_argument(
+        "--origin",
+        dest="origins",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="let pages of this origin ask (CORS); can be given several times",
+    )
+    parser.add_argument(
+        "--max-requests",
+        default=64,
+        type=whole,
+        metavar="N",
+        help="answers under way, waiting ones included (default: 64)",
+    )
+    parser.add_argument(
+        "--timeout",
+        default=600.0,
+        type=number,
+        metavar="SECONDS",
+        help="end answers that are not complete by then (default: 600)",
+    )
+    parser.add_argument(
+        "--idle",
+        default=None,
+        type=number,
+        metavar="SECONDS",
+        help="unload models that were not used for so long",
+    )
+    finish(parser, _run)
+
+
+def _run(given: argparse.Namespace) -> None:
+    """Serves until it is told to stop."""
+    try:
+        from convergio_mlx.server.run import ModelServer
+        from convergio_mlx.server.settings import ServerSettings
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        raise UnavailableError(
+            f'[server] {error.name} is not installed; run `pip install "convergio-mlx[server]"`.'
+        ) from error
+    from convergio_mlx.cli.output import standard_error
+    from convergio_mlx.providers.mlx import MlxProvider
+
+    settings = ServerSettings(
+        host=given.host,
+        port=given.port,
+        api_key=os.environ.get(_KEY),
+        origins=tuple(given.origins),
+        models=tuple(given.models),
+        max_requests=given.max_requests,
+        request_seconds=given.timeout,
+    )
+    with MlxProvider(idle_seconds=given.idle) as provider:
+        for model in settings.models:
+            provider.load(model)
+        server = ModelServer(provider, settings)
+        standard_error().line(f"Serving at {server.url}/v1; Ctrl-C stops.")
+        server.run()

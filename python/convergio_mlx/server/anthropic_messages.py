@@ -1,0 +1,245 @@
+"""Anthropic's messages (https://docs.anthropic.com/en/api/messages): what is asked, and answers
+whole and streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from convergio_mlx.chats.events import (
+    FinishEvent,
+    ReasoningEvent,
+    StreamEvent,
+    TextEvent,
+    ToolCallEvent,
+)
+from convergio_mlx.chats.response import ChatResponse, TokenUsage
+from convergio_mlx.chats.stream import AsyncEventStream
+from convergio_mlx.chats.tools import ToolCall
+from convergio_mlx.server.answers import EventResponse, while_there
+from convergio_mlx.server.anthropic_blocks import openai_messages
+from convergio_mlx.server.body import Fields, read_body
+from convergio_mlx.server.openai_fields import new_id, with_effort
+from convergio_mlx.server.problems import Problem, anthropic_problem, refusal
+from convergio_mlx.server.service import Service
+from convergio_mlx.server.sse import MEDIA_TYPE, frame
+
+_NEUTRAL = ("metadata", "service_tier", "inference_geo", "cache_control")
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+
+
+@dataclass
+class _Asked:
+    """A request, read, in OpenAI's shapes."""
+
+    model: str
+    messages: list[Any]
+    tools: list[Any]
+    options: dict[str, Any]
+
+
+def _read(fields: Fields) -> _Asked:
+    """What messages and the count of their tokens have in common."""
+    fields.drop(_NEUTRAL)
+    model = fields.text("model")
+    messages = openai_messages(fields.take("system"), fields.items("messages"))
+    tools = fields.items("tools")
+    options = _with_form(fields, {**_thinking(fields), **_choice(fields)})
+    return _Asked(model, messages, tools, options)
+
+
+async def messages(service: Service, request: Request) -> Response:
+    """POST /v1/messages."""
+    fields = Fields(await read_body(request, service.settings))
+    asked, options = _read(fields), fields.several(("temperature", "top_p", "top_k"))
+    if (stops := fields.take("stop_sequences")) is not None:
+        options["stop"] = stops
+    options["max_tokens"] = fields.whole("max_tokens", 0, 1, (1 << 31) - 1)
+    streams = fields.flag("stream")
+    fields.end()
+    model = (await service.model(asked.model)).id
+
+    def opened() -> Sequence[AsyncEventStream]:
+        seconds = service.settings.request_seconds
+        given = {**asked.options, **options, "timeout": seconds}
+        return [service.provider.astream(model, None, asked.messages, tools=asked.tools, **given)]
+
+    answers = await while_there(request, lambda: service.answers(opened, 1))
+    if streams:
+        return EventResponse(answers, _Writer(model), service.settings.body_seconds)
+    try:
+        (response,) = await while_there(request, answers.whole)
+    finally:
+        answers.close()
+    return JSONResponse(_whole(model, response))
+
+
+async def count_tokens(service: Service, request: Request) -> Response:
+    """POST /v1/messages/count_tokens."""
+    fields = Fields(await read_body(request, service.settings))
+    asked = _read(fields)
+    fields.end()
+    model = (await service.model(asked.model)).id
+    count = service.provider.count_tokens
+    tokens = await asyncio.to_thread(count, model, None, asked.messages, asked.tools)
+    return JSONResponse({"input_tokens": tokens})
+
+
+def _thinking(fields: Fields) -> dict[str, Any]:
+    """`thinking`: whether the model reasons, and how much."""
+    thinking = fields.fields("thinking")
+    if thinking is None:
+        return {}
+    kind, budget = thinking.text("type"), thinking.take("budget_tokens")
+    thinking.drop(("display",))
+    thinking.end()
+    if kind not in ("enabled", "disabled", "adaptive"):
+        raise refusal(
+            f"[server] thinking.type is {kind[:80]!r}; give enabled, adaptive or disabled.",
+            "thinking.type",
+        )
+    limit = {} if budget is None or kind == "disabled" else {"reasoning_budget": budget}
+    return {"chat_template_kwargs": {"enable_thinking": kind != "disabled"}, **limit}
+
+
+def _choice(fields: Fields) -> dict[str, Any]:
+    """`tool_choice`, as OpenAI has it."""
+    choice = fields.fields("tool_choice")
+    if choice is None:
+        return {}
+    kind, serial = choice.text("type"), choice.flag("disable_parallel_tool_use")
+    given: dict[str, Any] = {"parallel_tool_calls": False} if serial else {}
+    if kind == "tool":
+        function = {"name": choice.text("name")}
+        given["tool_choice"] = {"type": "function", "function": function}
+    else:
+        given["tool_choice"] = {"any": "required"}.get(kind, kind)
+    choice.end()
+    return given
+
+
+def _with_form(fields: Fields, options: dict[str, Any]) -> dict[str, Any]:
+    """Options with `output_config`: the schema of the answer, and how much the model reasons."""
+    config = fields.fields("output_config")
+    if config is None:
+        return options
+    options, wanted = with_effort(config.take("effort"), options), config.fields("format")
+    config.end()
+    if wanted is None:
+        return options
+    wanted.only("type", ("json_schema",), "json_schema is what there is")
+    schema = wanted.take("schema")
+    wanted.end()
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    return {**options, "response_format": form}
+
+
+def _whole(model: str, response: ChatResponse) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if response.reasoning:
+        content.append({"type": "thinking", "thinking": response.reasoning, "signature": ""})
+    if response.text:
+        content.append({"type": "text", "text": response.text, "citations": None})
+    content += [_use(call) for call in response.tool_calls]
+    return {
+        **_head(model),
+        "content": content,
+        **_stop(response),
+        "usage": _usage(response.usage),
+    }
+
+
+def _head(model: str) -> dict[str, Any]:
+    return {"id": new_id("msg_"), "type": "message", "role": "assistant", "model": model}
+
+
+def _use(call: ToolCall) -> dict[str, Any]:
+    given = json.loads(call.arguments)
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": given}
+
+
+def _stop(response: ChatResponse) -> dict[str, Any]:
+    stopped = response.stop_text
+    reason = "stop_sequence" if stopped is not None else _STOP_REASONS[response.finish_reason]
+    return {"stop_reason": reason, "stop_sequence": stopped}
+
+
+def _usage(usage: TokenUsage) -> dict[str, Any]:
+    """Tokens; Anthropic counts those of the cache beside the others."""
+    return {
+        "input_tokens": usage.input_tokens - usage.cached_tokens,
+        "cache_read_input_tokens": usage.cached_tokens,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+class _Writer:
+    """Writes the events of one message: blocks, one after another, each with its pieces."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, model: str) -> None:
+        self._head = _head(model)
+        self._index = -1
+        self._open: str | None = None
+
+    def begin(self) -> Iterator[bytes]:
+        """The message, empty; its prompt is counted at the end, when it is known."""
+        empty: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None}
+        message = {**self._head, **empty, "usage": _usage(TokenUsage())}
+        yield _event("message_start", message=message)
+
+    def event(self, index: int, event: StreamEvent) -> Iterator[bytes]:
+        """A piece of the answer."""
+        match event:
+            case TextEvent(text):
+                yield from self._within("text", {"text": ""})
+                yield self._delta(type="text_delta", text=text)
+            case ReasoningEvent(text):
+                yield from self._within("thinking", {"thinking": "", "signature": ""})
+                yield self._delta(type="thinking_delta", thinking=text)
+            case ToolCallEvent(call):
+                yield from self._closed()
+                yield from self._within("tool_use", {"id": call.id, "name": call.name, "input": {}})
+                yield self._delta(type="input_json_delta", partial_json=call.arguments)
+                yield from self._closed()
+            case FinishEvent(response):
+                yield from self._closed()
+                usage = _usage(response.usage)
+                yield _event("message_delta", delta=_stop(response), usage=usage)
+
+    def end(self) -> Iterator[bytes]:
+        """The end of the message."""
+        yield _event("message_stop")
+
+    def failed(self, problem: Problem) -> Iterator[bytes]:
+        """The error; no end comes after it."""
+        yield frame(anthropic_problem(problem), "error")
+
+    def _within(self, kind: str, empty: dict[str, Any]) -> Iterator[bytes]:
+        """Opens a block of this kind, where none is open."""
+        if self._open == kind:
+            return
+        yield from self._closed()
+        self._index, self._open = self._index + 1, kind
+        block = {"type": kind, **empty}
+        yield _event("content_block_start", index=self._index, content_block=block)
+
+    def _closed(self) -> Iterator[bytes]:
+        if self._open is not None:
+            self._open = None
+            yield _event("content_block_stop", index=self._index)
+
+    def _delta(self, **delta: str) -> bytes:
+        return _event("content_block_delta", index=self._index, delta=delta)
+
+
+def _event(kind: str, **data: Any) -> bytes:
+    return frame({"type": kind, **data}, kind)

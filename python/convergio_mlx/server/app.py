@@ -1,0 +1,114 @@
+"""The application: its paths, and what each is answered by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from convergio_mlx.providers.interface import ModelConfig
+from convergio_mlx.providers.mlx import MlxProvider
+from convergio_mlx.server import ollama
+from convergio_mlx.server.anthropic_messages import count_tokens, messages
+from convergio_mlx.server.guard import Guard
+from convergio_mlx.server.openai_chat import chat_completions
+from convergio_mlx.server.openai_completions import completions
+from convergio_mlx.server.openai_responses import responses
+from convergio_mlx.server.service import Service
+from convergio_mlx.server.settings import ServerSettings
+from convergio_mlx.version import __version__
+
+Endpoint = Callable[[Service, Request], Awaitable[Response]]
+
+
+async def health(service: Service, _: Request) -> Response:
+    """GET /health: whether it serves."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def metrics(service: Service, _: Request) -> Response:
+    """GET /metrics: what it has done, for Prometheus."""
+    text = service.metrics.text(service.provider.loaded())
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+async def models(service: Service, _: Request) -> Response:
+    """GET /v1/models: those that are served."""
+    found = [_model(model) for model in await service.models()]
+    return JSONResponse({"object": "list", "data": found})
+
+
+async def model(service: Service, request: Request) -> Response:
+    """GET /v1/models/{id}: one of them."""
+    return JSONResponse(_model(await service.model(request.path_params["id"])))
+
+
+def _model(config: ModelConfig) -> dict[str, Any]:
+    named = {"id": config.id, "object": "model", "created": 0, "owned_by": "convergio-mlx"}
+    return {**named, "display_name": config.display_name, "context_window": config.context_window}
+
+
+_GET: dict[str, Endpoint] = {
+    "/health": health,
+    "/metrics": metrics,
+    "/v1/models": models,
+    "/v1/models/{id:path}": model,
+    "/api/tags": ollama.tags,
+}
+_POST: dict[str, Endpoint] = {
+    "/v1/chat/completions": chat_completions,
+    "/v1/completions": completions,
+    "/v1/responses": responses,
+    "/v1/messages": messages,
+    "/v1/messages/count_tokens": count_tokens,
+    "/api/chat": ollama.chat,
+}
+
+
+def make_app(provider: MlxProvider, settings: ServerSettings | None = None) -> ASGIApp:
+    """The application, for any server of ASGI. Its lifespan makes a provider ready that is not,
+    and then shuts it down.
+
+    Args:
+        provider: whose models are served.
+        settings: its limits; host, port and `stop_seconds` are for who listens.
+    """
+    service = Service(provider, settings or ServerSettings())
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        is_ours = not provider.initialized
+        await asyncio.to_thread(provider.init)
+        try:
+            yield
+        finally:
+            service.stopping = True
+            if is_ours:
+                await asyncio.to_thread(provider.shutdown)
+
+    routes = [_route(service, path, "GET", endpoint) for path, endpoint in _GET.items()]
+    routes += [_route(service, path, "POST", endpoint) for path, endpoint in _POST.items()]
+    paths = frozenset((*_GET, *_POST))
+    app: ASGIApp = Guard(Router(routes, lifespan=lifespan), service, paths)
+    if service.settings.origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=service.settings.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    return app
+
+
+def _route(service: Service, path: str, method: str, endpoint: Endpoint) -> Route:
+    async def serve(request: Request) -> Response:
+        return await endpoint(service, request)
+
+    return Route(path, serve, methods=[method])

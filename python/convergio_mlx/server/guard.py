@@ -1,0 +1,129 @@
+"""What stands before every endpoint: who may ask, how much, and what becomes of failures."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from convergio_mlx.server.answers import LOG
+from convergio_mlx.server.body import too_large
+from convergio_mlx.server.problems import (
+    FAULT,
+    STOPPING,
+    Problem,
+    RefusedError,
+    problem_of,
+    shape_of,
+)
+from convergio_mlx.server.service import Service
+from convergio_mlx.server.settings import is_loopback
+
+OPEN_PATHS = frozenset({"/health"})
+"""Those that need no key."""
+_INVALID = "invalid_request_error"
+
+
+class Guard:
+    """Lets requests through to the endpoints that may pass, and answers for those that fail."""
+
+    def __init__(self, app: ASGIApp, service: Service, paths: frozenset[str]) -> None:
+        """Takes the endpoints and the paths that they have."""
+        self._app = app
+        self._service = service
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = _Sent(send)
+        try:
+            self._check(scope)
+            scope["app"] = self  # has the router raise for what it does not have
+            await self._app(scope, receive, sent)
+        except ClientDisconnect:
+            self._service.metrics.left += 1
+        except Exception as error:
+            problem = _problem(error)
+            if problem is FAULT:
+                LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+            if not sent.status:
+                told = shape_of(scope["path"])(problem)
+                response = JSONResponse(told, problem.status, problem.headers())
+                await response(scope, receive, sent)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._service.metrics.requests[path, sent.status] += 1
+
+    def _check(self, scope: Scope) -> None:
+        headers, settings = Headers(scope=scope), self._service.settings
+        if self._service.stopping:
+            raise RefusedError(STOPPING)
+        if settings.api_key is None and not _is_local(headers.get("host", "")):
+            raise RefusedError(_forbidden(f"the host {headers.get('host', '')[:200]!r}"))
+        origin = headers.get("origin")
+        if origin is not None and not {origin, "*"} & set(settings.origins):
+            raise RefusedError(_forbidden(f"pages of {origin[:200]!r}"))
+        if scope["path"] not in OPEN_PATHS and settings.api_key is not None:
+            _check_key(headers, settings.api_key)
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length[:20]) > settings.max_body_bytes:
+            raise too_large(settings.max_body_bytes)
+
+
+class _Sent:
+    """Sends on, with an id of the request, and notes the status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["x-request-id"] = f"req_{secrets.token_hex(12)}"
+        await self._send(message)
+
+
+def _check_key(headers: Headers, key: str) -> None:
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    given = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+    if not hmac.compare_digest(given.encode(), key.encode()):
+        what = "is not the one of this server" if given else "is missing"
+        message = f"[server] the key {what}; give it as `Authorization: Bearer …`."
+        raise RefusedError(Problem(401, _INVALID, "invalid_api_key", message))
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine: another name that leads here is a page's trick
+    (DNS rebinding)."""
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
+
+
+def _forbidden(who: str) -> Problem:
+    message = f"[server] {who} may not ask here; allow it with --origin, or set a key."
+    return Problem(403, _INVALID, "forbidden", message)
+
+
+def _problem(error: Exception) -> Problem:
+    if not isinstance(error, HTTPException):
+        return problem_of(error)
+    phrase = HTTPStatus(error.status_code).phrase.lower()
+    return Problem(
+        error.status_code,
+        _INVALID,
+        phrase.replace(" ", "_"),
+        f"[server] {phrase}; docs/server.md lists what there is.",
+    )
