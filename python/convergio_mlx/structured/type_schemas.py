@@ -104,7 +104,8 @@ def required_of(kind: Any) -> set[str]:
         marks = {name: typing.get_origin(one) for name, one in members_of(kind).items()}
         optional = {name for name, mark in marks.items() if mark is typing.NotRequired}
         needed = {name for name, mark in marks.items() if mark is typing.Required}
-        return ({*kind.__required_keys__} - optional) | needed  # which reads no annotation in a text
+        keys = {*kind.__required_keys__}  # which do not see what an annotation that is a text says
+        return (keys - optional) | needed
     missing = dataclasses.MISSING
     return {
         field.name
