@@ -6,6 +6,22 @@
 
 namespace convergio::engine {
 
+namespace {
+
+/// Waits until `ready`, at most `timeout` seconds; without end where there is none.
+template <class Ready>
+void wait_at_most(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+                  std::optional<double> timeout, Ready ready) {
+  if (!timeout) {
+    changed.wait(lock, ready);
+  } else if (*timeout > 0) {
+    // an hour at most: the clock's own units overflow
+    changed.wait_for(lock, std::chrono::duration<double>(std::min(*timeout, 3600.0)), ready);
+  }  // else a look: even a wait that is over before it begins sleeps for 0.1 ms
+}
+
+}  // namespace
+
 std::string_view finish_name(Finish finish) {
   switch (finish) {
     case Finish::Stop:
@@ -43,9 +59,9 @@ void Notifier::forget() noexcept {
   --expected_;
 }
 
-std::vector<std::int64_t> Notifier::wait() {
+std::vector<std::int64_t> Notifier::wait(std::optional<double> timeout) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return closed_ || !ids_.empty(); });
+  wait_at_most(changed_, lock, timeout, [this] { return closed_ || !ids_.empty(); });
   std::vector<std::int64_t> ids = ids_;
   ids_.clear();  // and keeps its room
   return ids;
@@ -100,15 +116,7 @@ void Request::check() const {
 
 News Request::next(std::optional<double> timeout) {
   std::unique_lock lock(mutex_);
-  const auto ready = [this] { return has_news(); };
-  if (timeout && *timeout <= 0) {
-    // a look: even a wait that is over before it begins puts the thread to sleep for 0.1 ms
-  } else if (timeout) {
-    // an hour at most: the clock's own units overflow
-    changed_.wait_for(lock, std::chrono::duration<double>(std::min(*timeout, 3600.0)), ready);
-  } else {
-    changed_.wait(lock, ready);
-  }
+  wait_at_most(changed_, lock, timeout, [this] { return has_news(); });
   return {
       .samples = std::exchange(samples_, {}), .finish = finish_, .error = error_, .stats = stats_};
 }

@@ -62,8 +62,9 @@ class Notifier {
   /// A request that was expected has no more news.
   void forget() noexcept;
 
-  /// The ids posted since the last call, each once; waits for the first. Empty once closed.
-  std::vector<std::int64_t> wait();
+  /// The ids posted since the last call, each once; waits for the first, at most `timeout` seconds.
+  /// Empty once closed, or where none came.
+  std::vector<std::int64_t> wait(std::optional<double> timeout = std::nullopt);
 
   void close();
 

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from convergio_mlx.chats.response import ChatResponse, Timings, TokenUsage
     from convergio_mlx.chats.stream import AsyncEventStream, EventStream
     from convergio_mlx.chats.tools import ToolCall, ToolDefinition
+    from convergio_mlx.engine.batch import ChatCompletion
     from convergio_mlx.engine.engine import Engine
     from convergio_mlx.engine.perplexity import Perplexity
-    from convergio_mlx.engine.request import GenerateOptions
+    from convergio_mlx.engine.request import GenerateOptions, ManyOptions
     from convergio_mlx.errors import (
         AuthError,
         ConstraintError,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         VersionMismatchError,
     )
+    from convergio_mlx.generation.batch import AsyncBatch, Batch, Completion
     from convergio_mlx.generation.generation import AsyncGeneration, Generation
     from convergio_mlx.generation.sampling import SamplingOptions, SamplingParams
     from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
@@ -75,15 +77,19 @@ if TYPE_CHECKING:
     from convergio_mlx.structured.constraint import Constraint
 
 _HOMES = {
+    "AsyncBatch": "generation.batch",
     "AsyncEventStream": "chats.stream",
     "AsyncGeneration": "generation.generation",
     "AuthError": "errors",
     "Availability": "platform.machine",
+    "Batch": "generation.batch",
+    "ChatCompletion": "engine.batch",
     "ChatOptions": "chats.request",
     "ChatResponse": "chats.response",
     "Chunk": "generation.stats",
     "Compaction": "providers.compaction",
     "CompactionEvent": "providers.compaction",
+    "Completion": "generation.batch",
     "Constraint": "structured.constraint",
     "ConstraintError": "errors",
     "ContentFilterError": "errors",
@@ -103,6 +109,7 @@ _HOMES = {
     "InferenceError": "errors",
     "InvalidRequestError": "errors",
     "LoadError": "errors",
+    "ManyOptions": "engine.request",
     "MemoryUse": "sizing.memory",
     "MlxProvider": "providers.mlx",
     "ModelConfig": "providers.interface",
@@ -152,15 +159,19 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncBatch",
     "AsyncEventStream",
     "AsyncGeneration",
     "AuthError",
     "Availability",
+    "Batch",
+    "ChatCompletion",
     "ChatOptions",
     "ChatResponse",
     "Chunk",
     "Compaction",
     "CompactionEvent",
+    "Completion",
     "Constraint",
     "ConstraintError",
     "ContentFilterError",
@@ -180,6 +191,7 @@ __all__ = [
     "InferenceError",
     "InvalidRequestError",
     "LoadError",
+    "ManyOptions",
     "MemoryUse",
     "MlxProvider",
     "ModelConfig",

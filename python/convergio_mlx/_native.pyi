@@ -261,9 +261,9 @@ class Notifier:
 
     def __init__(self) -> None: ...
 
-    def wait(self) -> list[int]:
+    def wait(self, timeout: float | None = None) -> list[int]:
         """
-        The ids that were posted since the last call; waits for the first. Empty once closed.
+        The ids that were posted since the last call; waits for the first, at most `timeout` seconds. Empty once closed, or where none came.
         """
 
     def close(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -17,6 +18,14 @@ from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, 
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
 from convergio_mlx.chats.tool_runs import aopened, opened
+from convergio_mlx.engine.batch import (
+    ChatJob,
+    EachParams,
+    PromptsWithParams,
+    each_of,
+    lookahead,
+    several,
+)
 from convergio_mlx.engine.perplexity import (
     MAX_TOKENS,
     WINDOW,
@@ -26,8 +35,11 @@ from convergio_mlx.engine.perplexity import (
 )
 from convergio_mlx.engine.request import (
     GENERATE_OPTIONS,
+    MANY_OPTIONS,
     GenerateOptions,
+    ManyOptions,
     Prompt,
+    PromptRequest,
     Target,
     prepare,
     prepare_chat,
@@ -40,6 +52,14 @@ from convergio_mlx.errors import (
     ModelCorruptError,
     NotInitializedError,
     TokenizerError,
+)
+from convergio_mlx.generation.batch import (
+    AHEAD,
+    Asking,
+    AsyncBatch,
+    Batch,
+    Completion,
+    answered,
 )
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
@@ -134,7 +154,9 @@ class Engine:
             InvalidRequestError: the prompt, an option or the messages cannot be honoured.
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
-        return Generation(prepare(self._target(), "Engine.generate", prompt, params, options))
+        check_keywords("Engine.generate", options, GENERATE_OPTIONS)
+        target = self._target()
+        return Generation(prepare(target, prompt, PromptRequest.of(params, options)))
 
     def agenerate(
         self,
@@ -146,8 +168,60 @@ class Engine:
         raises is raised by `await generation.start()`, or when it is first awaited."""
         check_keywords("Engine.agenerate", options, GENERATE_OPTIONS)
         return AsyncGeneration(
-            lambda: prepare(self._target(), "Engine.agenerate", prompt, params, options)
+            lambda: prepare(self._target(), prompt, PromptRequest.of(params, options))
         )
+
+    def generate_many(
+        self,
+        prompts: Iterable[Prompt],
+        params: EachParams = None,
+        *,
+        ordered: bool = False,
+        ahead: int = AHEAD,
+        **options: Unpack[ManyOptions],
+    ) -> Batch[Completion]:
+        """Answers many prompts, which share the machine as any requests do: each answer is that of
+        the prompt alone.
+
+        Args:
+            prompts: each as `generate` takes it; the iterable may be lazy, or without end.
+            params: how to choose tokens and when to end, one for all; or an iterable, one each.
+            ordered: answers in the order of the prompts; otherwise each when it is complete.
+            ahead: prompts that are taken, at work or answered, before their answers are read.
+            options: those of `generate` but `constraint`, the same for all prompts.
+
+        Returns:
+            An iterator of completions. What is wrong with a prompt, and what ends its answer, is
+            its completion's `error`, and the others go on; what the iterables raise ends it all.
+
+        Raises:
+            InvalidRequestError: what all prompts have in common cannot be honoured.
+        """
+        check_keywords("Engine.generate_many", options, MANY_OPTIONS)
+        asked = PromptsWithParams(self._later(), params, options)
+        given = several("prompts", prompts, "prompts")
+        jobs = (asked.job(index, prompt) for index, prompt in enumerate(given))
+        return Batch(jobs, ahead=lookahead(ahead), ordered=ordered)
+
+    def agenerate_many(
+        self,
+        prompts: Iterable[Prompt] | AsyncIterable[Prompt],
+        params: EachParams = None,
+        *,
+        ordered: bool = False,
+        ahead: int = AHEAD,
+        **options: Unpack[ManyOptions],
+    ) -> AsyncBatch[Completion]:
+        """As `generate_many`, for asyncio: `async for completion in engine.agenerate_many(…)`.
+        `prompts` may be an asynchronous iterable."""
+        check_keywords("Engine.agenerate_many", options, MANY_OPTIONS)
+        asked = PromptsWithParams(self._later(), params, options)
+
+        def ask(index: int, prompt: Prompt) -> Asking[Completion]:
+            return partial(answered, asked.job(index, prompt))
+
+        asking = each_of("prompts", prompts, "prompts", ask)
+        return AsyncBatch(asking, ahead=lookahead(ahead), ordered=ordered)
 
     def stream(
         self,
@@ -223,10 +297,15 @@ class Engine:
         """As `asource`, for what `agenerate` takes; all of the answer is text."""
 
         def prepared() -> tuple[Prepared, EventParser]:
-            made = prepare(self._target(), "Engine.agenerate", prompt, params, options)
+            made = prepare(self._target(), prompt, PromptRequest.of(params, options))
             return made, EventParser(None, None)
 
         return await AsyncEngineSource(prepared, release).start()
+
+    def chat_job(self, index: int, model: str, request: Callable[[], ChatRequest]) -> ChatJob:
+        """One of many chats, for a `Batch`: `request` is called when its turn comes, and `model` is
+        its name in the response."""
+        return ChatJob(index, self._later(), model, request)
 
     def prepare_constraints(self) -> None:
         """Builds the token table that the first answer with tools or a `response_format` would
@@ -351,7 +430,12 @@ class Engine:
         self.close()
 
     def _target(self) -> Target:
-        return Target(self._loaded(), self.tokenizer, self._generation_config)
+        return self._later()()
+
+    def _later(self) -> Callable[[], Target]:
+        """What gives the target, and may read the tokenizer for it; closed engines raise now."""
+        model = self._loaded()
+        return lambda: Target(model, self.tokenizer, self._generation_config)
 
     def _loaded(self) -> Any:
         model = self._model

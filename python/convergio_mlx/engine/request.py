@@ -20,10 +20,7 @@ from convergio_mlx.chats.request import (
 from convergio_mlx.chats.tools import Tool, parse_tools
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError
 from convergio_mlx.generation.reader import Prepared
-from convergio_mlx.generation.sampling import (
-    SamplingParams,
-    check_keywords,
-)
+from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.footprint import PREFILL_CHUNK
 from convergio_mlx.structured.host import grammar_of, native_constraint
@@ -40,15 +37,21 @@ Prompt = str | Sequence[int] | Sequence[Mapping[str, Any]]
 """A text to continue, token ids, or messages in OpenAI's shape."""
 
 
-class GenerateOptions(PromptOptions, total=False):
-    """Options of `Engine.generate` and `Engine.agenerate`, besides the prompt."""
+class ManyOptions(PromptOptions, total=False):
+    """Options of `Engine.generate_many` and `Engine.agenerate_many`, the same for all prompts."""
 
     tools: Tools | None
     """Tool definitions for the chat template; with messages alone."""
+
+
+class GenerateOptions(ManyOptions, total=False):
+    """Options of `Engine.generate` and `Engine.agenerate`, besides the prompt."""
+
     constraint: Constraint | None
     """Says at each token which may follow; for this answer alone."""
 
 
+MANY_OPTIONS = frozenset(ManyOptions.__annotations__)
 GENERATE_OPTIONS = frozenset(GenerateOptions.__annotations__)
 
 
@@ -62,39 +65,52 @@ class Target:
     """The model's generation_config.json."""
 
 
-def prepare(
-    target: Target,
-    call: str,
-    prompt: Prompt,
-    params: SamplingParams | None,
-    options: Mapping[str, Any],
-) -> Prepared:
-    """Checks the request of `Engine.generate` and makes it ready to be submitted.
+@dataclass(frozen=True)
+class PromptRequest:
+    """What `Engine.generate` and its kin are asked for besides the prompt, checked once."""
+
+    params: SamplingParams
+    tools: tuple[Tool, ...]
+    timeout: float | None
+    variables: Mapping[str, Any] | None
+    """Of the chat template."""
+    constraint: Constraint | None
+    allow_lost: bool
+    is_control: bool
+
+    @classmethod
+    def of(cls, params: SamplingParams | None, options: Mapping[str, Any]) -> PromptRequest:
+        """Checks `params` and `GenerateOptions`, whose names were checked.
+
+        Raises:
+            InvalidRequestError: an option is not of its type.
+        """
+        return cls(
+            params=SamplingParams.of(params, options),
+            tools=parse_tools(options.get("tools")),
+            timeout=seconds(options.get("timeout")),
+            variables=template_variables(options.get("chat_template_kwargs")),
+            constraint=_constraint(options.get("constraint")),
+            allow_lost=flag("allow_lost_messages", options),
+            is_control=flag("special_tokens_in_messages", options),
+        )
+
+
+def prepare(target: Target, prompt: Prompt, asked: PromptRequest) -> Prepared:
+    """Makes a request ready to be submitted.
 
     Raises:
-        TypeError: there is no such option.
         InvalidRequestError: the prompt, an option or the messages cannot be honoured.
         ContextLengthError: max_tokens exceeds every context window.
     """
-    check_keywords(call, options, GENERATE_OPTIONS)
-    sampling = SamplingParams.of(params, options)
-    timeout = seconds(options.get("timeout"))
-    variables = template_variables(options.get("chat_template_kwargs"))
-    constraint = _constraint(options.get("constraint"))
-    settings = _settings(target, sampling, is_chat=not isinstance(prompt, str))
-    tools = parse_tools(options.get("tools"))
-    allow_lost = flag("allow_lost_messages", options)
-    is_control = flag("special_tokens_in_messages", options)
-    encoded = _encode(
-        target.tokenizer, prompt, tools, variables, allow_lost=allow_lost, is_control=is_control
-    )
+    settings = _settings(target, asked.params, is_chat=not isinstance(prompt, str))
     return _prepared(
         target,
         settings,
-        encoded,
+        _encode(target.tokenizer, prompt, asked),
         target.tokenizer.detokenizer(),
-        timeout=timeout,
-        constraint=constraint,
+        timeout=asked.timeout,
+        constraint=asked.constraint,
     )
 
 
@@ -202,26 +218,19 @@ def _stop_tokens(target: Target, params: SamplingParams, is_chat: bool) -> list[
     return sorted({*given, *(() if params.ignore_eos else ends)})
 
 
-def _encode(
-    tokenizer: Tokenizer,
-    prompt: Prompt,
-    tools: Sequence[Tool],
-    variables: Mapping[str, Any] | None,
-    *,
-    allow_lost: bool,
-    is_control: bool,
-) -> _Encoded:
+def _encode(tokenizer: Tokenizer, prompt: Prompt, asked: PromptRequest) -> _Encoded:
+    variables = asked.variables or {}
     if _is_messages(prompt):
         messages = conversation.checked(prompt)
-        definitions = [tool.definition for tool in tools] or None
+        definitions = [tool.definition for tool in asked.tools] or None
         is_marked = False
-        if not is_control:
+        if not asked.is_control:
             is_marked, marked = tokenizer.control_tokens.mark(messages, definitions)
             messages, definitions = marked
         return _render(
-            tokenizer, messages, definitions, variables or {}, allow_lost, is_marked=is_marked
+            tokenizer, messages, definitions, variables, asked.allow_lost, is_marked=is_marked
         )
-    if tools or variables:
+    if asked.tools or variables:
         raise InvalidRequestError(
             "[engine] tools and template variables need messages; give the prompt as a list "
             "of messages."

@@ -21,10 +21,11 @@ from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
 Release = Callable[[], object]
 
 
-class _Events:
+class Events:
     """Chunks in, events out, up to the end."""
 
     def __init__(self, prepared: Prepared, parser: EventParser) -> None:
+        """Takes the request that is answered, and what reads its text."""
         self._parser = parser
         self._stop_strings = prepared.stop_strings
         self._called = False
@@ -33,7 +34,8 @@ class _Events:
         self._placed = 0
         self._reasoning_tokens = 0
 
-    def add(self, chunk: Chunk, generation: Generation | AsyncGeneration) -> list[SourceEvent]:
+    def add(self, chunk: Chunk, stats: Callable[[], GenerationStats]) -> list[SourceEvent]:
+        """The events of a chunk; `stats` is called with the last one."""
         self._token_ids += chunk.token_ids
         self._logprobs += chunk.logprobs
         reason = chunk.finish_reason
@@ -48,8 +50,8 @@ class _Events:
             end = "tool_calls" if called else reason
             tokens, logprobs = tuple(self._token_ids), tuple(self._logprobs)
             stop_text = self._stop_strings.matched
-            stats = replace(generation.stats, reasoning_tokens=self._reasoning_tokens)
-            events.append(End(end, stats, tokens, logprobs, stop_text))
+            taken = replace(stats(), reasoning_tokens=self._reasoning_tokens)
+            events.append(End(end, taken, tokens, logprobs, stop_text))
         return events
 
     def _place_tokens(self, events: list[SourceEvent]) -> None:
@@ -78,7 +80,7 @@ class EngineSource:
     def __init__(self, prepared: Prepared, parser: EventParser, release: Release = nothing) -> None:
         """Takes a request, what reads its answer, and what to call when it is closed."""
         self._release = release
-        self._events = _Events(prepared, parser)
+        self._events = Events(prepared, parser)
         self._ready: deque[SourceEvent] = deque()
         self._generation = Generation(prepared)
 
@@ -86,7 +88,7 @@ class EngineSource:
         """The next event; waits for it. Raises as `Generation` does."""
         while not self._ready:
             chunk = next(self._generation)
-            self._ready.extend(self._events.add(chunk, self._generation))
+            self._ready.extend(self._events.add(chunk, lambda: self.stats))
         return self._ready.popleft()
 
     def cancel(self) -> None:
@@ -115,13 +117,13 @@ class AsyncEngineSource:
         """Takes what makes the request, and what to call when this is closed."""
         self._release = release
         self._make = prepare
-        self._events: _Events | None = None
+        self._events: Events | None = None
         self._ready: deque[SourceEvent] = deque()
         self._generation = AsyncGeneration(self._prepare)
 
     def _prepare(self) -> Prepared:
         prepared, parser = self._make()
-        self._events = _Events(prepared, parser)
+        self._events = Events(prepared, parser)
         return prepared
 
     async def start(self) -> AsyncEngineSource:
@@ -134,7 +136,7 @@ class AsyncEngineSource:
         while not self._ready:
             chunk = await anext(self._generation)
             if self._events is not None:  # the first chunk comes after _prepare
-                self._ready.extend(self._events.add(chunk, self._generation))
+                self._ready.extend(self._events.add(chunk, lambda: self.stats))
         return self._ready.popleft()
 
     def cancel(self) -> None:

@@ -110,11 +110,7 @@ class Reader:
 
     def read(self, timeout: float | None) -> Chunk | None:
         """The next chunk, or None where nothing came in `timeout` seconds."""
-        if os.getpid() != self._process:
-            raise InvalidRequestError(
-                "[engine] this answer is being made in the process that this one was forked off; "
-                "ask for one in a process started with multiprocessing's 'spawn' method."
-            )
+        check_process(self._process)
         if not self._reading.acquire(blocking=False):
             raise already_read("engine")
         try:
@@ -166,6 +162,19 @@ class Reader:
             TokenLogprob(token, one[0], tuple(map(tuple, one[1])))
             for token, one in pairs
             if one is not None
+        )
+
+
+def check_process(made_in: int) -> None:
+    """Refuses to read an answer in a process that was forked off.
+
+    Raises:
+        InvalidRequestError: the answer is being made in another process, `made_in`.
+    """
+    if os.getpid() != made_in:
+        raise InvalidRequestError(
+            "[engine] this answer is being made in the process that this one was forked off; "
+            "ask for one in a process started with multiprocessing's 'spawn' method."
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from convergio_mlx.chats.request import (
     CHAT_OPTIONS,
@@ -46,6 +46,13 @@ _numbers = itertools.count()
 _OK = ProviderErrorInfo()
 
 
+class _Cancellable(Protocol):
+    """An answer under way, or many."""
+
+    def cancel(self) -> None:
+        """Ends it soon; from any thread."""
+
+
 class BaseProvider(ABC):
     """A `Provider` but for what it runs on: a subclass opens streams of events and lists models."""
 
@@ -59,7 +66,7 @@ class BaseProvider(ABC):
         self._number = next(_numbers)
         self._lock = threading.Lock()
         self._ready = False
-        self._streams: weakref.WeakSet[EventStream | AsyncEventStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[_Cancellable] = weakref.WeakSet()
 
     @abstractmethod
     def _start(self) -> None:
@@ -313,7 +320,7 @@ class BaseProvider(ABC):
     def _builder(self, model: str) -> ResponseBuilder:
         return ResponseBuilder(model, self._ended, partial(self._cost, model))
 
-    def _watch(self, stream: EventStream | AsyncEventStream) -> None:
+    def _watch(self, stream: _Cancellable) -> None:
         """Notes a stream for `shutdown` to cancel; one that came too late is cancelled now."""
         with self._lock:
             self._streams.add(stream)

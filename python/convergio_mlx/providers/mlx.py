@@ -10,9 +10,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from convergio_mlx.chats.request import ChatRequest, Question, Tools, conversation_of
+from convergio_mlx.chats.request import (
+    CHAT_OPTIONS,
+    ChatOptions,
+    ChatRequest,
+    Question,
+    Tools,
+    conversation_of,
+)
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource
-from convergio_mlx.errors import InvalidRequestError, UnavailableError
+from convergio_mlx.errors import ConvergioError, InvalidRequestError, UnavailableError
+from convergio_mlx.generation.batch import AHEAD, AsyncBatch, Batch
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.machine import availability
 from convergio_mlx.providers.base import BaseProvider
@@ -22,9 +30,13 @@ from convergio_mlx.providers.model_pool import LoadedModel, Models
 from convergio_mlx.store.locate import GUIDE_ID, locate
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable
+
+    from convergio_mlx.engine.batch import ChatCompletion, ChatJob
     from convergio_mlx.engine.engine import Engine
     from convergio_mlx.engine.request import GenerateOptions
     from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource
+    from convergio_mlx.generation.sampling import SamplingParams
     from convergio_mlx.text.tokenizer import Tokenizer
 
 _NEEDED = ("engine.engine", "chats.planning", "text.template_process", "generation.pump")
@@ -134,6 +146,86 @@ class MlxProvider(BaseProvider):
     def loaded(self) -> list[LoadedModel]:
         """The models that are loaded, the one used last at the end."""
         return self._held().loaded()
+
+    def chat_many(
+        self,
+        model: str,
+        system: str | None,
+        users: Iterable[Question],
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        ordered: bool = False,
+        ahead: int = AHEAD,
+        **options: Unpack[ChatOptions],
+    ) -> Batch[ChatCompletion]:
+        """Answers many questions, or conversations, one by one as `chat` would; they share the
+        machine.
+
+        Args:
+            model: as `chat` has it; it stays loaded until the batch is closed.
+            system: how to answer.
+            users: the questions or conversations; the iterable may be lazy, or without end.
+            params: how to sample and when to end.
+            tools: what may be called.
+            ordered: answers in the order of the questions; otherwise each when it is complete.
+            ahead: questions that are taken, at work or answered, before their answers are read.
+            options: see `ChatOptions`.
+
+        Returns:
+            An iterator of completions. What is wrong with a question, and what ends its answer, is
+            its completion's `error`, and the others go on.
+
+        Raises:
+            ModelNotFoundError, OutOfMemoryError, …: the model cannot be loaded, as in `load`.
+        """
+        from convergio_mlx.engine.batch import lookahead, several
+
+        call = f"{type(self).__name__}.chat_many"
+        check_keywords(call, options, CHAT_OPTIONS)
+        places, given = lookahead(ahead), several("users", users, "questions")
+        lease = self._held().acquire(model)
+        self._last_model = model
+
+        def job(index: int, user: Question) -> ChatJob:
+            return lease.engine.chat_job(
+                index,
+                model,
+                lambda: ChatRequest.of(call, conversation_of(system, user), params, tools, options),
+            )
+
+        jobs = (job(index, user) for index, user in enumerate(given))
+        batch = Batch(jobs, ahead=places, ordered=ordered, on_close=lease.release)
+        self._watch(batch)
+        return batch
+
+    def achat_many(
+        self,
+        model: str,
+        system: str | None,
+        users: Iterable[Question] | AsyncIterable[Question],
+        *,
+        params: SamplingParams | None = None,
+        tools: Tools | None = None,
+        ordered: bool = False,
+        ahead: int = AHEAD,
+        **options: Unpack[ChatOptions],
+    ) -> AsyncBatch[ChatCompletion]:
+        """As `chat_many`, for asyncio. `users` may be an asynchronous iterable; a model that cannot
+        be loaded is the error of each completion."""
+        from convergio_mlx.engine.batch import ChatCompletion, each_of, lookahead
+
+        check_keywords(f"{type(self).__name__}.achat_many", options, CHAT_OPTIONS)
+
+        async def answered(index: int, user: Question) -> ChatCompletion:
+            stream = self.astream(model, system, user, params=params, tools=tools, **options)
+            try:
+                return ChatCompletion(index, await stream.response())
+            except ConvergioError as error:
+                return ChatCompletion(index, None, error)
+
+        asking = each_of("users", users, "questions", partial(partial, answered))
+        return AsyncBatch(asking, ahead=lookahead(ahead), ordered=ordered)
 
     def list_models(self) -> list[ModelConfig]:
         """The embedded model, those of the registry, and others in the models' folder."""
