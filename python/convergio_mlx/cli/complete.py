@@ -20,7 +20,16 @@ def add_to(commands: Commands) -> None:
         commands,
         "complete",
         "continue a text, without the model's chat template",
-        "Continue a text as it is, without the model's chat template.",
+        "Continue a text as it is, without the model's chat template.\n\n"
+        "With --batch the requests of a file are run instead, many at once. Each line is a JSON "
+        "object with a custom_id of its own and either messages, for a chat, or a prompt, a text "
+        "to continue. It may have max_tokens (or max_completion_tokens), temperature, top_k, "
+        "top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty, logit_bias, seed "
+        "and stop, which go before the options; with messages also tools, tool_choice, "
+        "parallel_tool_calls, response_format, reasoning_budget and chat_template_kwargs. "
+        "OpenAI's batch lines are taken too: custom_id, method, url and these fields in body. "
+        "Results have custom_id, response (its body as of OpenAI) and error, and come as they "
+        "are complete. The same command again runs what has no result in --output.",
         usage="[OPTIONS] [PROMPT]",
     )
     parser.add_argument(
@@ -29,12 +38,28 @@ def add_to(commands: Commands) -> None:
         metavar="PROMPT",
         help="the text; - or none reads it from standard input, without one newline at its end",
     )
+    parser.add_argument(
+        "--batch", metavar="FILE", help="run the requests of a file of JSON lines (see above)"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="append a batch's results to this file (default: standard output)",
+    )
     AnswerOptions.add_to(parser)
     finish(parser, _run)
 
 
 def _run(given: argparse.Namespace) -> None:
-    """Writes what the model puts after the prompt."""
+    """Writes what the model puts after the prompt, or runs a batch."""
+    if given.batch is not None:
+        _refuse_beside_batch(given)
+        from convergio_mlx.cli.batch import run
+
+        run(given)
+        return
+    if given.output is not None:
+        given.parser.error("--output goes with --batch")
     from convergio_mlx.cli.models.offer import have
     from convergio_mlx.cli.output import standard_error, standard_output
     from convergio_mlx.cli.prompt import text_to_continue
@@ -45,6 +70,15 @@ def _run(given: argparse.Namespace) -> None:
     answer = _continued(screen, text_to_continue(given.prompt, screen.err))
     screen.conclude(answer, text=answer.text)
     screen.exit_with(answer)
+
+
+def _refuse_beside_batch(given: argparse.Namespace) -> None:
+    """A batch has its prompts in the file, and always writes JSON."""
+    if given.prompt is not None:
+        given.parser.error("--batch takes no PROMPT")
+    for name in ("json", "stats"):
+        if getattr(given, name, False):
+            given.parser.error(f"--batch takes no --{name}")
 
 
 def _continued(screen: Screen, text: str) -> Answer:

@@ -19,7 +19,7 @@ BROKEN_PIPE = 141
 
 MEANINGS: dict[int, str] = {
     OK: "The answer is complete, or a conversation was ended.",
-    FAILURE: "Any other failure.",
+    FAILURE: "Any other failure, or a batch in which requests failed.",
     USAGE: "An option, an argument or the prompt is invalid.",
     MODEL: "The model is missing, damaged or not supported.",
     UNAVAILABLE: "MLX cannot run on this machine, or is installed in the wrong version.",

@@ -20,6 +20,7 @@ from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStrea
 from convergio_mlx.chats.tool_runs import aopened, opened
 from convergio_mlx.engine.batch import (
     ChatJob,
+    CompletionJob,
     EachParams,
     PromptsWithParams,
     each_of,
@@ -302,9 +303,26 @@ class Engine:
 
         return await AsyncEngineSource(prepared, release).start()
 
-    def chat_job(self, index: int, model: str, request: Callable[[], ChatRequest]) -> ChatJob:
-        """One of many chats, for a `Batch`: `request` is called when its turn comes, and `model` is
-        its name in the response."""
+    def prompt_job(
+        self,
+        index: int,
+        prompt: Prompt,
+        params: Callable[[], SamplingParams | None],
+        **options: Unpack[ManyOptions],
+    ) -> CompletionJob:
+        """One of the prompts of a `Batch`, with `params` that are called for when it is begun."""
+        return CompletionJob(
+            index, self._later(), prompt, lambda: PromptRequest.of(params(), options)
+        )
+
+    def chat_job(
+        self,
+        index: int,
+        model: str,
+        request: Callable[[], ChatRequest],
+    ) -> ChatJob:
+        """One of the chats of a `Batch`: `request` is called when it is begun, and `model` is its
+        name in the response."""
         return ChatJob(index, self._later(), model, request)
 
     def prepare_constraints(self) -> None:
