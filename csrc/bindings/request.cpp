@@ -41,7 +41,11 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                                  double frequency_penalty, const Biases& logit_bias,
                                  std::uint64_t seed, std::optional<int> logprobs,
                                  const ConstraintHandle* constraint,
-                                 std::optional<int> known_tokens) {
+                                 std::optional<int> known_tokens, int priority) {
+  if (priority < 0 || priority > static_cast<int>(engine::Priority::Interactive)) {
+    throw Error(ErrorKind::InvalidRequest, "[engine] priority is " + std::to_string(priority) +
+                                               ", which must be from 0 to 2.");
+  }
   engine::RequestOptions options{
       .sampling = {.repetition_penalty = repetition_penalty,
                    .presence_penalty = presence_penalty,
@@ -53,6 +57,7 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                    .min_p = min_p,
                    .seed = seed,
                    .logprobs = logprobs},
+      .priority = static_cast<engine::Priority>(priority),
       .max_tokens = max_tokens,
       .stop_tokens = read_ints(stop_tokens),
       .prefill_chunk = prefill_chunk,
@@ -142,7 +147,7 @@ void bind_request(nb::module_& m) {
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
            "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none(),
-           "known_tokens"_a.none() = nb::none())
+           "known_tokens"_a.none() = nb::none(), "priority"_a = 1)
       .def(
           "check", [](const RequestHandle& self) { self.request->check(); },
           "Raises where the request is over: cancelled, or too late.")

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,9 @@ namespace {
 constexpr int kPassRows = 16;  ///< of a pass that requests decode in, beside a part of a prompt
 constexpr int kLeastRows = 8;  ///< of that part, however many decode
 
-/// Requests between their first token and their end; touched by the worker's thread alone.
-int decoding = 0;
+/// Requests between their first token and their end, by level; touched by the worker's thread
+/// alone.
+std::array<int, kLevels> decoding{};
 
 /// Made beforehand: a destructor may not throw.
 const Error kShutDown(ErrorKind::Cancelled,
@@ -47,6 +49,11 @@ Generation::~Generation() {
     answer_.fail(kShutDown);
   }
   end_slice();
+}
+
+std::size_t Generation::level() const {
+  static_assert(static_cast<std::size_t>(Priority::Interactive) < kLevels);
+  return static_cast<std::size_t>(answer_.options().priority);
 }
 
 /// Active, and with no more than the last token to be run.
@@ -165,10 +172,12 @@ std::optional<mx::array> Generation::run_pass(Company company) {
 }
 
 /// How many tokens of a prompt are run beside `others` that decode in the pass: few where any
-/// request decodes, in the pass or not, so that it keeps its pace.
+/// request of this level or a higher one decodes, in the pass or not, so that it keeps its pace.
 int Generation::rows_beside(int others) const {
   const int chunk = answer_.options().prefill_chunk;
-  const bool hurried = decoding > (counted_ ? 1 : 0) && kernels::own_kernels();
+  const int hurrying = std::accumulate(decoding.begin() + static_cast<std::ptrdiff_t>(level()),
+                                       decoding.end(), counted_ ? -1 : 0);
+  const bool hurried = hurrying > 0 && kernels::own_kernels();
   return hurried ? std::min(chunk, std::max(kPassRows - others, kLeastRows)) : chunk;
 }
 
@@ -207,7 +216,7 @@ void Generation::end_slice() noexcept {
     decoder_->reset();
   }
   if (const bool now = !finished() && answer_.stats().output_tokens > 0; now != counted_) {
-    decoding += now ? 1 : -1;
+    decoding[level()] += now ? 1 : -1;
     counted_ = now;
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,7 @@ class Generation : public Task {
   bool finished() const override { return answer_.finished(); }
   bool joins(const Tasks& tasks) const override;
   bool over() const override { return answer_.request().over(); }
+  std::size_t level() const override;
   bool ready() const override { return decoder_->ready(); }
   void cancel() override { answer_.request().cancel(); }
 

@@ -24,8 +24,12 @@ enum class Finish : std::uint8_t { Stop, Length, Cancelled, Failed };
 
 std::string_view finish_name(Finish finish);
 
+/// Who goes first where requests compete.
+enum class Priority : std::uint8_t { Background, Normal, Interactive };
+
 struct RequestOptions {
   SamplingParams sampling;
+  Priority priority = Priority::Normal;
   int max_tokens = 0;               ///< of the answer, at least 1
   std::vector<int> stop_tokens;     ///< end the answer and are not part of it
   int prefill_chunk = 256;          ///< tokens a prefill pass; others run between passes

@@ -49,9 +49,10 @@ std::unique_lock<std::mutex> Worker::enter() {
 void Worker::submit(std::shared_ptr<Task> task) {
   Tasks one;
   one.push_back(std::move(task));
+  Tasks& queue = waiting_[one.front()->level()];
   {
     const auto lock = enter();
-    waiting_.splice(waiting_.end(), one);
+    queue.splice(queue.end(), one);
   }
   changed_.notify_one();
 }
@@ -112,31 +113,74 @@ Worker::Jobs Worker::next_job() {
 }
 
 void Worker::admit() {
-  auto busy = static_cast<std::size_t>(
-      std::ranges::count_if(active_, [](const auto& task) { return task->ready(); }));
-  for (; busy < most_active_ && !waiting_.empty(); ++busy) {
-    active_.splice(active_.end(), waiting_, waiting_.begin());
+  Levels<std::size_t> busy{};
+  for (const auto& task : active_) {
+    busy[task->level()] += task->ready() ? 1 : 0;
+  }
+  for (std::size_t level = kLevels; level-- > 0;) {
+    Tasks& queue = waiting_[level];
+    for (; busy[level] < most_active_ && !queue.empty(); ++busy[level]) {
+      active_.splice(active_.end(), queue, queue.begin());
+    }
   }
 }
 
-/// One that is over, else the first that is ready and those that join it, none where there is
-/// neither. Who is left out comes the earlier next time: those that ran go behind it.
+/// Of each level whether its tasks may have a part in the next step: the highest that is ready, and
+/// lower ones that were passed over often enough.
+Worker::Levels<bool> Worker::open_levels() const {
+  Levels<bool> open{};
+  for (const auto& task : active_) {
+    open[task->level()] = open[task->level()] || task->ready();
+  }
+  bool is_highest = true;
+  for (std::size_t level = kLevels; level-- > 0;) {
+    const bool is_ready = open[level];
+    open[level] = is_ready && (is_highest || passed_over_[level] >= kPassedOver);
+    is_highest = is_highest && !is_ready;
+  }
+  return open;
+}
+
+/// Counts for each level the steps that others took while it was ready; `next` is taken from
+/// active_ already.
+void Worker::note_passed_over(const Tasks& next) {
+  Levels<bool> passed{};
+  for (const auto& task : active_) {
+    passed[task->level()] = passed[task->level()] || task->ready();
+  }
+  for (const auto& task : next) {
+    passed[task->level()] = false;
+    passed_over_[task->level()] = 0;
+  }
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    passed_over_[level] += passed[level] ? 1 : 0;
+  }
+}
+
+/// One that is over, else the first of an open level that is ready and those that join it, none
+/// where there is neither. Who is left out comes the earlier next time: those that ran go behind
+/// it.
 Tasks Worker::next_tasks() {
   admit();
   Tasks next;
-  for (Tasks* queue : {&active_, &waiting_}) {
-    const auto over = std::ranges::find_if(*queue, [](const auto& task) { return task->over(); });
-    if (over != queue->end()) {
-      next.splice(next.begin(), *queue, over);
-      return next;
+  const auto take_over = [&next](Tasks& queue) {
+    const auto over = std::ranges::find_if(queue, [](const auto& task) { return task->over(); });
+    if (over != queue.end()) {
+      next.splice(next.begin(), queue, over);
     }
+    return !next.empty();
+  };
+  if (take_over(active_) || std::ranges::any_of(waiting_, take_over)) {
+    return next;
   }
+  const auto open = open_levels();
   for (auto at = active_.begin(); at != active_.end();) {
     const auto task = at++;
-    if ((*task)->ready() && (next.empty() || (*task)->joins(next))) {
+    if (open[(*task)->level()] && (*task)->ready() && (next.empty() || (*task)->joins(next))) {
       next.splice(next.end(), active_, task);
     }
   }
+  note_passed_over(next);
   return next;
 }
 
@@ -160,7 +204,8 @@ void Worker::loop() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] {
-      return stopping_ || !jobs_.empty() || !waiting_.empty() || !active_.empty();
+      return stopping_ || !jobs_.empty() || !active_.empty() ||
+             !std::ranges::all_of(waiting_, &Tasks::empty);
     });
     if (stopping_) {
       break;
@@ -186,7 +231,7 @@ void Worker::loop() {
   }
   // the remaining tasks are destroyed here, on the thread that owns them
   const Jobs jobs = std::move(jobs_);
-  const Tasks waiting = std::move(waiting_);
+  const Levels<Tasks> waiting = std::move(waiting_);
   const Tasks active = std::move(active_);
   lock.unlock();
 }

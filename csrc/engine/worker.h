@@ -2,7 +2,9 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <future>
 #include <list>
@@ -18,6 +20,12 @@ namespace convergio::engine {
 
 class Task;
 using Tasks = std::list<std::shared_ptr<Task>>;
+
+/// Levels of tasks: those of a higher one go first.
+constexpr std::size_t kLevels = 3;
+
+/// Steps in a row that a higher level takes from one that is ready too.
+constexpr int kPassedOver = 7;
 
 /// Work that is done in slices, between which other tasks run.
 class Task {
@@ -38,6 +46,9 @@ class Task {
   /// it waits for its first slice. Does not throw; cheap.
   virtual bool over() const = 0;
 
+  /// Below kLevels; the same all its life. Does not throw; cheap.
+  virtual std::size_t level() const { return 0; }
+
   /// False while it waits for another thread, which then calls Worker::wake(). Does not throw;
   /// cheap.
   virtual bool ready() const { return true; }
@@ -46,17 +57,21 @@ class Task {
   virtual void cancel() = 0;
 };
 
-/// One thread that owns what is bound to a thread (MLX's streams) and does all the work. Tasks
-/// alternate, a slice each, or of several together where they join; at most `most_active` that are
-/// ready at once, the others wait in the order they came. Only the calls that queue something
-/// allocate, before they change anything: once queued, a task or job moves from list to list, so
-/// that running out of memory never affects the thread between two slices.
+/// One thread that owns what is bound to a thread (MLX's streams) and does all the work. Tasks of
+/// the highest level that has a ready one alternate, a slice each, or of several together where
+/// they join. Those of a lower level keep what they have, and have a part in one step of eight at
+/// least. Of each level at most `most_active` that are ready alternate, the others wait in the
+/// order they came. Only the calls that queue something allocate, before they change anything: once
+/// queued, a task or job moves from list to list, so that running out of memory never affects the
+/// thread between two slices.
 class Worker {
   struct Job {
     virtual ~Job() = default;
     virtual void operator()() = 0;
   };
   using Jobs = std::list<std::unique_ptr<Job>>;
+  template <class Value>
+  using Levels = std::array<Value, kLevels>;
 
  public:
   /// A job that run_later() queues without asking for memory.
@@ -122,6 +137,8 @@ class Worker {
   Jobs next_job();
   void admit();
   Tasks next_tasks();
+  Levels<bool> open_levels() const;
+  void note_passed_over(const Tasks& next);
   void drop_finished(std::unique_lock<std::mutex>& lock);
 
   const std::size_t most_active_;
@@ -130,9 +147,10 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable changed_;
   Jobs jobs_;
-  Tasks waiting_;
-  Tasks active_;   ///< touched by the thread alone
-  Tasks running_;  ///< whose slices are being done; set by the thread alone
+  Levels<Tasks> waiting_;
+  Tasks active_;               ///< touched by the thread alone
+  Tasks running_;              ///< whose slices are being done; set by the thread alone
+  Levels<int> passed_over_{};  ///< steps since a level that is ready had a part in one
   bool stopping_ = false;
   std::unique_ptr<std::thread> thread_;
 };

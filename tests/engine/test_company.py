@@ -18,7 +18,13 @@ from small_models import VOCABULARY, config, ids, write_model
 
 from arch.variants import tiny
 from convergio_mlx import Engine, Generation, SamplingParams
-from convergio_mlx.errors import ConstraintError, DeadlineExceededError, ModelCorruptError
+from convergio_mlx.chats.request import PRIORITIES, Priority
+from convergio_mlx.errors import (
+    ConstraintError,
+    DeadlineExceededError,
+    InvalidRequestError,
+    ModelCorruptError,
+)
 
 FAMILIES = ("llama", "gemma2", "gemma3_text", "gemma4_text", "deepseek_v3", "mixtral", "olmo2")
 """Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
@@ -82,16 +88,19 @@ def even(vocab_size: int) -> bytes:
     return np.packbits(np.arange(-(-vocab_size // 32) * 32) % 2 == 0, bitorder="little").tobytes()
 
 
-def answer(engine: Engine, one: Case) -> tuple[list[Any], str, str | None]:
+def answer(
+    engine: Engine, one: Case, priority: Priority = "normal"
+) -> tuple[list[Any], str, str | None]:
     """All that can be seen of it: tokens with their log-probabilities, text, finish reason."""
     if one.form:
         messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
         form = {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
-        response = engine.stream(messages, one.params, response_format=form).response()
+        stream = engine.stream(messages, one.params, response_format=form, priority=priority)
+        response = stream.response()
         return list(response.logprobs), response.text, response.finish_reason
     mask = even(engine.vocab_size)
     constraint = (lambda _: mask) if one.mask else None
-    generation = engine.generate(one.prompt, one.params, constraint=constraint)
+    generation = engine.generate(one.prompt, one.params, constraint=constraint, priority=priority)
     tokens: list[Any] = []
     text = ""
     for count, chunk in enumerate(generation):
@@ -114,9 +123,13 @@ def check(found: tuple[Any, ...], wanted: tuple[Any, ...], one: Case) -> None:
 def compare(engine: Engine, count: int, threads: int, seed: int) -> None:
     cases = [case(engine, number) for number in range(count)]
     alone = [answer(engine, one) for one in cases]
-    order = random.Random(seed).sample(range(count), count)
+    dice = random.Random(seed)
+    order = dice.sample(range(count), count)
+    priorities = [dice.choice(PRIORITIES) for _ in order]
     with ThreadPoolExecutor(threads) as pool:
-        together = list(pool.map(lambda number: answer(engine, cases[number]), order))
+        together = list(
+            pool.map(lambda number, how: answer(engine, cases[number], how), order, priorities)
+        )
     for number, found in zip(order, together, strict=True):
         check(found, alone[number], cases[number])
 
@@ -233,6 +246,27 @@ def test_more_than_share_a_pass_all_come_to_their_end(engine: Engine) -> None:
     answers = [engine.generate(ids(12, start=n), params) for n in range(45)]
     wanted = [engine.generate(ids(12, start=n), params).text() for n in range(45)]
     assert [answer.text() for answer in answers] == wanted
+
+
+def test_the_lowest_priority_comes_to_its_end_while_others_go_on(slow: Engine) -> None:
+    params = SamplingParams(max_tokens=20_000, ignore_eos=True)
+    others = [
+        slow.generate(ids(5, start=n), params, priority="interactive" if n % 2 else "normal")
+        for n in range(20)
+    ]
+    wanted = slow.generate(ids(60), max_tokens=12, ignore_eos=True, priority="interactive").text()
+    found = slow.generate(ids(60), max_tokens=12, ignore_eos=True, priority="background").text()
+    assert found == wanted
+    for one in others:
+        one.cancel()
+    assert {list(one)[-1].finish_reason for one in others} == {"cancelled"}
+
+
+@pytest.mark.parametrize("wrong", ["high", 1, None, []])
+def test_priorities_that_there_are_not(engine: Engine, wrong: Any) -> None:
+    for call in (engine.generate, engine.stream):
+        with pytest.raises(InvalidRequestError, match=r"\[request\] priority is "):
+            call([{"role": "user", "content": "Hi"}], priority=wrong)
 
 
 def test_a_shared_pass_that_fails_is_done_again_by_each_alone(tmp_path: Path) -> None:

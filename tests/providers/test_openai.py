@@ -292,6 +292,7 @@ def test_what_goes_over_the_wire(provider: OpenAIProvider, server: Server) -> No
         ({"params": SamplingParams(min_p=0.1)}, "min_p"),
         ({"params": SamplingParams(ignore_eos=True)}, "ignore_eos"),
         ({"reasoning_budget": 5}, "reasoning_budget"),
+        ({"priority": "background"}, "priority"),
         ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs"),
     ],
 )

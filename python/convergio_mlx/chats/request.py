@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from convergio_mlx.chats.tools import Tool, ToolChoice, ToolDefinition, parse_choice, parse_tools
 from convergio_mlx.errors import InvalidRequestError
@@ -25,6 +25,10 @@ Tools = Sequence[Callable[..., Any] | ToolDefinition | Mapping[str, Any]]
 """Functions, `ToolDefinition`s, or OpenAI's tool definitions. They go through the chat template
 where it has a place for them, otherwise into the system message (docs/tools.md)."""
 
+Priority = Literal["background", "normal", "interactive"]
+"""Who goes first where requests compete, the last one before the others (docs/sharing.md)."""
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+
 _LONGEST = 10**9
 """Seconds of the longest deadline."""
 
@@ -34,6 +38,8 @@ class PromptOptions(SamplingOptions, total=False):
 
     timeout: float | None
     """Seconds until the answer must be complete, waiting and prefill included."""
+    priority: Priority
+    """Which requests go before which; "normal" where it is not given."""
     chat_template_kwargs: Mapping[str, Any] | None
     """Further variables of the chat template, such as `enable_thinking`."""
     allow_lost_messages: bool
@@ -90,6 +96,7 @@ class ChatRequest:
     """The type that `response_format` was made of."""
     reasoning_budget: int | None = None
     timeout: float | None = None
+    priority: Priority = "normal"
     chat_template_kwargs: Mapping[str, Any] | None = None
     allow_lost_messages: bool = False
     special_tokens_in_messages: bool = False
@@ -133,6 +140,7 @@ class ChatRequest:
             answer_type=answer_type,
             reasoning_budget=_token_budget(options.get("reasoning_budget")),
             timeout=seconds(options.get("timeout")),
+            priority=priority_of(options),
             chat_template_kwargs=template_variables(options.get("chat_template_kwargs")),
             allow_lost_messages=flag("allow_lost_messages", options),
             special_tokens_in_messages=flag("special_tokens_in_messages", options),
@@ -175,6 +183,20 @@ def seconds(timeout: object) -> float | None:
             f"most {_LONGEST}; give None for no deadline."
         )
     return float(timeout)  # type: ignore[arg-type]
+
+
+def priority_of(options: Mapping[str, Any]) -> Priority:
+    """A request's priority, "normal" where it is not given.
+
+    Raises:
+        InvalidRequestError: there is no such priority.
+    """
+    given = options.get("priority", "normal")
+    if given not in PRIORITIES:
+        raise InvalidRequestError(
+            f"[request] priority is {given!r}; give one of {', '.join(map(repr, PRIORITIES))}."
+        )
+    return given  # type: ignore[no-any-return]
 
 
 def flag(name: str, options: Mapping[str, Any]) -> bool:

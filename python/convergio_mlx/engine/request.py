@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from convergio_mlx.chats import planning
 from convergio_mlx.chats.request import (
+    PRIORITIES,
     ChatRequest,
+    Priority,
     PromptOptions,
     Tools,
     flag,
+    priority_of,
     seconds,
     template_variables,
 )
@@ -72,6 +75,7 @@ class PromptRequest:
     params: SamplingParams
     tools: tuple[Tool, ...]
     timeout: float | None
+    priority: Priority
     variables: Mapping[str, Any] | None
     """Of the chat template."""
     constraint: Constraint | None
@@ -89,6 +93,7 @@ class PromptRequest:
             params=SamplingParams.of(params, options),
             tools=parse_tools(options.get("tools")),
             timeout=seconds(options.get("timeout")),
+            priority=priority_of(options),
             variables=template_variables(options.get("chat_template_kwargs")),
             constraint=_constraint(options.get("constraint")),
             allow_lost=flag("allow_lost_messages", options),
@@ -110,6 +115,7 @@ def prepare(target: Target, prompt: Prompt, asked: PromptRequest) -> Prepared:
         _encode(target.tokenizer, prompt, asked),
         target.tokenizer.detokenizer(),
         timeout=asked.timeout,
+        priority=asked.priority,
         constraint=asked.constraint,
     )
 
@@ -134,6 +140,7 @@ def prepare_chat(target: Target, request: ChatRequest) -> tuple[Prepared, EventP
         encoded,
         plan.detokenizer(),
         timeout=request.timeout,
+        priority=request.priority,
         constraint=constraint,
     )
     return prepared, plan.parser(encoded.ids)
@@ -175,6 +182,7 @@ def _prepared(
     detokenizer: Detokenizer,
     *,
     timeout: float | None,
+    priority: Priority,
     constraint: Constraint | None,
 ) -> Prepared:
     vocab_size = target.model.vocab_size
@@ -188,6 +196,7 @@ def _prepared(
         prefill_chunk=PREFILL_CHUNK,
         constraint=native_form,
         known_tokens=target.tokenizer.known_ids(vocab_size),
+        priority=PRIORITIES.index(priority),
         **settings.native,
     )
     start_constraint()

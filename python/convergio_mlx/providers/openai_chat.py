@@ -53,6 +53,8 @@ def body(model: str, request: ChatRequest) -> dict[str, Any]:
     for name in ("reasoning_budget", "chat_template_kwargs", *_OF_TEMPLATES):
         if getattr(request, name) not in (None, False):
             raise _unsupported(name)
+    if request.priority != "normal":
+        raise _unsupported("priority")
     given: dict[str, Any] = {
         "model": model,
         "messages": [

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -213,6 +214,88 @@ TEST(so_many_are_active_and_the_others_wait_in_order) {
   }
   for (auto& one : ended) one.wait();
   CHECK_EQ(log.text(), "ababcdcd");
+}
+
+/// A task of some level.
+template <class Kind>
+class At : public Kind {
+ public:
+  At(std::size_t level, std::string name, int slices, Log& log)
+      : Kind(std::move(name), slices, log), level_(level) {}
+  std::size_t level() const override { return level_; }
+
+ private:
+  const std::size_t level_;
+};
+
+struct Wanted {
+  std::size_t level;
+  const char* name;
+  int slices;
+};
+
+/// What tasks that are queued together did.
+template <class Kind>
+std::string order_of(std::size_t most_active, std::initializer_list<Wanted> all) {
+  Log log;
+  Worker worker(most_active);
+  std::vector<std::future<std::thread::id>> ended;
+  {
+    Held held(worker);
+    for (const auto& [level, name, slices] : all) {
+      auto task = std::make_shared<At<Kind>>(level, name, slices, log);
+      ended.push_back(task->ended.get_future());
+      worker.submit(std::move(task));
+    }
+  }
+  for (auto& one : ended) one.wait();
+  return log.text();
+}
+
+TEST(a_higher_level_goes_first) {
+  CHECK_EQ(order_of<Counted>(2, {{0, "a", 2}, {1, "b", 2}, {2, "c", 2}, {2, "d", 1}, {0, "e", 1}}),
+           "cdcbbaea");
+}
+
+TEST(a_lower_level_has_one_step_of_eight) {
+  CHECK_EQ(order_of<Counted>(2, {{0, "a", 2}, {2, "c", 20}}), "cccccccacccccccacccccc");
+  CHECK_EQ(order_of<Counted>(2, {{0, "a", 1}, {0, "b", 1}, {1, "m", 2}, {2, "c", 20}}),
+           "cccccccmaccccccmbccccccc");
+}
+
+TEST(a_lower_level_need_not_wait_for_a_place) {
+  CHECK_EQ(order_of<Counted>(1, {{1, "b", 9}, {1, "c", 9}, {0, "a", 2}}), "bbbbbbbabbcccccacccc");
+}
+
+TEST(a_step_that_is_open_to_a_lower_level_is_shared) {
+  CHECK_EQ(order_of<Sociable>(2, {{0, "a", 2}, {2, "c", 9}}), "c.c.c.c.c.c.c.ac.c.a.");
+}
+
+TEST(who_is_preempted_goes_on) {
+  Log log;
+  Worker worker(2);
+  std::vector<std::future<std::thread::id>> ended;
+  const auto begin = [&](std::size_t level, const char* name, int slices) {
+    auto task = std::make_shared<At<Counted>>(level, name, slices, log);
+    ended.push_back(task->ended.get_future());
+    worker.submit(std::move(task));
+  };
+  std::promise<void> reached;
+  std::promise<void> go;
+  {
+    Held held(worker);
+    begin(0, "a", 4);
+    worker.run_later(  // after the first slice
+        Worker::Later([&] {
+          reached.set_value();
+          go.get_future().wait();
+        }));
+  }
+  reached.get_future().wait();
+  begin(2, "c", 3);
+  go.set_value();
+  for (auto& one : ended) one.wait();
+  CHECK_EQ(log.text(), "acccaaa");
 }
 
 TEST(one_that_is_over_need_not_wait_for_its_turn) {
