@@ -106,7 +106,7 @@ def along(constraint: Constraint, ids: list[int]) -> list[float]:
 
 def decoding(engine: Engine, tokens: int, rounds: int) -> None:
     """Prints what masks cost in a model's decoding."""
-    params = SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True)
+    params = SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True, speculate=False)
     cases: dict[str, dict[str, Any]] = {"free": {}} | {n: o for n, (o, _) in CASES.items()}
     found: dict[str, list[Any]] = {name: [] for name in cases}
     for turn in range(rounds + 1):

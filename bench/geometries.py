@@ -113,7 +113,8 @@ def measure(folder: Path, tokens: int) -> dict[str, float]:
         native().load(os.fsencode(folder)).resident_weight_bytes
     )  # a second map of the same pages
     made = engine.generate(
-        PROMPT, cm.SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True)
+        PROMPT,
+        cm.SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True, speculate=False),
     )
     count = sum(len(chunk.token_ids) for chunk in made)
     unit = 1 if sys.platform == "darwin" else 1024

@@ -64,7 +64,7 @@ def answer(
     engine: cm.Engine, prompt: list[int], count: int, **options: Any
 ) -> tuple[list[int], cm.GenerationStats]:
     """An answer of `count` tokens, and what it took."""
-    params = cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+    params = cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True, speculate=False)
     generation = engine.generate(prompt, params, **options)
     tokens = [token for chunk in generation for token in chunk.token_ids]
     return tokens, generation.stats

@@ -41,7 +41,7 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                                  double frequency_penalty, const Biases& logit_bias,
                                  std::uint64_t seed, std::optional<int> logprobs,
                                  const ConstraintHandle* constraint,
-                                 std::optional<int> known_tokens, int priority) {
+                                 std::optional<int> known_tokens, int priority, bool speculate) {
   if (priority < 0 || priority > static_cast<int>(engine::Priority::Interactive)) {
     throw Error(ErrorKind::InvalidRequest, "[engine] priority is " + std::to_string(priority) +
                                                ", which must be from 0 to 2.");
@@ -62,7 +62,8 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
       .stop_tokens = read_ints(stop_tokens),
       .prefill_chunk = prefill_chunk,
       .timeout = timeout,
-      .known_tokens = known_tokens};
+      .known_tokens = known_tokens,
+      .speculate = speculate};
   return make_object<RequestHandle>(
       std::make_shared<Request>(read_ints(prompt), std::move(options),
                                 constraint == nullptr ? nullptr : constraint->constraint));
@@ -129,6 +130,8 @@ void bind_request(nb::module_& m) {
       .def_ro("prefix_missed_at", &RequestStats::prefix_missed_at)
       .def_ro("output_tokens", &RequestStats::output_tokens)
       .def_ro("forced_tokens", &RequestStats::forced_tokens)
+      .def_ro("drafted_tokens", &RequestStats::drafted_tokens)
+      .def_ro("accepted_tokens", &RequestStats::accepted_tokens)
       .def_ro("mask", &RequestStats::mask)
       .def_ro("mask_wait", &RequestStats::mask_wait)
       .def_ro("kv_bytes", &RequestStats::kv_bytes);
@@ -147,7 +150,7 @@ void bind_request(nb::module_& m) {
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
            "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none(),
-           "known_tokens"_a.none() = nb::none(), "priority"_a = 1)
+           "known_tokens"_a.none() = nb::none(), "priority"_a = 1, "speculate"_a = true)
       .def(
           "check", [](const RequestHandle& self) { self.request->check(); },
           "Raises where the request is over: cancelled, or too late.")

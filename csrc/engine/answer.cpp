@@ -63,6 +63,8 @@ bool Answer::restart() noexcept {
   if (deciding_) {
     return false;
   }
+  drafted_.clear();
+  row_.reset();
   if (sequence_) {
     so_far_ = std::move(sequence_->tokens);
     loaded_->prefix_cache.discard(sequence_);
@@ -86,6 +88,55 @@ void Answer::note_prefill() {
   }
 }
 
+int Answer::most_drafted(int most) {
+  most = std::min(most, options().max_tokens - stats_.output_tokens - 1);
+  const auto length = static_cast<int>(tokens().size());
+  const bool can = options().speculate && stats_.output_tokens > 0 && most > 0 &&
+                   cache().rotates_alike(length + most);
+  return can ? most : 0;
+}
+
+Draft Answer::propose(int most) {
+  most = most_drafted(most);
+  if (most == 0) {
+    return {};
+  }
+  if (!drafter_) {
+    drafter_.emplace(request_->prompt());
+  }
+  drafter_->follow(tokens());
+  Draft draft = drafter_->propose(tokens(), most);
+  const auto end = std::ranges::find_first_of(draft.tokens, options().stop_tokens);
+  draft.cut(static_cast<std::size_t>(end - draft.tokens.begin()));
+  return draft;
+}
+
+void Answer::begin_pass(std::vector<int> drafted) {
+  stats_.drafted_tokens += static_cast<int>(drafted.size());
+  drafted_ = std::move(drafted);
+  row_ = 0;
+}
+
+/// What the cache holds of the pass's drafted tokens stays as long as they come.
+void Answer::compare_draft(int token) {
+  if (row_ && std::cmp_less(*row_, drafted_.size()) &&
+      drafted_[static_cast<std::size_t>(*row_)] == token) {
+    ++*row_;
+    ++stats_.accepted_tokens;
+    cache().commit(1);
+  } else {
+    drop_draft();
+  }
+}
+
+void Answer::drop_draft() {
+  row_.reset();
+  if (!drafted_.empty()) {
+    drafted_.clear();
+    cache().rollback();
+  }
+}
+
 void Answer::take(Sample sample, bool forced) {
   model().check_undamaged();
   const Clock::time_point now = Clock::now();
@@ -96,6 +147,7 @@ void Answer::take(Sample sample, bool forced) {
   stats_.decode = seconds(first_token_, now);
   stats_.kv_bytes = cache().bytes();
   deciding_ = true;
+  compare_draft(sample.token);
   tokens().push_back(sample.token);
   const std::vector<int>& stops = options().stop_tokens;
   if (std::ranges::find(stops, sample.token) != stops.end()) {
@@ -133,12 +185,13 @@ void Answer::release(bool sound) noexcept {
     return;
   }
   try {
+    drop_draft();
     if (sound) {
       loaded_->prefix_cache.release(sequence_);
     } else {
       loaded_->prefix_cache.discard(sequence_);
     }
-  } catch (...) {  // no memory to cache it in order
+  } catch (...) {  // no memory to cache it in order, say
     loaded_->prefix_cache.discard(sequence_);
   }
   sequence_.reset();

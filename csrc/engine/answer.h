@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "engine/draft.h"
 #include "engine/loaded_model.h"
+#include "engine/ngram_drafter.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
 #include "mlx/array.h"
@@ -39,6 +42,8 @@ class Answer {
     return static_cast<int>(sequence_->tokens.size()) - sequence_->cache.length();
   }
 
+  PassCosts& pass_costs() { return loaded_->pass_costs; }
+
   /// Lengths at which the sliding-window layers are to be copied.
   const std::vector<int>& checkpoints() const { return checkpoints_; }
 
@@ -59,6 +64,22 @@ class Answer {
   /// A part of the prompt has been computed.
   void note_prefill();
 
+  /// How many tokens, of `most`, a pass can run behind the last one that could be part of the
+  /// answer, and with the same rotary tables.
+  int most_drafted(int most);
+
+  /// At most so many tokens that may follow, none of which ends the answer.
+  Draft propose(int most);
+
+  /// The next pass runs all missing tokens, and these behind them. Its logits after the last token
+  /// and after each drafted one are the rows that row() counts.
+  void begin_pass(std::vector<int> drafted);
+  const std::vector<int>& drafted() const { return drafted_; }
+
+  /// Which row of the pass's logits the next token is decided from; none once the last token was
+  /// not the one that the pass had drafted for its place.
+  std::optional<int> row() const { return row_; }
+
   /// One token is decided: it ends the answer or is appended.
   void take(Sample sample, bool forced = false);
 
@@ -67,6 +88,8 @@ class Answer {
 
  private:
   void release(bool sound) noexcept;
+  void compare_draft(int token);
+  void drop_draft();
 
   std::shared_ptr<LoadedModel> loaded_;
   std::shared_ptr<Request> request_;
@@ -74,6 +97,9 @@ class Answer {
   std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
   std::vector<int> checkpoints_;
+  std::optional<NgramDrafter> drafter_;
+  std::vector<int> drafted_;  ///< of the pass at hand; the cache holds those not yet taken, too
+  std::optional<int> row_;
   bool deciding_ = false;  ///< some, but not all, have learnt of the next token
   bool finished_ = false;
   Clock::time_point started_;

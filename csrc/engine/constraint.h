@@ -32,7 +32,7 @@ class Constraint {
   Constraint& operator=(const Constraint&) = delete;
 
   /// Asks what may follow, given the tokens of the answer since the last time: none at first, then
-  /// one, or those it forced.
+  /// one, those it forced, or one and those it forced behind it.
   virtual void ask(std::span<const int> accepted) = 0;
 
   /// Whether next() will not wait. From any thread; costs next to nothing.
@@ -40,6 +40,16 @@ class Constraint {
 
   /// What may follow. May throw Error.
   virtual Next next() = 0;
+
+  /// Where nothing was asked since next(): the tokens that must follow those
+  /// accepted since, where that can be said at once; none where not. The next ask() tells of them
+  /// again, and of what was accepted behind them.
+  virtual std::vector<int> forced_after(std::span<const int> /*accepted*/) { return {}; }
+
+  /// The same of how many tokens of a draft, from the first, it may allow behind them.
+  virtual std::size_t allowed_after(std::span<const int> /*accepted*/, std::span<const int> draft) {
+    return draft.size();
+  }
 
   /// `wake` is run, on any thread, when it becomes ready from now on.
   virtual void when_ready(std::function<void()> wake) = 0;

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/device_sampler.h"
+#include "kernels/mlx/primitive.h"
+#include "kernels/mlx/view.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
@@ -68,12 +70,25 @@ Sample sample(Answer& answer, const mx::array& logits, const TokenMask* allowed)
   return read_token(sample_on_device(known_logits(answer, left), answer.options().sampling, step));
 }
 
-/// Samples a token from the logits of each pass.
+/// The logits that the next token is decided from.
+mx::array next_row(const Answer& answer, const mx::array& logits) {
+  const kernels::Eager eager;  // a row of what is there is a view
+  const int row = *answer.row();
+  return kernels::rows_between(logits, row, row + 1);
+}
+
+/// Samples tokens from the logits of each pass.
 class PlainDecoder : public Decoder {
  public:
   explicit PlainDecoder(Answer& answer) : answer_(answer) {}
 
-  void decode(const mx::array& logits) override { answer_.take(sample(answer_, logits, nullptr)); }
+  Draft propose(int most) override { return answer_.propose(most); }
+
+  void decode(const mx::array& logits) override {
+    while (answer_.row()) {
+      answer_.take(sample(answer_, next_row(answer_, logits), nullptr));
+    }
+  }
 
  private:
   Answer& answer_;
@@ -94,7 +109,8 @@ class PipelinedDecoder : public Decoder {
     if (!cache.rotate_for(cache.length() + 1)) {
       queued_.reset();  // the sequence is recomputed with this token
     } else if (queued_tokens_ < answer_.options().max_tokens) {
-      const mx::array hidden = forward(answer_, mx::reshape(token, {1}), /*interruptible=*/false);
+      const mx::array hidden = forward(answer_, mx::reshape(token, {1}), /*drafted=*/0,
+                                       /*interruptible=*/false);
       queue(answer_.model().logits(hidden));
     }
     answer_.take(read_token(token));
@@ -126,9 +142,43 @@ class ConstrainedDecoder : public Decoder {
 
   bool overlaps() const override { return answer_.model().step_bytes() > kSmallStep; }
   bool pending() const override { return logits_.has_value(); }
-  bool ready() const override { return !logits_ || constraint().ready(); }
+  bool ready() const override { return !asked_at_ || constraint().ready(); }
   void reset() noexcept override { logits_.reset(); }
-  void resume() override { decode(*std::exchange(logits_, std::nullopt)); }
+  void resume() override { decide_rows(); }
+
+  /// Forced tokens are run in the pass of the token that they follow.
+  void take_certain() override {
+    if (reports_logprobs() || answer_.stats().output_tokens == 0 || !at_rest()) {
+      return;
+    }
+    const Clock::time_point begin = Clock::now();
+    answer_.begin_asking();
+    Constraint::Forced forced{constraint().forced_after(unseen())};
+    answer_.end_asking();
+    const double took = seconds(begin, Clock::now());
+    answer_.stats().mask += took;
+    answer_.stats().mask_wait += took;
+    if (!forced.tokens.empty()) {
+      check_next(forced, answer_.model().vocab_size());
+      take_forced(forced);
+    }
+  }
+
+  Draft propose(int most) override {
+    if (!forced_.empty()) {
+      most = std::min(answer_.most_drafted(most), static_cast<int>(forced_.size()));
+      return {.tokens = {forced_.begin(), forced_.begin() + most},
+              .chances = std::vector<double>(static_cast<std::size_t>(most), 1.0)};
+    }
+    if (!at_rest()) {
+      return {};
+    }
+    Draft draft = answer_.propose(most);
+    if (!draft.tokens.empty()) {
+      draft.cut(constraint().allowed_after(unseen(), draft.tokens));
+    }
+    return draft;
+  }
 
   void prepare(const mx::array& logits) override {
     mx::async_eval(logits);
@@ -136,18 +186,33 @@ class ConstrainedDecoder : public Decoder {
   }
 
   void decode(const mx::array& logits) override {
-    consult(logits);
-    if (forced_.empty() && !next_) {
-      logits_ = logits;
-    } else if (!forced_.empty()) {
-      take_forced(logits);
-    } else {
-      decide(logits);
-    }
+    logits_ = logits;
+    decide_rows();
   }
 
  private:
   Constraint& constraint() const { return *answer_.request().constraint(); }
+  bool reports_logprobs() const { return answer_.options().sampling.logprobs.has_value(); }
+
+  /// Whether all that the constraint said is done, and it was asked nothing since.
+  bool at_rest() const { return !asked_at_ && !next_ && forced_.empty(); }
+
+  std::span<const int> unseen() const {
+    return std::span<const int>(answer_.tokens()).subspan(seen_);
+  }
+
+  /// Decides a token from each row of the logits that there is for one, until the constraint is not
+  /// ready.
+  void decide_rows() {
+    while (answer_.row()) {
+      consult(*logits_);
+      if (forced_.empty() && !next_) {
+        return;
+      }
+      forced_.empty() ? decide() : take_first_forced();
+    }
+    logits_.reset();
+  }
 
   /// Asks the constraint what may follow, and notes what it says once it is ready. It works while
   /// `logits` are computed.
@@ -158,7 +223,7 @@ class ConstrainedDecoder : public Decoder {
     answer_.begin_asking();
     if (!asked_at_) {
       asked_at_ = Clock::now();
-      constraint().ask(std::span<const int>(answer_.tokens()).subspan(seen_));
+      constraint().ask(unseen());
       seen_ = answer_.tokens().size();
     }
     if (constraint().ready()) {
@@ -175,41 +240,46 @@ class ConstrainedDecoder : public Decoder {
   }
 
   /// Acts on what the constraint said.
-  void decide(const mx::array& logits) {
+  void decide() {
     if (std::holds_alternative<Constraint::Stop>(*next_)) {
       answer_.finish(Finish::Stop);
     } else if (const auto* allowed = std::get_if<TokenMask>(&*next_)) {
-      answer_.take(sample(answer_, logits, allowed));
+      answer_.take(sample(answer_, next_row(answer_, *logits_), allowed));
       next_.reset();
     } else {
-      const std::vector<int>& tokens = std::get<Constraint::Forced>(*next_).tokens;
-      forced_.assign(tokens.begin(), tokens.end());
-      next_.reset();
-      take_forced(logits);
+      const Constraint::Forced forced = std::get<Constraint::Forced>(*std::exchange(next_, {}));
+      if (reports_logprobs()) {
+        forced_.assign(forced.tokens.begin(), forced.tokens.end());
+        take_first_forced();
+      } else {
+        take_forced(forced);
+      }
     }
   }
 
-  /// All forced tokens at once, or, with the log-probabilities of each, one a pass.
-  void take_forced(const mx::array& logits) {
-    if (answer_.options().sampling.logprobs) {
-      const TokenMask allowed = only(forced_.front());
-      Sample next = sample(answer_, logits, &allowed);
-      forced_.pop_front();
-      answer_.take(std::move(next));
-      return;
+  /// All forced tokens at once: nothing is asked of the model.
+  void take_forced(const Constraint::Forced& forced) {
+    for (const int token : forced.tokens) {
+      if (!answer_.finished()) {
+        answer_.take({.token = token, .logprob = {}, .top = {}}, /*forced=*/true);
+      }
     }
-    while (!forced_.empty() && !answer_.finished()) {
-      answer_.take({.token = forced_.front(), .logprob = {}, .top = {}}, /*forced=*/true);
-      forced_.pop_front();
-    }
+  }
+
+  /// One forced token with its log-probability.
+  void take_first_forced() {
+    const TokenMask allowed = only(forced_.front());
+    Sample next = sample(answer_, next_row(answer_, *logits_), &allowed);
+    forced_.pop_front();
+    answer_.take(std::move(next));
   }
 
   Answer& answer_;
   std::size_t seen_;                           ///< tokens that the constraint knows of
   std::optional<Clock::time_point> asked_at_;  ///< while it has not answered
   std::optional<Constraint::Next> next_;       ///< what it said, until a token is decided
-  std::optional<mx::array> logits_;            ///< of a step whose constraint is not ready
-  std::deque<int> forced_;                     ///< still to be taken
+  std::optional<mx::array> logits_;            ///< while tokens are decided from them
+  std::deque<int> forced_;                     ///< still to be taken, where each is reported
 };
 
 }  // namespace
@@ -224,13 +294,14 @@ std::unique_ptr<Decoder> make_decoder(Answer& answer) {
   return std::make_unique<PlainDecoder>(answer);
 }
 
-mx::array forward(Answer& answer, const mx::array& ids, bool interruptible) {
+mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible) {
   model::Model::Interrupt interrupt;
   if (interruptible && !on_gpu()) {
     interrupt = [&answer] { answer.request().check(); };
   }
   try {
-    return answer.model().forward(ids, answer.cache(), interrupt);
+    const model::Segment whole{&answer.cache(), ids.shape(0), drafted};
+    return answer.model().forward(ids, {&whole, 1}, interrupt);
   } catch (...) {
     answer.cache().rollback();
     throw;

@@ -15,17 +15,24 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
+  /// Before a pass: takes what follows the last token whatever its logits are.
+  virtual void take_certain() {}
+
+  /// At most `most` tokens that may follow, for the next pass to run too.
+  virtual Draft propose(int /*most*/) { return {}; }
+
   /// Before decode(), while `logits` (of any rows) may still be computed: what needs none of them.
   virtual void prepare(const mx::array& /*logits*/) {}
 
-  /// Decides tokens from the logits after the sequence's last token, or begins to.
+  /// Decides tokens from the logits after the sequence's last token and those after each token that
+  /// was drafted behind it (Answer::row), or begins to.
   virtual void decode(const mx::array& logits) = 0;
 
   /// True where decode() has begun what resume() completes, before the next pass.
   virtual bool pending() const { return false; }
   virtual void resume() {}
 
-  /// False where resume() would only wait. Costs next to nothing.
+  /// False where decode() or resume() would only wait. Costs next to nothing.
   virtual bool ready() const { return true; }
 
   /// True where the pass before decode() is to be a graph, computed while prepare() works.
@@ -41,8 +48,8 @@ class Decoder {
 /// - Otherwise the token is sampled from the logits where they are computed.
 std::unique_ptr<Decoder> make_decoder(Answer& answer);
 
-/// Runs ids after the cache. A forward that is interrupted, by the end of the request, or fails
-/// leaves the cache as it was.
-mx::array forward(Answer& answer, const mx::array& ids, bool interruptible);
+/// Runs ids, the last `drafted` of which are drafted, after the cache. A forward that is
+/// interrupted, by the end of the request, or fails leaves the cache as it was.
+mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible);
 
 }  // namespace convergio::engine

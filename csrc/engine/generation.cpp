@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/failure.h"
+#include "engine/speculation.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
 #include "mlx/stream.h"
@@ -17,7 +18,8 @@ namespace convergio::engine {
 
 namespace {
 
-constexpr int kPassRows = 16;  ///< of a pass that requests decode in, beside a part of a prompt
+/// Of a pass that requests decode in, with a part of a prompt or drafted tokens.
+constexpr int kPassRows = PassCosts::kMostRows;
 constexpr int kLeastRows = 8;  ///< of that part, however many decode
 
 /// Requests between their first token and their end, by level; touched by the worker's thread
@@ -81,20 +83,27 @@ void Generation::step(const Tasks& tasks) {
       }
     });
   }
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    Generation* one = company[i];
-    one->attempt([&] { one->choose_share(static_cast<int>(count) - 1); });
-    if (one->answer_.active()) {
-      company[left++] = one;
-    }
+  const std::span<Generation*> those(company.data(), count);
+  for (Generation* one : those) {
+    one->choose_share(static_cast<int>(count) - 1);
   }
-  if (left > 0) {
+  choose_drafts(those);
+  for (Generation* one : those) {
+    one->attempt([&] { one->make_room(); });
+  }
+  if (const std::size_t left = those_left(those); left > 0) {
     run({company.data(), left});
   }
   for (const auto& task : tasks) {
     static_cast<Generation*>(task.get())->end_slice();
   }
+}
+
+/// Moves those whose requests have not ended to the front.
+std::size_t Generation::those_left(std::span<Generation*> company) {
+  const auto ended = std::ranges::stable_partition(
+      company, [](const Generation* one) { return one->answer_.active(); });
+  return company.size() - ended.size();
 }
 
 /// Does a part of a slice that concerns this request alone.
@@ -119,6 +128,10 @@ bool Generation::begin_slice() {
   if (answer_.finished() || decoder_->pending()) {
     return false;
   }
+  decoder_->take_certain();
+  if (answer_.finished()) {
+    return false;
+  }
   if (!answer_.cache().rotate_for(static_cast<int>(answer_.tokens().size()))) {
     recompute();
   }
@@ -141,12 +154,13 @@ void Generation::run(Company company) noexcept {
   }
   int row = 0;
   for (Generation* one : company) {
-    const bool last = one->share_.last;
+    const int rows = logits_of(one->share_);
     one->attempt([&] {
-      const kernels::Eager eager;  // a row of what is there is a view
-      one->end_share(last ? std::optional(kernels::rows_between(*logits, row, row + 1)) : logits);
+      const kernels::Eager eager;  // rows of what is there are a view
+      one->end_share(rows > 0 ? std::optional(kernels::rows_between(*logits, row, row + rows))
+                              : logits);
     });
-    row += last ? 1 : 0;
+    row += rows;
   }
 }
 
@@ -155,20 +169,69 @@ std::optional<mx::array> Generation::run_pass(Company company) {
   for (const Generation* one : company) {
     shares.push_back(one->share_);
   }
+  const Clock::time_point begin = Clock::now();
   std::optional<mx::array> logits = engine::run_pass(shares);
   if (!logits) {
     return logits;
+  }
+  Answer& first = company.front()->answer_;
+  const auto note_cost = [&] {
+    first.pass_costs().note(rows_of(shares), seconds(begin, Clock::now()));
+  };
+  const bool computed = logits->is_available();
+  if (computed) {
+    note_cost();
   }
   for (Generation* one : company) {
     if (one->share_.last) {
       one->attempt([&] { one->decoder_->prepare(*logits); });
     }
   }
-  if (company.size() > 1) {
+  const bool all_decide = std::ranges::all_of(company, [](const Generation* one) {
+    return one->answer_.active() && one->decoder_->ready();
+  });
+  if (company.size() > 1 || (kernels::own_kernels() && all_decide)) {
     mx::eval(*logits);
-    company.front()->answer_.model().check_undamaged();
+    first.model().check_undamaged();
+    if (!computed) {
+      note_cost();
+    }
   }
   return logits;
+}
+
+/// Gives the rows that the pass has left to drafted tokens, where that makes more tokens in the
+/// same time. Where there is no memory to find some, there are none.
+void Generation::choose_drafts(Company company) noexcept {
+  int rows = 0;
+  int decided = 0;
+  for (Generation* one : company) {
+    one->answer_.begin_pass({});
+    rows += one->share_.rows;
+    decided += one->share_.last ? 1 : 0;
+  }
+  const int left = kPassRows - rows;
+  if (left < 1 || decided == 0 || !kernels::own_kernels()) {
+    return;
+  }
+  try {
+    std::vector<Draft> drafts(company.size());
+    for (std::size_t i = 0; i < company.size(); ++i) {
+      if (Generation* one = company[i]; one->share_.last) {
+        one->attempt([&] { drafts[i] = one->decoder_->propose(left); });
+      }
+    }
+    const PassCosts& costs = company.front()->answer_.pass_costs();
+    const std::vector<int> worth = worth_running(costs, rows, decided, drafts);
+    for (std::size_t i = 0; i < company.size(); ++i) {
+      drafts[i].cut(static_cast<std::size_t>(worth[i]));
+      company[i]->answer_.begin_pass(std::move(drafts[i].tokens));
+    }
+  } catch (...) {
+    for (Generation* one : company) {
+      one->answer_.begin_pass({});
+    }
+  }
 }
 
 /// How many tokens of a prompt are run beside `others` that decode in the pass: few where any
@@ -181,8 +244,7 @@ int Generation::rows_beside(int others) const {
   return hurried ? std::min(chunk, std::max(kPassRows - others, kLeastRows)) : chunk;
 }
 
-/// Those of the missing tokens that are run next, up to a checkpoint at most. Where there is no
-/// memory for their keys and values, that is found here and not in a pass with others.
+/// Those of the missing tokens that are run next, up to a checkpoint at most.
 void Generation::choose_share(int others) {
   const int missing = answer_.missing();
   int n = std::min(missing, decodes() ? 1 : rows_beside(others));
@@ -193,7 +255,11 @@ void Generation::choose_share(int others) {
     }
   }
   share_ = {.answer = &answer_, .decoder = decoder_.get(), .rows = n, .last = n == missing};
-  answer_.cache().make_room(n);
+}
+
+/// Where there is no memory for keys and values, that is found here and not in a pass with others.
+void Generation::make_room() {
+  answer_.cache().make_room(share_.rows + static_cast<int>(answer_.drafted().size()));
 }
 
 /// Takes the logits after the last of the tokens, or waits for what a part of them has put into

@@ -17,7 +17,8 @@ constexpr int kMostTogether = 16;
 
 /// Answers one request: prefills its prompt in chunks, then lets a Decoder decide tokens, one or
 /// more after each pass. On our own kernels, whose rows do not depend on each other, requests that
-/// decode share their passes, and one that prefills adds a few rows to them.
+/// decode share their passes, one that prefills adds a few rows to them, and rows that are left run
+/// tokens that are likely to follow.
 class Generation : public Task {
  public:
   /// Throws Error (InvalidRequest, ContextLength) before any work.
@@ -37,6 +38,8 @@ class Generation : public Task {
 
   static void run(Company company) noexcept;
   static std::optional<mx::array> run_pass(Company company);
+  static void choose_drafts(Company company) noexcept;
+  static std::size_t those_left(std::span<Generation*> company);
 
   template <class Part>
   void attempt(const Part& part) noexcept;
@@ -44,6 +47,7 @@ class Generation : public Task {
   bool begin_slice();
   int rows_beside(int others) const;
   void choose_share(int others);
+  void make_room();
   void end_share(const std::optional<mx::array>& logits);
   void end_slice() noexcept;
   void recompute();

@@ -28,7 +28,39 @@ GrammarConstraint::GrammarConstraint(std::shared_ptr<Grammar> grammar, int vocab
       stop_tokens_(std::move(stop_tokens)) {}
 
 void GrammarConstraint::ask(std::span<const int> accepted) {
-  accepted_.assign(accepted.begin(), accepted.end());
+  const auto fresh = accepted.subspan(std::exchange(consumed_, 0));
+  accepted_.assign(fresh.begin(), fresh.end());
+}
+
+std::vector<int> GrammarConstraint::forced_after(std::span<const int> accepted) {
+  if (!ready()) {
+    return {};
+  }
+  const auto fresh = accepted.subspan(consumed_);
+  matcher().consume(std::vector<std::uint32_t>(fresh.begin(), fresh.end()));
+  consumed_ = accepted.size();
+  if (matcher_->error() || matcher_->is_stopped()) {
+    return {};  // next() says so
+  }
+  const auto forced = matcher_->forced();
+  return {forced.begin(), forced.end()};
+}
+
+std::size_t GrammarConstraint::allowed_after(std::span<const int> accepted,
+                                             std::span<const int> draft) {
+  if (!ready()) {
+    return draft.size();
+  }
+  const auto fresh = accepted.subspan(consumed_);
+  std::vector<std::uint32_t> ids(fresh.begin(), fresh.end());
+  const auto known = static_cast<int>(std::min(matcher().table().size(), vocab_size_));
+  for (const int token : draft) {
+    if (token >= known) {
+      break;
+    }
+    ids.push_back(static_cast<std::uint32_t>(token));
+  }
+  return std::max(matcher_->allowed(ids), fresh.size()) - fresh.size();
 }
 
 Matcher& GrammarConstraint::matcher() {

@@ -19,6 +19,8 @@ class GrammarConstraint : public Constraint {
   void ask(std::span<const int> accepted) override;
   bool ready() const override { return grammar_->done(); }
   Next next() override;
+  std::vector<int> forced_after(std::span<const int> accepted) override;
+  std::size_t allowed_after(std::span<const int> accepted, std::span<const int> draft) override;
   void when_ready(std::function<void()> wake) override { grammar_->when_done(std::move(wake)); }
 
   /// The grammar, which may still be compiled.
@@ -34,7 +36,8 @@ class GrammarConstraint : public Constraint {
   const std::shared_ptr<Grammar> grammar_;
   const std::size_t vocab_size_;
   const std::vector<int> stop_tokens_;
-  std::vector<std::uint32_t> accepted_;  ///< since the last next()
+  std::vector<std::uint32_t> accepted_;  ///< and not yet consumed
+  std::size_t consumed_ = 0;             ///< of those that the next ask() tells of
   std::optional<Matcher> matcher_;
 };
 

@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "engine/memory.h"
+#include "engine/pass_costs.h"
 #include "engine/prefix_cache.h"
 #include "model/forward.h"
 
 namespace convergio::engine {
 
-/// A model with the prefix cache of the sequences that ran through it.
+/// A model with the prefix cache of the sequences that ran through it, and what its passes take.
 struct LoadedModel {
   LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t prefix_cache_bytes)
       : room(loaded->weight_bytes()),
@@ -20,6 +21,7 @@ struct LoadedModel {
   const WeightsRoom room;
   const std::shared_ptr<const model::Model> model;
   PrefixCache prefix_cache;
+  PassCosts pass_costs;  ///< touched by the worker's thread alone
 };
 
 }  // namespace convergio::engine

@@ -16,18 +16,24 @@ mx::array ids_of(std::span<const Share> shares) {
   for (const Share& one : shares) {
     const auto from = one.answer->tokens().begin() + one.answer->cache().length();
     ids.insert(ids.end(), from, from + one.rows);
+    const std::vector<int>& drafted = one.answer->drafted();
+    ids.insert(ids.end(), drafted.begin(), drafted.end());
   }
   return mx::array(ids.begin(), {static_cast<int>(ids.size())}, mx::int32);
 }
 
+int drafted_of(const Share& share) { return static_cast<int>(share.answer->drafted().size()); }
+
 mx::array hidden_states(std::span<const Share> shares) {
   const Share& first = shares.front();
   if (shares.size() == 1) {
-    return forward(*first.answer, ids_of(shares), /*interruptible=*/first.rows > 1);
+    return forward(*first.answer, ids_of(shares), drafted_of(first),
+                   /*interruptible=*/first.rows > 1);
   }
   std::vector<model::Segment> segments;
   for (const Share& one : shares) {
-    segments.push_back({&one.answer->cache(), one.rows});
+    const int drafted = drafted_of(one);
+    segments.push_back({&one.answer->cache(), one.rows + drafted, drafted});
   }
   return first.answer->model().forward(ids_of(shares), segments);
 }
@@ -40,20 +46,30 @@ void take_checkpoint(Answer& answer) {
   }
 }
 
-/// The last row of each share that is last, by its place in the pass.
-std::vector<int> last_rows(std::span<const Share> shares) {
+/// The rows whose logits are wanted, by their places in the pass.
+std::vector<int> decided_rows(std::span<const Share> shares) {
   std::vector<int> rows;
   int end = 0;
   for (const Share& one : shares) {
-    end += one.rows;
-    if (one.last) {
-      rows.push_back(end - 1);
+    end += one.rows + drafted_of(one);
+    for (int row = end - logits_of(one); row < end; ++row) {
+      rows.push_back(row);
     }
   }
   return rows;
 }
 
 }  // namespace
+
+int rows_of(std::span<const Share> shares) {
+  int rows = 0;
+  for (const Share& one : shares) {
+    rows += one.rows + drafted_of(one);
+  }
+  return rows;
+}
+
+int logits_of(const Share& share) { return share.last ? 1 + drafted_of(share) : 0; }
 
 std::optional<mx::array> run_pass(std::span<const Share> shares) {
   const bool overlaps = std::ranges::any_of(
@@ -68,7 +84,7 @@ std::optional<mx::array> run_pass(std::span<const Share> shares) {
   for (const Share& one : shares) {
     take_checkpoint(*one.answer);
   }
-  const std::vector<int> rows = last_rows(shares);
+  const std::vector<int> rows = decided_rows(shares);
   if (rows.empty()) {
     return std::nullopt;
   }

@@ -10,7 +10,8 @@
 
 namespace convergio::engine {
 
-/// What an active request has of a pass: the next `rows` of the tokens that its cache lacks.
+/// What an active request has of a pass: the next `rows` of the tokens that its cache lacks, and
+/// behind the last of them what its answer has drafted.
 struct Share {
   Answer* answer;
   Decoder* decoder;
@@ -18,8 +19,14 @@ struct Share {
   bool last;  ///< no token is lacking after them, so that the next is decided from their logits
 };
 
-/// Runs all shares, of one model, in one forward. The result has the logits of the last row of each
-/// share that is `last`, in order, perhaps still to be computed; nullopt: there is none. Where a
+/// Rows of logits that a share has of a pass: after its last token and each drafted one.
+int logits_of(const Share& share);
+
+/// Rows of a pass over all of them.
+int rows_of(std::span<const Share> shares);
+
+/// Runs all shares, of one model, in one forward. The result has the logits of all shares, in
+/// order, perhaps still to be computed; nullopt: there are none. Where a
 /// share is alone, the end of its request interrupts the pass and leaves the cache as it was;
 /// whatever else is thrown leaves no cache to go on with.
 std::optional<mx::array> run_pass(std::span<const Share> shares);

@@ -35,6 +35,7 @@ struct RequestOptions {
   int prefill_chunk = 256;          ///< tokens a prefill pass; others run between passes
   std::optional<double> timeout;    ///< seconds from submission, prefill included
   std::optional<int> known_tokens;  ///< ids that the tokenizer has; those beyond are never chosen
+  bool speculate = true;            ///< drafted tokens may be run beside the next; changes no token
 };
 
 /// Seconds spent and what was handled, so far.
@@ -47,9 +48,11 @@ struct RequestStats {
   Miss prefix_miss = Miss::None;  ///< why no more were
   int prefix_missed_at = 0;       ///< tokens up to where that speaks of
   int output_tokens = 0;
-  int forced_tokens = 0;  ///< of the output, by the constraint, without a forward each
-  double mask = 0;        ///< in the constraint, while forward passes run
-  double mask_wait = 0;   ///< of that, at most: calls that took longer than their forward pass
+  int forced_tokens = 0;    ///< of the output, by the constraint, without a forward each
+  int drafted_tokens = 0;   ///< run in a pass before it was known whether they come
+  int accepted_tokens = 0;  ///< of those, the ones that came: each without a pass of its own
+  double mask = 0;          ///< in the constraint, while forward passes run
+  double mask_wait = 0;     ///< of that, at most: calls that took longer than their forward pass
   std::size_t kv_bytes = 0;
 };
 

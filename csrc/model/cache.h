@@ -105,6 +105,9 @@ class Cache {
   /// long. False (and nothing changed) where the keys so far have to be computed anew for them.
   bool rotate_for(int length);
 
+  /// Whether a sequence of `length` positions has the tables that it has now.
+  bool rotates_alike(int length) const { return arch::table_key(*ropes_, length) == key_; }
+
   /// How many keys, from the first, were rotated by the same tables, and these tables' key
   /// (arch::table_key).
   int rotated_alike() const { return std::min(rotated_alike_, length_); }
@@ -119,7 +122,8 @@ class Cache {
   /// All layers hold `tokens` more than before: they are part of the sequence from now on.
   void commit(int tokens) { length_ += tokens; }
 
-  /// Forgets what layers hold beyond length(): after a forward that did not end.
+  /// Forgets what layers hold beyond length(): after a forward that did not end, or of drafted
+  /// tokens. A window drops no row that its length needs while a pass appends to it.
   void rollback();
 
   /// Cuts it back to the first `length` tokens; false (and nothing changed) where a sliding layer

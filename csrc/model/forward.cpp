@@ -94,7 +94,7 @@ mx::array Model::forward(const mx::array& ids, Segments segments,
     }
   }
   for (const Segment& one : segments) {
-    one.cache->commit(one.rows);
+    one.cache->commit(one.rows - one.drafted);
   }
   return kernels::norm(x, final_norm_);
 }

@@ -31,10 +31,10 @@ class Model {
   /// Called between layers; throws to stop a forward, which leaves the caches to be rolled back.
   using Interrupt = std::function<void()>;
 
-  /// Runs `ids`, (n,) int32, each after the tokens in its segment's cache, which it joins. The
-  /// result is the hidden state of each, (n, hidden_size), not yet evaluated except where
-  /// `interrupt` is given: then each layer is evaluated before that is called. On our own kernels a
-  /// row's numbers are the same to the bit whatever the other rows are.
+  /// Runs `ids`, (n,) int32, each after the tokens in its segment's cache, which it joins, unless
+  /// it is drafted. The result is the hidden state of each, (n, hidden_size), not yet evaluated
+  /// except where `interrupt` is given: then each layer is evaluated before that is called. On our
+  /// own kernels a row's numbers are the same to the bit whatever the other rows are.
   mx::array forward(const mx::array& ids, Segments segments, const Interrupt& interrupt = {}) const;
 
   /// The same with all ids in one sequence.

@@ -8,10 +8,13 @@
 
 namespace convergio::model {
 
-/// Rows of a pass, one after another, that join one sequence.
+/// Rows of a pass, one after another, that join one sequence. The last `drafted` of them may not be
+/// part of it: the cache holds them beyond its length, until each is committed or all are
+/// forgotten.
 struct Segment {
   Cache* cache;
   int rows;
+  int drafted = 0;
 };
 
 /// The sequences of a pass, each once, whose rows lie one segment after another.

@@ -8,33 +8,22 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from cases import FAMILIES, answered, case, check, even
 from small_models import VOCABULARY, config, ids, write_model
 
 from arch.variants import tiny
 from convergio_mlx import Engine, Generation, SamplingParams
-from convergio_mlx.chats.request import PRIORITIES, Priority
+from convergio_mlx.chats.request import PRIORITIES
 from convergio_mlx.errors import (
     ConstraintError,
     DeadlineExceededError,
     InvalidRequestError,
     ModelCorruptError,
 )
-
-FAMILIES = ("llama", "gemma2", "gemma3_text", "gemma4_text", "deepseek_v3", "mixtral", "olmo2")
-"""Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
-after the branches."""
-SCHEMA = {
-    "type": "object",
-    "properties": {"name": {"type": "string", "maxLength": 6}, "n": {"enum": [1, 22, 333]}},
-    "required": ["name", "n"],
-    "additionalProperties": False,
-}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -47,88 +36,15 @@ def family(
         yield loaded
 
 
-@dataclass(frozen=True)
-class Case:
-    """A request of some kind, and how it is ended from outside."""
-
-    prompt: Any
-    params: SamplingParams
-    mask: bool = False
-    form: bool = False
-    cancel_after: int | None = None
-
-
-def case(engine: Engine, number: int) -> Case:
-    dice = random.Random(number)
-    params = SamplingParams(
-        temperature=dice.choice([0.0, 0.7, 1.3]),
-        top_k=dice.choice([0, 0, 20]),
-        top_p=dice.choice([1.0, 0.9]),
-        min_p=dice.choice([0.0, 0.05]),
-        repetition_penalty=dice.choice([1.0, 1.2]),
-        presence_penalty=dice.choice([0.0, 0.5]),
-        seed=number,
-        max_tokens=dice.randrange(1, 40),
-        stop=dice.choice([(), (), ("a", "never there")]),
-        ignore_eos=dice.random() < 0.5,
-        logprobs=dice.choice([None, 0, 3]),
-    )
-    shared = ids(60, start=dice.randrange(3))[: dice.randrange(1, 60)]  # prefixes to be cached
-    prompt = [token % engine.vocab_size for token in (*shared, *ids(dice.randrange(1, 50), number))]
-    return Case(
-        prompt,
-        params,
-        mask=dice.random() < 0.2,
-        form=dice.random() < 0.15,
-        cancel_after=dice.randrange(6) if dice.random() < 0.15 else None,
-    )
-
-
-def even(vocab_size: int) -> bytes:
-    return np.packbits(np.arange(-(-vocab_size // 32) * 32) % 2 == 0, bitorder="little").tobytes()
-
-
-def answer(
-    engine: Engine, one: Case, priority: Priority = "normal"
-) -> tuple[list[Any], str, str | None]:
-    """All that can be seen of it: tokens with their log-probabilities, text, finish reason."""
-    if one.form:
-        messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
-        form = {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
-        stream = engine.stream(messages, one.params, response_format=form, priority=priority)
-        response = stream.response()
-        return list(response.logprobs), response.text, response.finish_reason
-    mask = even(engine.vocab_size)
-    constraint = (lambda _: mask) if one.mask else None
-    generation = engine.generate(one.prompt, one.params, constraint=constraint, priority=priority)
-    tokens: list[Any] = []
-    text = ""
-    for count, chunk in enumerate(generation):
-        tokens += zip(chunk.token_ids, chunk.logprobs or chunk.token_ids, strict=True)
-        text += chunk.text
-        reason = chunk.finish_reason
-        if one.cancel_after == count:
-            generation.cancel()
-    return tokens, text, reason
-
-
-def check(found: tuple[Any, ...], wanted: tuple[Any, ...], one: Case) -> None:
-    if one.cancel_after is None or one.form:
-        assert found == wanted
-    else:  # where it ends is the reader's pace
-        shorter, longer = sorted([found, wanted], key=lambda answer: len(answer[0]))
-        assert shorter[0] == longer[0][: len(shorter[0])]
-
-
 def compare(engine: Engine, count: int, threads: int, seed: int) -> None:
     cases = [case(engine, number) for number in range(count)]
-    alone = [answer(engine, one) for one in cases]
+    alone = [answered(engine, one) for one in cases]
     dice = random.Random(seed)
     order = dice.sample(range(count), count)
     priorities = [dice.choice(PRIORITIES) for _ in order]
     with ThreadPoolExecutor(threads) as pool:
         together = list(
-            pool.map(lambda number, how: answer(engine, cases[number], how), order, priorities)
+            pool.map(lambda number, how: answered(engine, cases[number], how), order, priorities)
         )
     for number, found in zip(order, together, strict=True):
         check(found, alone[number], cases[number])

@@ -90,6 +90,9 @@ class AnswerOptions:
     )
     seed: int | None = _option(None, "random seed; the same seed gives the same answer", "N", whole)
     stop: tuple[str, ...] = _option((), "stop before this text; can be given several times", "TEXT")
+    no_speculate: bool = _option(
+        False, "run no tokens that prompt or answer suggest beside the next; the answer is the same"
+    )
     timeout: float | None = _option(
         None, "fail if the answer is not complete after so many seconds", "SECONDS", number
     )
@@ -136,4 +139,5 @@ class AnswerOptions:
             seed=self.seed,
             max_tokens=self.max_tokens,
             stop=tuple(self.stop),
+            speculate=not self.no_speculate,
         )

@@ -92,7 +92,7 @@ def measure(
     def run(prompt_tokens: int, count: int) -> tuple[float, float]:
         """Seconds to the first token, and from there to the last."""
         ids = source.choices(range(engine.vocab_size), k=prompt_tokens)
-        params = SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        params = SamplingParams(temperature=0, max_tokens=count, ignore_eos=True, speculate=False)
         begun = time.perf_counter()
         times = [
             time.perf_counter() for chunk in engine.generate(ids, params) for _ in chunk.token_ids

@@ -34,6 +34,8 @@ class Timings:
             "decode_seconds": stats.decode_seconds,
             "prefill_tokens_per_second": stats.prefill_tokens_per_second,
             "decode_tokens_per_second": stats.decode_tokens_per_second,
+            "drafted_tokens": stats.drafted_tokens,
+            "accepted_tokens": stats.accepted_tokens,
             "kv_bytes": stats.kv_bytes,
             "peak_bytes": self.peak_bytes,
         }
@@ -50,11 +52,12 @@ class Timings:
         }
         split = ", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in parts.items())
         cached = f", {stats.cached_tokens} of them cached" if stats.cached_tokens else ""
+        drafted = f", {stats.accepted_tokens} of them drafted" if stats.accepted_tokens else ""
         return [
             f"first token  {self.first_token_seconds * 1e3:.1f} ms",
             f"             {split}",
             f"prompt       {_tokens(stats.prompt_tokens, stats.prefill_tokens_per_second)}{cached}",
-            f"answer       {_tokens(stats.output_tokens, stats.decode_tokens_per_second)}",
+            f"answer       {_tokens(stats.output_tokens, stats.decode_tokens_per_second)}{drafted}",
             f"memory       {megabytes(stats.kv_bytes)} KV cache, "
             f"{megabytes(self.peak_bytes)} at the peak",
         ]

@@ -154,6 +154,7 @@ class _Settings:
     max_tokens: int | None
     stop_tokens: list[int]
     stop_strings: StopStrings
+    speculate: bool
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ def _settings(target: Target, params: SamplingParams, is_chat: bool) -> _Setting
         limit if limit is None else _max_tokens(limit),
         _stop_tokens(target, params, is_chat),
         StopStrings(params.stop_strings()),
+        _switch(params, "speculate"),
     )
 
 
@@ -197,6 +199,7 @@ def _prepared(
         constraint=native_form,
         known_tokens=target.tokenizer.known_ids(vocab_size),
         priority=PRIORITIES.index(priority),
+        speculate=settings.speculate,
         **settings.native,
     )
     start_constraint()
@@ -219,12 +222,15 @@ def _stop_tokens(target: Target, params: SamplingParams, is_chat: bool) -> list[
             f"[engine] stop_token_ids has {outside[0]}, which must be from 0 to "
             f"{target.model.vocab_size - 1}."
         )
-    if not isinstance(params.ignore_eos, bool):
-        raise InvalidRequestError(
-            f"[engine] ignore_eos is {params.ignore_eos!r}, which must be True or False."
-        )
     ends = target.tokenizer.chat_stop_ids if is_chat else target.tokenizer.stop_ids
-    return sorted({*given, *(() if params.ignore_eos else ends)})
+    return sorted({*given, *(() if _switch(params, "ignore_eos") else ends)})
+
+
+def _switch(params: SamplingParams, name: str) -> bool:
+    given = getattr(params, name)
+    if not isinstance(given, bool):
+        raise InvalidRequestError(f"[engine] {name} is {given!r}, which must be True or False.")
+    return given
 
 
 def _encode(tokenizer: Tokenizer, prompt: Prompt, asked: PromptRequest) -> _Encoded:

@@ -103,6 +103,8 @@ class Reader:
             prefix_missed_at=stats.prefix_missed_at,
             output_tokens=self._output_tokens,
             forced_tokens=stats.forced_tokens,
+            drafted_tokens=stats.drafted_tokens,
+            accepted_tokens=stats.accepted_tokens,
             mask_seconds=stats.mask,
             mask_wait_seconds=stats.mask_wait,
             kv_bytes=stats.kv_bytes,

@@ -59,6 +59,9 @@ class SamplingParams:
     """Tokens that end the answer, in addition to the model's own."""
     ignore_eos: bool = False
     """Go on after the model's own end tokens; for measuring."""
+    speculate: bool = True
+    """Let passes run tokens that prompt or answer suggest behind the next one, where that is
+    faster; the answer is the same. On a GPU none are."""
     logprobs: int | None = None
     """Report each token's log-probability and those of so many likeliest ones, under the model's
     own distribution before penalties, bias, temperature and filters. 0 to 100."""
@@ -142,6 +145,7 @@ class SamplingOptions(TypedDict, total=False):
     stop: str | Sequence[str]
     stop_token_ids: Sequence[int]
     ignore_eos: bool
+    speculate: bool
     logprobs: int | None
 
 

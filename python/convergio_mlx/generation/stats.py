@@ -57,6 +57,10 @@ class GenerationStats:
     """Of the output, those of its reasoning; of chats alone."""
     forced_tokens: int = 0
     """Of the output, those that a constraint forced and no step of the model was spent on."""
+    drafted_tokens: int = 0
+    """Tokens that passes ran before it was known whether they come."""
+    accepted_tokens: int = 0
+    """Of those, the ones that came: each saved a pass."""
     mask_seconds: float = 0.0
     """In the constraint, which works while the model computes."""
     mask_wait_seconds: float = 0.0

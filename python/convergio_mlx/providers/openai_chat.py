@@ -34,6 +34,7 @@ _UNKNOWN_PARAMS = (
     "repetition_penalty",
     "stop_token_ids",
     "ignore_eos",
+    "speculate",
     "logprobs",
 )
 _FINISH: dict[str, FinishReason] = {
