@@ -93,22 +93,39 @@ ORDER: dict[str, Any] = {
 }
 
 
+RENAMED = CODE.replace("amount", "money")
+"""A file before it is edited as another was."""
+
+
 @dataclass(frozen=True)
 class Question:
-    """What a user asks, and the schema of the answer where it has one."""
+    """What a user asks, and the schema of the answer where it has one; or a text to continue."""
 
     text: str
     schema: dict[str, Any] | None = None
+    continues: bool = False
+
+
+def again(first: str, second: str, begin: str) -> Question:
+    """Two texts, and the beginning of a third that goes on like the second: even a small model
+    does."""
+    return Question(f"{first}\n\n###\n\n{second}\n\n###\n\n{begin}", continues=True)
+
+
+def file_again(files: dict[str, str]) -> Question:
+    """Files by their headings, and the heading of another copy of the first."""
+    text = "".join(f"{name}:\n```python\n{code}```\n" for name, code in files.items())
+    return Question(f"{text}After:\n```python\nclass Account", continues=True)
 
 
 KINDS: dict[str, list[Question]] = {
     "copy": [
-        Question(f"Repeat the following text word for word, and say nothing else.\n\n{LETTER}"),
-        Question(f"Print this file again exactly as it is.\n\n```python\n{CODE}```"),
+        file_again({"File": CODE, "After": CODE}),
+        again(LETTER, LETTER, "Dear Mrs Walker,"),
     ],
     "edit": [
-        Question(f"Rename `amount` to `money` and print the file.\n\n```python\n{CODE}```"),
-        Question(f"Correct this letter: Mrs Walker is called Mrs Baker.\n\n{LETTER}"),
+        file_again({"Before": CODE, "After": CODE, " Before": RENAMED}),
+        again(LETTER, LETTER.replace("Walker", "Baker").replace("oak", "pine"), "Dear Mr Smith,"),
     ],
     "json": [Question(f"Extract the order from this letter.\n\n{LETTER}", ORDER)],
     "quotes": [
@@ -121,29 +138,36 @@ KINDS: dict[str, list[Question]] = {
 }
 
 
+def answer(engine: cm.Engine, question: Question, params: cm.SamplingParams) -> tuple[str, Any]:
+    """Its text and statistics."""
+    if question.continues:
+        generation = engine.generate(question.text, params)
+        return generation.text(), generation.stats
+    form = question.schema and {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": question.schema},
+    }
+    messages = [{"role": "user", "content": question.text}]
+    response = engine.stream(messages, params, response_format=form).response()
+    return response.text, response.stats
+
+
 def answers(
     engine: cm.Engine, questions: list[Question], together: int, *, speculate: bool, tokens: int
 ) -> tuple[list[str], float, list[Any]]:
     """Texts, tokens a second and the statistics of each."""
     params = cm.SamplingParams(temperature=0, max_tokens=tokens, speculate=speculate)
-    texts, stats, rate = [], [], []
+    texts, stats = [], []
+    count, seconds = 0, 0.0
     for question in questions:
-        form = question.schema and {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": question.schema},
-        }
-        messages = [{"role": "user", "content": question.text}]
-
-        def ask(_: int, messages: Any = messages, form: Any = form) -> cm.ChatResponse:
-            return engine.stream(messages, params, response_format=form).response()
-
         with ThreadPoolExecutor(together) as pool:
-            found = list(pool.map(ask, range(together)))
-        texts += [one.text for one in found]
-        stats += [one.stats for one in found]
-        count = sum(one.stats.output_tokens - 1 for one in found)
-        rate.append((count, max(one.stats.decode_seconds for one in found)))
-    return texts, sum(n for n, _ in rate) / sum(seconds for _, seconds in rate), stats
+            asked = [pool.submit(answer, engine, question, params) for _ in range(together)]
+            found = [one.result() for one in asked]
+        texts += [text for text, _ in found]
+        stats += [taken for _, taken in found]
+        count += sum(taken.output_tokens - 1 for _, taken in found)
+        seconds += max(taken.decode_seconds for _, taken in found)
+    return texts, count / seconds, stats
 
 
 def main() -> None:

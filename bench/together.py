@@ -35,7 +35,7 @@ BESIDE = 4
 
 def times_of(engine: cm.Engine, prompt: list[int], count: int, gate: threading.Barrier) -> Any:
     """When each of `count` tokens of an answer came, by the clock."""
-    params = cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True, speculate=False)
+    params = cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
     gate.wait()
     return [time.perf_counter() for _ in engine.generate(prompt, params)]
 
@@ -53,7 +53,7 @@ def rate(engine: cm.Engine, prompts: list[list[int]], count: int) -> float:
 def gaps(engine: cm.Engine, prompts: list[list[int]], newcomer: list[int]) -> dict[str, float]:
     """Longest seconds between two tokens of those who decode, before and while a prompt is run."""
     answers = [
-        engine.generate(prompt, max_tokens=100_000, temperature=0, ignore_eos=True, speculate=False)
+        engine.generate(prompt, max_tokens=100_000, temperature=0, ignore_eos=True)
         for prompt in prompts
     ]
     over = threading.Event()

@@ -32,18 +32,14 @@ class Ours:
         self._cached: list[int] = []
 
     def answer(self, prompt: Sequence[int], count: int) -> Iterator[int]:
-        params = self._cm.SamplingParams(
-            temperature=0, max_tokens=count, ignore_eos=True, speculate=False
-        )
+        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
         generation = self._engine.generate(list(prompt), params)
         for chunk in generation:
             yield from chunk.token_ids
         self._cached.append(generation.stats.cached_tokens)
 
     def constrained(self, count: int) -> dict[str, float]:
-        params = self._cm.SamplingParams(
-            temperature=0, max_tokens=count, ignore_eos=True, speculate=False
-        )
+        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
         schema = {"type": "array", "items": {"type": "string"}, "minItems": count}
         json_only = {"type": "json_schema", "json_schema": {"schema": schema}}
         found = {}
