@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -15,10 +16,12 @@
 #include "arch/config.h"
 #include "arch/quantization.h"
 #include "arch/rope.h"
+#include "arch/spec.h"
 #include "bindings/bindings.h"
 #include "bindings/objects.h"
 #include "bindings/read.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "model/forward.h"
 
 namespace nb = nanobind;
@@ -42,6 +45,33 @@ std::pair<std::vector<float>, float> rotary(const arch::Config& config, std::siz
                                             int length) {
   const arch::RopeTable table = arch::rope_table(config.ropes.at(index), length);
   return {table.periods, table.magnitude};
+}
+
+/// Of (name, dtype, shape), as a safetensors file will have it.
+io::TensorView read_tensor(nb::handle given) {
+  const auto parts = nb::cast<nb::tuple>(given);
+  const auto dtype = io::dtype_from_name(read_text(nb::cast<nb::str>(parts[1])));
+  if (!dtype) {
+    throw nb::value_error("the dtype must be one of safetensors files");
+  }
+  io::TensorView tensor{.name = read_text(nb::cast<nb::str>(parts[0])),
+                        .dtype = *dtype,
+                        .shape = read_ints<std::int64_t>(nb::cast<nb::sequence>(parts[2])),
+                        .data = nullptr,
+                        .bytes = io::size_of(*dtype),
+                        .file = nullptr};
+  for (const std::int64_t size : tensor.shape) {
+    tensor.bytes *= static_cast<std::size_t>(size);
+  }
+  return tensor;
+}
+
+using Described = nb::typed<nb::sequence, nb::typed<nb::tuple, nb::str, nb::str, Ints>>;
+
+void check_fit(const nb::bytes& config, const Described& tensors) {
+  (void)arch::ModelSpec::resolve(
+      arch::Config::parse({config.c_str(), config.size()}),
+      io::Checkpoint::planned(read_all<io::TensorView>(tensors, read_tensor)));
 }
 
 }  // namespace
@@ -157,6 +187,9 @@ void bind_geometry(nb::module_& m) {
       "config"_a,
       "Raises where a model with these bytes as its config.json, its format of weights included, "
       "cannot run.");
+  m.def("check_fit", &check_fit, "config"_a, "tensors"_a,
+        "Raises where a model of these tensors, (name, dtype, shape) each, with these bytes as its "
+        "config.json, would not load.");
   m.def(
       "folder_geometry",
       [](const nb::bytes& folder) {

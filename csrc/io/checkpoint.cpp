@@ -78,6 +78,15 @@ Checkpoint Checkpoint::open(const std::filesystem::path& path) {
   return checkpoint;
 }
 
+Checkpoint Checkpoint::planned(std::vector<TensorView> tensors) {
+  Checkpoint checkpoint;
+  for (TensorView& tensor : tensors) {
+    std::string name = tensor.name;
+    checkpoint.tensors_.emplace(std::move(name), std::move(tensor));
+  }
+  return checkpoint;
+}
+
 const TensorView* Checkpoint::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;

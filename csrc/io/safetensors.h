@@ -37,6 +37,8 @@ class Checkpoint {
   // folder, no such files), ModelCorrupt (see header.h), UnsupportedModel (nothing wrong but
   // unknown dtypes), LoadFailed (files that can't be read).
   static Checkpoint open(const std::filesystem::path& path);
+  // One that is not written yet: its tensors have no data and no file.
+  static Checkpoint planned(std::vector<TensorView> tensors);
 
   const std::map<std::string, TensorView, std::less<>>& tensors() const { return tensors_; }
   const TensorView* find(std::string_view name) const;  // nullptr when there is none

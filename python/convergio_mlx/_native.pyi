@@ -184,6 +184,11 @@ def check_config(config: bytes) -> None:
     Raises where a model with these bytes as its config.json, its format of weights included, cannot run.
     """
 
+def check_fit(config: bytes, tensors: Sequence[tuple[str, str, Sequence[int]]]) -> None:
+    """
+    Raises where a model of these tensors, (name, dtype, shape) each, with these bytes as its config.json, would not load.
+    """
+
 def folder_geometry(folder: bytes) -> Geometry:
     """Reads the config.json of a folder (its path by os.fsencode)."""
 

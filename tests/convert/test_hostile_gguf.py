@@ -17,6 +17,7 @@ from convergio_mlx.convert.gguf_source import GgufSource
 from convergio_mlx.errors import ConvergioError, ModelCorruptError
 from convert import gguf_files
 from convert.gguf_files import Kind
+from convert.llama_cpp_cases import BY_NAME
 
 CONFIG = {**tiny("llama"), "num_hidden_layers": 1}
 SEED = 20261128
@@ -88,7 +89,12 @@ def test_strings_that_are_not_utf_8_are_bytes(tmp_path: Path) -> None:
         ),
         (
             {"llama__block_count": 2},
-            "it lacks tensors (blk.1.attn_k.weight, blk.1.",
+            "its tensors do not fit its keys: 'model.layers.1.input_layernorm.weight' is missing",
+        ),
+        ({"llama__block_count": 0}, "key 'llama.block_count' is 0, which must be a count"),
+        (
+            {"llama__feed_forward_length": 64},
+            "fit its keys: 'model.layers.0.mlp.gate_proj.weight' has shape (96, 64), expected (64,",
         ),
         ({"llama__attention__head_count_kv": 3}, "'num_attention_heads' is 4, which must be a"),
         ({"tokenizer__ggml__model": "wordpiece"}, "wordpiece"),
@@ -99,9 +105,13 @@ def test_keys_that_cannot_be_are_named(changes: dict[str, Any], said: str, tmp_p
     assert any(said in refusal for refusal in found.refusals), found.refusals
 
 
-def test_any_byte_may_be_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in BY_NAME)]
+)
+def test_any_byte_may_be_another(name: str | None, tmp_path: Path) -> None:
     """Of the head, where it matters most; and the file may end anywhere."""
-    whole = model(tmp_path / "whole.gguf").read_bytes()
+    path = model(tmp_path / "whole.gguf") if name is None else BY_NAME[name].path
+    whole = path.read_bytes()
     chance = random.Random(SEED)
     size = whole.index(b"blk.0") + 1200
     path = tmp_path / "m.gguf"

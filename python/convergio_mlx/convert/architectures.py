@@ -162,7 +162,6 @@ _DEEPSEEK = Architecture(
     {**_DENSE, **_LATENT, **_ROUTED, **_SHARED_BY_ALL, **_CORRECTED},
     log_multiplier=0.1,
     latent=True,
-    layers_differ=True,
     keys={**_GROUPED, **_NORMALIZED, **_LATENT_SIZES},
     fields={"moe_layer_freq": 1},
     only=_SIGMOID,
@@ -196,7 +195,6 @@ _GEMMA4 = Architecture(
     "Gemma4ForCausalLM",
     {**_TENSORS, **_SANDWICH, **_GEMMA4_NAMES},
     full_layers_differ=True,
-    layers_differ=True,
     keys={
         "sliding_window": Key("attention.sliding_window", needed=True),
         "final_logit_softcapping": Key("final_logit_softcapping"),
@@ -361,7 +359,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "Glm4MoeForCausalLM",
         {**_TENSORS, **_POST_IN, **_ROUTED, **_SHARED_BY_ALL, **_CORRECTED},
         partial_rotary=True,
-        layers_differ=True,
         keys={**_GROUPED, **_NORMALIZED},
         present={**_HAS_BIAS, **_HAS_QK_NORM},
         only=_SIGMOID,
@@ -502,7 +499,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             **_SHARED_BY_ALL,
             "exp_probs_b": "mlp.moe_statics.e_score_correction_bias",
         },
-        layers_differ=True,
         keys={
             **_WIDTH,
             "moe_num_experts": _COUNT,

@@ -65,8 +65,6 @@ class Architecture:
     """Attention is latent: a file has it as one head of keys, which are values too."""
     full_layers_differ: bool = False
     """Layers without a window have a geometry and a rotary embedding of their own (Gemma 4)."""
-    layers_differ: bool = False
-    """Not all layers have the same tensors."""
     keys: Mapping[str, Key] = field(default_factory=dict)
     """config.json's field to the key that it comes from."""
     fields: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import math
 import struct
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from importlib import util
 from typing import Any
 
@@ -26,8 +26,8 @@ from convergio_mlx.platform.native import native
 _LISTED = 5
 """Names that a refusal gives."""
 _MOST_FACTORS = 1 << 16
-_MOST_LAYERS = 4096
-"""More are refused with the rest of config.json."""
+_MISFIT = "the checkpoint does not fit its config.json: "
+"""How the engine begins to say so."""
 
 
 class GgufPlan:
@@ -48,10 +48,13 @@ class GgufPlan:
         """Why it does not convert, a clause each."""
         self.config = self._configured()
         """config.json, without what the tokenizer and the weights tell."""
-        self.outputs = self._planned()
+        self.outputs, unknown = self._planned()
         """In the files' order."""
         self.constants = self._constants()
         """Tensors that come from keys, and their bytes."""
+        if not self.refusals:
+            self._refuse_misfits()
+        self._refuse_tensors(unknown, f"that no {self.architecture_name} model has")
         self.refusals += tokenizer_refusals(source.metadata)
 
     @property
@@ -65,6 +68,17 @@ class GgufPlan:
     def tensor_bytes(self) -> int:
         """Of the files that are converted: what progress counts to."""
         return sum(output.size for output in self.outputs)
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """The block of config.json: what most matrices are, and those that are something else."""
+        modules = {one.place.module: one.kind.block for one in self.outputs if one.kind.mode}
+        if not modules:
+            return {}
+        texts = Counter(json.dumps(block) for block in modules.values())
+        general = json.loads(texts.most_common(1)[0][0])
+        others = {name: block for name, block in modules.items() if block != general}
+        return {"quantization": {**general, **others}}
 
     def check(self) -> None:
         """Refuses what does not convert.
@@ -102,13 +116,18 @@ class GgufPlan:
         shapes = {name: tensor.shape for name, tensor in by_name.items()}
         config = model_config(keys, self._architecture, shapes, factors)
         faults = list(dict.fromkeys(keys.faults))
-        self.refusals += faults or _refusals_of_engine(config)
+        self.refusals += faults
+        if not faults and (said := _said(lambda: native().geometry(json.dumps(config).encode()))):
+            self.refusals.append(said)
         return config
 
-    def _planned(self) -> list[Output]:
+    def _planned(self) -> tuple[list[Output], list[str]]:
+        """What tensors become, and those that become nothing."""
+        outputs: list[Output] = []
+        unknown: list[str] = []
+        shapes: list[str] = []
         if self._architecture is None:
-            return []
-        outputs, unknown, shapes = [], [], []
+            return outputs, unknown
         for tensor in self.source.tensors:
             if tensor.name in IGNORED or self._is_of_draft(tensor.name):
                 continue
@@ -119,11 +138,9 @@ class GgufPlan:
                 shapes.append(tensor.name)
             else:
                 outputs += [self._output(tensor, place) for place in places]
-        self._refuse_missing(outputs)
-        self._refuse_tensors(unknown, f"that no {self.architecture_name} model has")
         self._refuse_tensors(shapes, "whose shapes are not those of matrices")
         self._refuse_kinds(outputs)
-        return outputs
+        return outputs, unknown
 
     def _constants(self) -> list[tuple[Tensor, bytes]]:
         if self._architecture is None:
@@ -168,23 +185,14 @@ class GgufPlan:
             and int(layer) >= self.config["num_hidden_layers"]
         )
 
-    def _refuse_missing(self, outputs: list[Output]) -> None:
-        """What one layer has, all have."""
-        assert self._architecture is not None
-        present = {output.tensor.name for output in outputs}
-        layers = self.config["num_hidden_layers"]
-        kinds = {(one.place.base, one.place.part) for one in outputs if one.place.layer is not None}
-        missing = [
-            name
-            for layer in range(min(layers, _MOST_LAYERS))
-            for base, part in sorted(kinds)
-            if (name := f"blk.{layer}.{base}.{part}") not in present
-        ]
-        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        if missing and not self._architecture.layers_differ:
-            self.refusals.append(f"it lacks tensors ({', '.join(missing[:_LISTED])}{more})")
-        beyond = [o.tensor.name for o in outputs if (o.place.layer or 0) >= layers]
-        self._refuse_tensors(beyond, f"of more than its {layers} layers")
+    def _refuse_misfits(self) -> None:
+        """What the engine has against the folder, as it will be."""
+        tensors = [tensor for one in self.outputs for tensor in one.tensors(single=True)]
+        tensors += [tensor for tensor, _ in self.constants]
+        config = json.dumps({**self.config, **self.quantization}).encode()
+        described = [(one.name, one.dtype, one.shape) for one in tensors]
+        if said := _said(lambda: native().check_fit(config, described)):
+            self.refusals.append(f"its tensors do not fit its keys: {said.removeprefix(_MISFIT)}")
 
     def _refuse_tensors(self, names: list[str], why: str) -> None:
         if names:
@@ -223,13 +231,13 @@ def _is_shaped(tensor: GgufTensor, place: Place) -> bool:
     return len(tensor.shape) == 2 or (len(tensor.shape) == 1 and not tensor.kind.mode)
 
 
-def _refusals_of_engine(config: Mapping[str, Any]) -> list[str]:
-    """What the engine says of config.json."""
+def _said(look: Callable[[], object]) -> str:
+    """What the engine has against what it looks at, as a clause; empty: nothing."""
     try:
-        native().geometry(json.dumps(config).encode())
+        look()
     except ConvergioError as error:
-        return [str(error).partition("] ")[2].rpartition("; ")[0]]
-    return []
+        return str(error).partition("] ")[2].rpartition("; ")[0]
+    return ""
 
 
 def floats(data: bytes) -> array.array[float]:

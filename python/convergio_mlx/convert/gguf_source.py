@@ -38,6 +38,11 @@ class Kind:
     decoded: bool
     """False: only the `gguf` package knows its codebooks."""
 
+    @property
+    def block(self) -> Mapping[str, Any]:
+        """What config.json's "quantization" says of a matrix of it."""
+        return {"group_size": self.group_size, "bits": self.bits, "mode": self.mode}
+
 
 def kinds() -> Mapping[str, Kind]:
     """All kinds, by name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import array
 import json
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +64,7 @@ def write_model(plan: GgufPlan, create: Create, advance: OnBytes) -> None:
                 for tensor, data in plan.constants:
                     if places[tensor.name] is shard:
                         writer.append(tensor.name, data)
-    small["config.json"] = _json({**plan.config, **tokens, **_quantization(plan.outputs)})
+    small["config.json"] = _json({**plan.config, **tokens, **plan.quantization})
     small["generation_config.json"] = _json(tokens)
     if (index := index_of(shards)) is not None:
         small[INDEX] = index
@@ -144,21 +144,6 @@ def _requantized(kind: Kind, blocks: bytes, single: bool) -> tuple[bytes, bytes,
         kind.name, np.ascontiguousarray(values, "<f4").tobytes(), single
     )
     return parts
-
-
-def _quantization(outputs: list[Output]) -> dict[str, Any]:
-    """The block of config.json: what most matrices are, and those that are something else."""
-    modules = {one.place.module: _block(one.kind) for one in outputs if one.kind.mode}
-    if not modules:
-        return {}
-    texts = Counter(json.dumps(block) for block in modules.values())
-    general = json.loads(texts.most_common(1)[0][0])
-    others = {name: block for name, block in modules.items() if block != general}
-    return {"quantization": {**general, **others}}
-
-
-def _block(kind: Kind) -> Mapping[str, Any]:
-    return {"group_size": kind.group_size, "bits": kind.bits, "mode": kind.mode}
 
 
 def _json(value: Any) -> bytes:
