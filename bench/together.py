@@ -1,13 +1,14 @@
 """What requests that share passes give: tokens a second of all, and how a newcomer slows them.
 
     python bench/together.py --scratch FOLDER [--geometry llama-3.2-1b] [--together 1 2 4 8 16]
-        [--context 128] [--tokens 40] [--newcomer 512] [--rounds 5] [--json FILE]
+        [--context 128] [--tokens 40] [--newcomer 512] [--only ours] [--rounds 5] [--json FILE]
 
 Each round measures in turn, for each number of requests, how many tokens they make a second, all
-together, while every one of them decodes; then, beside 4 requests that decode, a newcomer with a
+together, while every one of them decodes: ours, and llama.cpp with as many sequences and as many
+bits a weight, each in a process of its own. Then, beside 4 requests that decode, a newcomer with a
 prompt of so many tokens: the longest time between two tokens of any, with it and without. Prompts
-but the newcomer's are cached before. Weights are random, 4 bits in groups of 64; figures are
-medians.
+but the newcomer's are cached before. Weights are random, 4 bits in groups of 64 or Q4_0; medians
+are printed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import random
 import statistics
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,30 +27,28 @@ from pathlib import Path
 from typing import Any
 
 import convergio_mlx as cm
-from comparison.checkpoint import checkpoint
+from comparison.checkpoint import Checkpoints
+from comparison.contender import CONTENDERS, Contender
 from comparison.crowd import Crowd
 from comparison.geometry import GEOMETRIES
+from comparison.launch import launch
 
-QUANTIZED = {"quantization": {"group_size": 64, "bits": 4}}
+COMPARED = ("ours affine-64", "llama_cpp Q4_0")
 BESIDE = 4
 """Requests that decode beside a newcomer."""
 
 
-def times_of(engine: cm.Engine, prompt: list[int], count: int, gate: threading.Barrier) -> Any:
-    """When each of `count` tokens of an answer came, by the clock."""
-    params = cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
-    gate.wait()
-    return [time.perf_counter() for _ in engine.generate(prompt, params)]
-
-
-def rate(engine: cm.Engine, prompts: list[list[int]], count: int) -> float:
-    """Tokens a second of all requests, from the last one's first to the first one's last token."""
-    gate = threading.Barrier(len(prompts))
-    with ThreadPoolExecutor(len(prompts)) as pool:
-        times = list(pool.map(lambda prompt: times_of(engine, prompt, count, gate), prompts))
-    begin, end = max(one[0] for one in times), min(one[-1] for one in times)
-    made = sum(begin < at <= end for one in times for at in one)
-    return made / (end - begin)
+def rate(contender: Contender, folder: Path, geometry: str, count: int, args: Any) -> float:
+    """Tokens a second of `count` requests, measured in a process of its own."""
+    job = {
+        "model": str(Checkpoints(folder).path(geometry, contender)),
+        "vocab_size": GEOMETRIES[geometry]["vocab_size"],
+        "prompt": args.context,
+        "answer": args.tokens,
+        "threads": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "together": count,
+    }
+    return float(launch(contender.engine, job)["together"])
 
 
 def gaps(engine: cm.Engine, prompts: list[list[int]], newcomer: list[int]) -> dict[str, float]:
@@ -94,7 +95,8 @@ def main() -> None:
     parser.add_argument("--together", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--context", type=int, default=128, help="tokens of each prompt")
     parser.add_argument("--tokens", type=int, default=40, help="of each answer")
-    parser.add_argument("--newcomer", type=int, default=512, help="tokens of its prompt")
+    parser.add_argument("--newcomer", type=int, default=512, help="tokens of its prompt; 0 is none")
+    parser.add_argument("--only", nargs="+", choices=["ours", "llama_cpp"], help="else both")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also writes every sample there")
     args = parser.parse_args()
@@ -103,28 +105,40 @@ def main() -> None:
     def draw(count: int) -> list[int]:
         return [dice.randrange(300, 400) for _ in range(count)]
 
-    rates: dict[int, list[float]] = {count: [] for count in args.together}
+    contenders = [one for one in CONTENDERS if one.name in COMPARED]
+    if args.only:
+        contenders = [one for one in contenders if one.engine in args.only]
+    rates: dict[tuple[str, int], list[float]] = {}
     pauses = []
-    folder = checkpoint(args.scratch / args.geometry, GEOMETRIES[args.geometry] | QUANTIZED)
-    with cm.Engine.load(folder) as engine, Crowd() as crowd:
-        prompts = [draw(args.context) for _ in range(max(BESIDE, *args.together))]
-        for prompt in prompts:
-            engine.generate(prompt, max_tokens=1).text()
+    ours = CONTENDERS[0]
+    with Crowd() as crowd:
         for _ in range(args.rounds):
-            for count, found in rates.items():
-                found.append(rate(engine, prompts[:count], args.tokens))
-            pauses.append(gaps(engine, prompts[:BESIDE], draw(args.newcomer)))
-    medians = {count: statistics.median(found) for count, found in rates.items()}
-    single = medians[min(medians)]
+            for count in args.together:
+                for one in contenders:
+                    found = rates.setdefault((one.name, count), [])
+                    found.append(rate(one, args.scratch, args.geometry, count, args))
+        if args.newcomer:
+            with cm.Engine.load(Checkpoints(args.scratch).path(args.geometry, ours)) as engine:
+                prompts = [draw(args.context) for _ in range(BESIDE)]
+                for prompt in prompts:
+                    engine.generate(prompt, max_tokens=1).text()
+                pauses += [gaps(engine, prompts, draw(args.newcomer)) for _ in range(args.rounds)]
     print(f"{args.geometry}, {args.context} tokens of context, {args.rounds} rounds")
     if crowd.share is not None:
         print(f"other processes took {crowd.share:.0%} of the machine")
-    for count, median in medians.items():
-        low, high = min(rates[count]), max(rates[count])
-        print(
-            f"{count:3} together: {median:7.1f} tokens/s ({low:.1f} to {high:.1f}), "
-            f"{median / single:.2f} of one"
-        )
+    medians = {key: statistics.median(found) for key, found in rates.items()}
+    for (name, count), median in medians.items():
+        low, high = min(rates[name, count]), max(rates[name, count])
+        single = medians[name, min(args.together)]
+        line = f"{name:16} {count:3} together: {median:7.1f} tokens/s ({low:.1f} to {high:.1f})"
+        print(f"{line}, {median / single:.2f} of {min(args.together)}", end="")
+        against = [medians[theirs, n] for theirs, n in medians if n == count and theirs != name]
+        print("".join(f", {median / one:.2f} of the other's" for one in against))
+    if args.json:
+        named = {f"{name} {count}": found for (name, count), found in rates.items()}
+        args.json.write_text(json.dumps({"rates": named, "pauses": pauses}, indent=1))
+    if not pauses:
+        return
     step, longest, first = (
         statistics.median(one[name] for one in pauses)
         for name in ("alone", "longest", "first_token")
@@ -134,8 +148,6 @@ def main() -> None:
         f"the longest {longest * 1e3:.0f} ms ({longest / step:.1f} steps), "
         f"its first token after {first:.2f} s"
     )
-    if args.json:
-        args.json.write_text(json.dumps({"rates": rates, "pauses": pauses}, indent=1))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,23 @@ GEOMETRIES: dict[str, Config] = {
         "rope_scaling": _llama3_rope(8.0),
         "tie_word_embeddings": False,
     },
+    "qwen3-14b": {
+        "model_type": "qwen3",
+        "architectures": ["Qwen3ForCausalLM"],
+        "vocab_size": 151936,
+        "hidden_size": 5120,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "intermediate_size": 17408,
+        "max_position_embeddings": 40960,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    },
     # Experts, cut in layers: 5 of 48.
     "qwen3-30b-a3b-5": {
         "model_type": "qwen3_moe",

@@ -13,11 +13,10 @@ import numpy as np
 from comparison.geometry import head_dim, shapes
 from comparison.vocabulary import vocabulary
 
-FORMATS = {
-    "Q4_0": (18, gguf.GGMLQuantizationType.Q4_0),
-    "Q4_1": (20, gguf.GGMLQuantizationType.Q4_1),
-}
-"""Bytes of a block of 32 numbers, and the type's number in the file."""
+_TYPE = gguf.GGMLQuantizationType
+FORMATS = {"Q4_0": _TYPE.Q4_0, "Q4_1": _TYPE.Q4_1, "Q4_K": _TYPE.Q4_K, "Q6_K": _TYPE.Q6_K}
+MIXED = "Q4_K_M"
+"""llama.cpp's most used recipe: Q4_K, and Q6_K for what loses most by it."""
 _NAMES = {
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
@@ -38,23 +37,28 @@ _NAMES = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }
-_PIECE = 1 << 19
-"""Blocks that are made once and written again and again."""
+_PIECE_BYTES = 1 << 24
+"""Blocks of a format that are made once and written again and again."""
 
 
 def write(path: Path, config: dict[str, Any], kind: str) -> None:
-    """Writes one file, every matrix of it in `kind` (Q4_0 or Q4_1), the embedding included."""
-    block_bytes, number = FORMATS[kind]
+    """Writes one file, every matrix of it in `kind` (one of FORMATS, or MIXED)."""
     arch = config["model_type"].replace("_", "")
     writer = gguf.GGUFWriter(path, arch)
     _describe(writer, config)
     tensors = {_gguf_name(name): shape for name, shape in shapes(config).items()}
     if "rope_scaling" in config:
         tensors["rope_freqs.weight"] = (head_dim(config) // 2,)
+    formats = {
+        name: _mixed(name, config) if kind == MIXED else kind
+        for name, shape in tensors.items()
+        if len(shape) > 1
+    }
     for name, shape in tensors.items():
-        if len(shape) > 1:
-            row_bytes = shape[-1] // 32 * block_bytes
-            size = (*shape[:-1], row_bytes)
+        if name in formats:
+            number = FORMATS[formats[name]]
+            columns, block_bytes = gguf.GGML_QUANT_SIZES[number]
+            size = (*shape[:-1], shape[-1] // columns * block_bytes)
             writer.add_tensor_info(name, size, np.dtype(np.uint8), math.prod(size), number)
         else:
             writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[0])
@@ -62,12 +66,11 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     file = writer.fout[0]  # type: ignore[index]
-    noise = np.random.default_rng(0).bytes(_PIECE * block_bytes)
-    blocks = np.frombuffer(bytearray(noise), np.uint8).reshape(_PIECE, block_bytes)
+    noise = {of: _noise(of) for of in set(formats.values())}
     for name, shape in tensors.items():
         writer.write_padding(file, file.tell())
-        if len(shape) > 1:
-            for piece in _matrix(blocks, shape, kind):
+        if name in formats:
+            for piece in _matrix(noise[formats[name]], shape, formats[name]):
                 file.write(piece)
         else:
             value = 1.0 if name.endswith(("norm.weight", "freqs.weight")) else 0.1
@@ -76,13 +79,43 @@ def write(path: Path, config: dict[str, Any], kind: str) -> None:
     writer.close()
 
 
+def _mixed(name: str, config: dict[str, Any]) -> str:
+    """The format that MIXED has for a tensor: Q6_K for the head, and in the first and last eighth
+    of the layers and each third of those between for values and the feed-forward's output."""
+    if name == "output.weight" or (name == "token_embd.weight" and config["tie_word_embeddings"]):
+        return "Q6_K"
+    if not name.endswith(("attn_v.weight", "ffn_down.weight")):
+        return "Q4_K"
+    layer, layers = int(name.split(".")[1]), config["num_hidden_layers"]
+    edge = layers // 8
+    finer = layer < edge or layer >= 7 * layers // 8 or (layer - edge) % 3 == 2
+    return "Q6_K" if finer else "Q4_K"
+
+
+def _noise(kind: str) -> np.ndarray[Any, Any]:
+    """Random blocks, a row each."""
+    block_bytes = gguf.GGML_QUANT_SIZES[FORMATS[kind]][1]
+    count = _PIECE_BYTES // block_bytes
+    noise = np.random.default_rng(0).bytes(count * block_bytes)
+    return np.frombuffer(bytearray(noise), np.uint8).reshape(count, block_bytes)
+
+
 def _matrix(blocks: np.ndarray[Any, Any], shape: tuple[int, ...], kind: str) -> Iterator[bytes]:
-    """Mean 0 and variance 1 / columns, so that activations stay of order 1."""
-    scale = 1 / math.sqrt(21.25 * shape[-1])
-    head = [scale] if kind == "Q4_0" else [scale, -7.5 * scale]
-    stored = np.array(head, "<f2").view(np.uint8)
-    blocks[:, : len(stored)] = stored
-    left = math.prod(shape) // 32
+    """Mean 0 and variance 1 / columns, so that activations stay of order 1. A block's scales of
+    float16 come first, or last in Q6_K; those of 6 and 8 bits are as random as its numbers."""
+    columns = shape[-1]
+    if kind == "Q4_K":
+        scale = 1 / math.sqrt(66_700 * columns)
+        floats = [scale, 7.5 * scale]
+    elif kind == "Q6_K":
+        floats = [1 / math.sqrt(1.86e6 * columns)]
+    else:
+        scale = 1 / math.sqrt(21.25 * columns)
+        floats = [scale] if kind == "Q4_0" else [scale, -7.5 * scale]
+    stored = np.array(floats, "<f2").view(np.uint8)
+    at = slice(-len(stored), None) if kind == "Q6_K" else slice(len(stored))
+    blocks[:, at] = stored
+    left = math.prod(shape) // gguf.GGML_QUANT_SIZES[FORMATS[kind]][0]
     whole = blocks.tobytes()
     while left > 0:
         yield whole[: left * blocks.shape[1]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,7 +33,9 @@ class LlamaCpp:
         model.n_gpu_layers = -1  # all of them, where there is a GPU
         self._model = lib.llama_model_load_from_file(job.model.encode(), model)
         context = lib.llama_context_default_params()
-        context.n_ctx = -(-(job.context + 32) // 256) * 256
+        sequences = max(1, job.together)
+        context.n_seq_max = sequences
+        context.n_ctx = -(-(job.context + 32) // 256) * 256 * sequences
         context.n_batch, context.n_ubatch = BATCH, MICRO_BATCH
         context.n_threads = context.n_threads_batch = job.threads
         self._context = lib.llama_init_from_model(self._model, context)
@@ -66,6 +69,39 @@ class LlamaCpp:
 
     def constrained(self, _count: int) -> None:
         """Not measured."""
+
+    def together(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        lib = self._lib
+        lib.llama_memory_clear(lib.llama_get_memory(self._context), True)
+        self._held = []
+        for sequence, prompt in enumerate(prompts):
+            self._batch([(token, at, sequence) for at, token in enumerate(prompt)])
+        tokens = [1] * len(prompts)
+        length = len(prompts[0])
+        begin = 0.0
+        for step in range(count):
+            self._batch([(token, length + step, sequence) for sequence, token in enumerate(tokens)])
+            for sequence in range(len(prompts)):
+                logits = lib.llama_get_logits_ith(self._context, sequence)
+                row = self._np.ctypeslib.as_array(logits, (self._vocab_size,))
+                tokens[sequence] = int(row.argmax())
+            begin = begin or time.perf_counter()
+        return (count - 1) * len(prompts) / (time.perf_counter() - begin)
+
+    def _batch(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Runs rows of a token, its position and its sequence; asks for the logits of the last
+        row of each sequence."""
+        batch = self._lib.llama_batch_init(len(rows), 0, 1)
+        batch.n_tokens = len(rows)
+        last = {sequence: at for at, (_, _, sequence) in enumerate(rows)}
+        for at, (token, position, sequence) in enumerate(rows):
+            batch.token[at], batch.pos[at] = token, position
+            batch.n_seq_id[at], batch.seq_id[at][0] = 1, sequence
+            batch.logits[at] = last[sequence] == at
+        failure = self._lib.llama_decode(self._context, batch)
+        self._lib.llama_batch_free(batch)
+        if failure:
+            raise SystemExit(f"llama_decode gave {failure}")
 
     def detail(self) -> dict[str, Any]:
         gpu = "metal" if sys.platform == "darwin" else "cuda"

@@ -40,6 +40,9 @@ class MlxLm:
     def constrained(self, _count: int) -> None:
         """Not measured."""
 
+    def together(self, _prompts: Sequence[Sequence[int]], _count: int) -> None:
+        """Not measured: mlx-lm's batches are a GPU's."""
+
     def detail(self) -> dict[str, Any]:
         mx = self._mx
         logits = self._model(mx.array([[0]]), cache=self._make_cache(self._model))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from comparison.subjects.process import Job, memory, run
@@ -52,6 +54,21 @@ class Ours:
                 raise SystemExit(f"{name}: {events.stats.output_tokens} tokens, not {count}")
             found[name] = events.stats.decode_seconds
         return found
+
+    def together(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        for prompt in prompts:  # so that all are decoded from the beginning
+            self._engine.generate(list(prompt), params, max_tokens=1).text()
+        gate = threading.Barrier(len(prompts))
+
+        def times_of(prompt: Sequence[int]) -> list[float]:
+            gate.wait()
+            return [time.perf_counter() for _ in self._engine.generate(list(prompt), params)]
+
+        with ThreadPoolExecutor(len(prompts)) as pool:
+            times = list(pool.map(times_of, prompts))
+        begin, end = max(one[0] for one in times), min(one[-1] for one in times)
+        return sum(begin < at <= end for one in times for at in one) / (end - begin)
 
     def detail(self) -> dict[str, Any]:
         model = self._native.load(str(self._engine.folder).encode())

@@ -31,6 +31,8 @@ class Job:
     threads: int = 1
     constrained: int = 0
     """Tokens of two further answers to a message, the second of which must be JSON; 0 is none."""
+    together: int = 0
+    """Requests that are then answered at once, each of `prompt` other tokens; 0 is none."""
 
     @property
     def context(self) -> int:
@@ -51,6 +53,10 @@ class Subject(Protocol):
     def constrained(self, count: int) -> dict[str, float] | None:
         """Seconds that `count` tokens take after a message, `free` and `bound` to be JSON; None
         where that is not measured."""
+
+    def together(self, prompts: Sequence[Sequence[int]], count: int) -> float | None:
+        """Tokens a second of all prompts' answers, of `count` tokens each, while every one of them
+        is decoded; None where that is not measured."""
 
     def detail(self) -> dict[str, Any]:
         """Its `device` (cpu, metal or cuda), and options that a reader of the row wants to know.
@@ -91,6 +97,9 @@ def run(make: Any) -> None:
     found |= memory()
     if job.constrained:
         found["constrained"] = subject.constrained(job.constrained)
+    if job.together:
+        prompts = [prompt_tokens(job, job.prompt, seed=10 + one) for one in range(job.together)]
+        found["together"] = subject.together(prompts, job.answer)
     out.write(json.dumps(found | {"detail": subject.detail()}) + "\n")
     out.flush()
 

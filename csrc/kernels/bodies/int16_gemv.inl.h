@@ -1,5 +1,5 @@
-// y = x · Wᵀ for one row of x in 16 bits: AVX-512 VNNI and VBMI. Half the work of turning W's
-// numbers into floats, which leaves the memory as the limit.
+// y = x · Wᵀ for a few rows of x in 16 bits: AVX-512 VNNI and VBMI. Half the work of turning W's
+// numbers into floats, which leaves the memory as the limit of one row.
 //
 // A block is what a load of W unpacks to: kVectors vectors of 64 bytes, of which lane l holds items
 // of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
@@ -188,11 +188,8 @@ CONVERGIO_INLINE __m512i group_sums(const __m512i* v) {
 }
 
 /// The products of one block of W and one of x, four or more a lane.
-template <class Number>
-CONVERGIO_INLINE __m512i block_dots(const std::uint8_t* p, int bytes, const std::int8_t* x) {
-  constexpr int kVectors = Number::kVectors;
-  __m512i q[kVectors];
-  Number::unpack(Number::read(p, bytes), q);
+template <int kVectors>
+CONVERGIO_INLINE __m512i block_dots(const __m512i* q, const std::int8_t* x) {
   __m512i high = _mm512_setzero_si512();
   __m512i low = _mm512_setzero_si512();
   for (int j = 0; j < kVectors; ++j) {
@@ -202,43 +199,58 @@ CONVERGIO_INLINE __m512i block_dots(const std::uint8_t* p, int bytes, const std:
   return _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
 }
 
-/// The dot products of sixteen groups of a row of W and one of x. kTail: W ends after `left` bytes.
+constexpr int kMostRows = kFewInt16Rows;  // of x at a time
+
+/// The dot products of sixteen groups of a row of W and n rows of x, `x_stride` bytes apart: those
+/// of row i to sums[i]. W is unpacked once for all of them. kTail: W ends after `left` bytes.
 template <class Number, int kGroupLanes, bool kTail>
-CONVERGIO_INLINE __m512i sixteen_groups(const std::uint8_t* p, int left, const std::int8_t* x) {
-  constexpr int kXBytes = 128 * Number::kVectors;  // of a block
-  constexpr int kSet = kGroupLanes == 2 ? 2 : 4;   // blocks whose lanes are added up at once
+CONVERGIO_INLINE void sixteen_groups(const std::uint8_t* p, int left, const std::int8_t* x,
+                                     std::int64_t x_stride, int n, __m512i* sums) {
+  constexpr int kVectors = Number::kVectors;
+  constexpr int kXBytes = 128 * kVectors;         // of a block
+  constexpr int kSet = kGroupLanes == 2 ? 2 : 4;  // blocks whose lanes are added up at once
   constexpr int kSets = kGroupLanes / kSet;
-  __m512i parts[kSets == 1 ? 2 : kSets];
+  __m512i parts[kMostRows][kSets == 1 ? 2 : kSets];
   for (int s = 0; s < kSets; ++s) {
-    __m512i dots[kSet];
-    for (int b = 0; b < kSet; ++b) {
-      const int block = s * kSet + b;
-      const int bytes = kTail ? left - block * Number::kBytes : Number::kBytes;
-      if (kTail && bytes <= 0) {
-        dots[b] = _mm512_setzero_si512();
-        continue;
-      }
+    __m512i q[kSet][kVectors];
+    const auto left_of = [&](int b) CONVERGIO_LAMBDA {
+      return kTail ? left - (s * kSet + b) * Number::kBytes : 64;
+    };
+    for (int b = 0; b < kSet && left_of(b) > 0; ++b) {
+      const std::uint8_t* const at = p + (s * kSet + b) * Number::kBytes;
       if constexpr (!kTail) {
-        prefetch_ahead(p + block * Number::kBytes);
+        prefetch_ahead(at);
       }
-      dots[b] = block_dots<Number>(p + block * Number::kBytes, bytes, x + block * kXBytes);
+      Number::unpack(Number::read(at, left_of(b)), q[b]);
     }
-    if constexpr (kGroupLanes == 2) {
-      parts[0] = dots[0];
-      parts[1] = dots[1];
-    } else {
-      parts[s] = sum_quads(dots);
+    for (int i = 0; i < n; ++i) {
+      __m512i dots[kSet];
+      for (int b = 0; b < kSet; ++b) {
+        dots[b] = left_of(b) > 0
+                      ? block_dots<kVectors>(q[b], x + i * x_stride + (s * kSet + b) * kXBytes)
+                      : _mm512_setzero_si512();
+      }
+      if constexpr (kGroupLanes == 2) {
+        parts[i][0] = dots[0];
+        parts[i][1] = dots[1];
+      } else {
+        parts[i][s] = sum_quads(dots);
+      }
     }
   }
-  return group_sums<kGroupLanes>(parts);
+  for (int i = 0; i < n; ++i) {
+    sums[i] = group_sums<kGroupLanes>(parts[i]);
+  }
 }
 
 constexpr int kOutputRows = 16;  // of W, whose groups' results are added up together
 
-/// What each of the groups [first, last) of a row of W adds to its output.
+/// What each of the groups [first, last) of a row of W adds to its output of n rows of x: those of
+/// row i to out + i · out_stride.
 template <class Number, int kGroupLanes>
 CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int64_t first,
-                                    std::int64_t last, const float* x, float* out) {
+                                    std::int64_t last, const float* x, std::int64_t x_stride, int n,
+                                    float* out, std::int64_t out_stride) {
   constexpr int kBytes = kGroupLanes * Number::kBytes;  // of sixteen groups of W
   constexpr int kXBytes = kGroupLanes * 128 * Number::kVectors;
   const bool floats = w.format != Format::Affine;
@@ -247,6 +259,7 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
   const float* x_sums = x_scales + round_up(groups, kGroupsAtOnce);
   const std::uint8_t* p = w.data + row * row_bytes(w) + first / kGroupsAtOnce * kBytes;
   const auto* bytes = reinterpret_cast<const std::int8_t*>(x) + first / kGroupsAtOnce * kXBytes;
+  const auto byte_stride = static_cast<std::int64_t>(sizeof(float)) * x_stride;
   for (std::int64_t g = first; g < last; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
     const V own = scales_of(w, row * groups + g, count);
@@ -254,56 +267,75 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
     const V scale = floats ? own * splat(0.5F) : own;
     const V bias = floats ? own * splat(-6.0F) : biases_of(w, row * groups + g, count);
     const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
-    const __m512i sums = count == kGroupsAtOnce
-                             ? sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes)
-                             : sixteen_groups<Number, kGroupLanes, true>(p, left, bytes);
-    store(out, group_result(sums, scale * load(x_scales + g), bias, load(x_sums + g)));
+    __m512i sums[kMostRows];
+    if (count == kGroupsAtOnce) {
+      sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes, byte_stride, n, sums);
+    } else {
+      sixteen_groups<Number, kGroupLanes, true>(p, left, bytes, byte_stride, n, sums);
+    }
+    for (int i = 0; i < n; ++i) {
+      const std::int64_t at = i * x_stride + g;
+      store(out + i * out_stride,
+            group_result(sums[i], scale * load(x_scales + at), bias, load(x_sums + at)));
+    }
     out += kGroupsAtOnce;
     p += kBytes;
     bytes += kXBytes;
   }
 }
 
-/// One row of x. Sixteen rows of W at a time, so that their groups' results can be added with rows
+/// n rows of x. Sixteen rows of W at a time, so that their groups' results can be added with rows
 /// as lanes: in the order of groups, as the kernel of more rows adds them.
 template <class Number, int kGroup>
-static void int16_row(const Weights& w, const float* x, std::int64_t begin, std::int64_t end,
-                      float* y) {
+CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, const float* x,
+                                 float* y, int n) {
   constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
-  constexpr int kGroups = 256;  // at a time: 16 KB of results
-  alignas(64) float results[kOutputRows][kGroups];
+  constexpr int kResults = 256;  // of a row of W at a time: 16 KB
+  alignas(64) float results[kOutputRows * kResults];
   const std::int64_t groups = round_up(w.cols / w.group, kGroupsAtOnce);
-  for (std::int64_t row = begin; row < end; row += kOutputRows) {
-    const int rows = static_cast<int>(end - row < kOutputRows ? end - row : kOutputRows);
-    V total = splat(0.0F);
-    for (std::int64_t from = 0; from < groups; from += kGroups) {
-      const std::int64_t to = groups - from < kGroups ? groups : from + kGroups;
+  const std::int64_t at_once = kResults / n / kGroupsAtOnce * kGroupsAtOnce;
+  for (std::int64_t row = piece.begin; row < piece.end; row += kOutputRows) {
+    const int rows =
+        static_cast<int>(piece.end - row < kOutputRows ? piece.end - row : kOutputRows);
+    float* const out = y + (row - piece.begin);
+    for (std::int64_t from = 0; from < groups; from += at_once) {
+      const std::int64_t to = groups - from < at_once ? groups : from + at_once;
+      const std::int64_t row_results = n * (to - from);
       for (int r = 0; r < rows; ++r) {
         if (from == 0) {
           prefetch_groups(w, row + r);
         }
-        group_results<Number, kGroupLanes>(w, row + r, from, to, x, results[r]);
+        group_results<Number, kGroupLanes>(w, row + r, from, to, x, piece.x_stride, n,
+                                           results + r * row_results, to - from);
       }
-      for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
-        V of_rows[kOutputRows];
-        for (int r = 0; r < kOutputRows; ++r) {
-          of_rows[r] = r < rows ? load(results[r] + g) : splat(0.0F);
+      for (int i = 0; i < n; ++i) {
+        V total = from == 0 ? splat(0.0F) : load(out + i * piece.y_stride, rows);
+        for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
+          V of_rows[kOutputRows];
+          for (int r = 0; r < kOutputRows; ++r) {
+            of_rows[r] =
+                r < rows ? load(results + r * row_results + i * (to - from) + g) : splat(0.0F);
+          }
+          transpose(of_rows);
+          for (const V& group : of_rows) {
+            total = total + group;
+          }
         }
-        transpose(of_rows);
-        for (const V& group : of_rows) {
-          total = total + group;
-        }
+        store(out + i * piece.y_stride, total, rows);
       }
     }
-    store(y + (row - begin), total, rows);
   }
 }
 
 template <class Number, int kGroup>
-CONVERGIO_INLINE void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
-  for (std::int64_t i = 0; i < piece.n; ++i) {
-    int16_row<Number, kGroup>(w, piece.x + i * piece.x_stride, piece.begin, piece.end,
-                              piece.y + i * piece.y_stride);
+static void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
+  if (piece.n == 1) {
+    return int16_rows<Number, kGroup>(w, piece, piece.x, piece.y, 1);
+  }
+  for (std::int64_t i = 0; i < piece.n; i += kMostRows) {
+    const int n = static_cast<int>(piece.n - i < kMostRows ? piece.n - i : kMostRows);
+    int16_rows<Number, kGroup>(w, piece, piece.x + i * piece.x_stride, piece.y + i * piece.y_stride,
+                               n);
   }
 }
 

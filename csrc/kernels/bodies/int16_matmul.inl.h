@@ -1,4 +1,4 @@
-// y = x · Wᵀ for two rows of x and more in 16 bits: AVX-512 VNNI and VBMI.
+// y = x · Wᵀ for many rows of x in 16 bits: AVX-512 VNNI and VBMI.
 //
 // Sixteen outputs are sixteen lanes: a panel holds, for each four inputs, a word of four unsigned
 // numbers for each output, so that one instruction adds 64 products into 16 32-bit sums. A panel is

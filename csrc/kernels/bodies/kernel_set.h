@@ -213,9 +213,10 @@ constexpr std::int64_t kInt16Work = 24 * 1024;
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const Int16Set* int16_set(Isa isa, const Weights& w);
 
-/// The most rows of x that are faster by a set's gemv than by its matmul. Activations in 16 bits:
-/// one.
+/// The most rows of x that are faster by a set's gemv than by its matmul, and by Int16Set's. Those
+/// read W from end to end, as memory likes it; a matmul does less for each row.
 constexpr std::int64_t kFewRows = 8;
+constexpr std::int64_t kFewInt16Rows = 5;
 
 /// The floats of `work` that a piece needs.
 std::int64_t linear_work(const Weights& w, std::int64_t n);
