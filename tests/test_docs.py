@@ -63,13 +63,15 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_map_names_what_there_is() -> None:
     """Every folder that it names exists, and it names every folder of csrc and of the package."""
-    named = set(re.findall(r"`((?:csrc|python|tests|bench|tools|training|docs)[\w/]*)`", MAP))
+    named = set(
+        re.findall(r"`((?:csrc|python|tests|bench|tools|training|integrations|docs)[\w/]*)`", MAP)
+    )
     assert [name for name in named if not (ROOT / name).is_dir()] == []
     package = {f"python/{folder}" for folder in ("convergio_mlx",)} | folders(
         "python/convergio_mlx"
     )
     assert (
-        folders("csrc") | package | {"tests", "bench", "tools", "training", "docs"}
+        folders("csrc") | package | {"tests", "bench", "tools", "training", "integrations", "docs"}
     ) - named == set()
 
 

@@ -1,13 +1,15 @@
 """Who may ask, and how much: in this process, without a socket."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
 import httpx
 import pytest
 
-from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.errors import InferenceError, InvalidRequestError
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server.app import make_app
 from convergio_mlx.server.service import Service
@@ -109,9 +111,48 @@ def test_answers_beyond_the_room_are_told_to_come_again(provider: MlxProvider) -
 
 def test_an_answer_beyond_its_time_is_told(provider: MlxProvider) -> None:
     body = {**ASKED, "max_tokens": 400, "ignore_eos": True}
-    late = ask(provider, "POST", CHAT, json=body, settings={"request_seconds": 0.02})
+    late = ask(provider, "POST", CHAT, json=body, settings={"request_seconds": 1e-6})
     assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
     assert late.headers["x-should-retry"] == "false"
+
+
+class FailsAmidAnswers(MlxProvider):
+    async def _aopen(self, model: str, request: ChatRequest) -> Any:
+        return _Failing(await super()._aopen(model, request))
+
+
+class _Failing:
+    """Gives one event, and then fails."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.given = 0
+
+    async def __anext__(self) -> Any:
+        self.given += 1
+        if self.given > 1:
+            raise InferenceError("[engine] the computation failed; ask again.")
+        return await anext(self.source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+
+def test_what_fails_amid_a_stream_ends_it_with_the_error() -> None:
+    body = {**ASKED, "max_tokens": 40}
+    with FailsAmidAnswers() as provider:
+        late = ask(provider, "POST", CHAT, json={**body, "stream": True})
+        *pieces, last = [line for line in late.text.splitlines() if line]
+        assert late.status_code == 200
+        assert '"content":' in pieces[1]
+        error = json.loads(last.removeprefix("data: "))["error"]
+        assert (error["code"], error["type"]) == ("inference_failed", "server_error")
+        said = ask(provider, "POST", "/v1/messages", json={**body, "stream": True}).text
+        assert said.rstrip().rpartition("\n\n")[2].startswith("event: error\ndata: {")
+        whole = ask(provider, "POST", CHAT, json=body)
+        assert (whole.status_code, whole.json()["error"]["code"]) == (500, "inference_failed")
+        lines = ask(provider, "POST", "/api/chat", json={"model": body["model"], "messages": []})
+        assert (lines.status_code, [*lines.json()]) == (400, ["error"])
 
 
 def test_only_models_of_the_settings_are_served(provider: MlxProvider) -> None:

@@ -76,7 +76,7 @@ class Guard:
         if scope["path"] not in OPEN_PATHS and settings.api_key is not None:
             _check_key(headers, settings.api_key)
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length[:20]) > settings.max_body_bytes:
+        if length.isdecimal() and int(length[:20]) > settings.max_body_bytes:
             raise too_large(settings.max_body_bytes)
 
 
