@@ -19,7 +19,8 @@ def mlx() -> Iterator[MlxProvider]:
 
 
 @pytest.fixture
-def server(mlx: MlxProvider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(mlx: MlxProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setenv("CONVERGIO_HOME", str(tmp_path))  # it lists the embedded model alone
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with serving(mlx) as running:

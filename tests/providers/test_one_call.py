@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 import pytest
@@ -83,6 +83,13 @@ def test_an_answer_is_a_value_of_a_type() -> None:
     assert cm.chat(GUIDE, "What are you?", max_tokens=2).parsed is None
 
 
+def test_many_answers_are_values_of_a_type() -> None:
+    with cm.MlxProvider() as provider:
+        done = provider.chat_many(GUIDE, None, ["Where?"] * 3, response_format=Place)
+        made = [one.response.parsed for one in done if one.response is not None]
+    assert [type(one) for one in made] == [Place] * 3
+
+
 def test_an_answer_that_is_no_value_says_why_and_keeps_its_text() -> None:
     cut = cm.chat(GUIDE, "Weather in Rome?", response_format=Weather, max_tokens=2)
     with pytest.raises(InferenceError, match=r"no Weather \(it ended with 'length'\); allow more"):
@@ -119,6 +126,34 @@ def test_tools_are_run_and_the_model_goes_on() -> None:
         return [message["content"] for message in answer.tool_messages]
 
     assert asyncio.run(in_loop())[1] == result["content"]
+
+
+def test_engines_and_handlers_have_the_same() -> None:
+    asked = [{"role": "user", "content": "How's the weather looking in Lisbon?"}]
+    results: list[str] = []
+    handler = cm.StreamHandler(
+        on_chunk=lambda _: None, on_tool_result=lambda call, content: results.append(content)
+    )
+    runs: dict[str, Any] = {"tools": [get_weather], "run_tools": True, "tool_choice": "required"}
+    with cm.MlxProvider() as provider:
+        provider.stream_chat(GUIDE, None, asked, handler, max_tokens=40, **runs)
+    assert results
+    assert results[0].startswith("It rains in ")
+    with cm.Engine.load(GUIDE) as engine:
+        assert engine.stream(asked, max_tokens=40, **runs).response().tool_messages
+        assert isinstance(engine.stream(asked, response_format=Place).response().parsed, Place)
+
+
+def test_a_conversation_keeps_what_its_tools_gave() -> None:
+    with cm.MlxProvider() as provider:
+        talk = cm.Conversation(provider, GUIDE, tools=[get_weather])
+        question = "How's the weather looking in Lisbon?"
+        talk.ask(question, run_tools=True, tool_choice="required", max_tokens=40)
+        roles = [message["role"] for message in talk.messages]
+        assert roles[:4] == ["user", "assistant", "tool", "assistant"]
+        exported = json.loads(json.dumps(talk.export()))
+        assert exported["tools"][0]["function"]["name"] == "get_weather"
+        assert cm.Conversation.restore(provider, exported).messages == talk.messages
 
 
 def test_log_probabilities_of_the_text_are_with_its_pieces() -> None:

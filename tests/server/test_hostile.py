@@ -60,7 +60,7 @@ FIELDS = (
     *("model", "messages", "tools", "tool_choice", "response_format", "max_tokens", "stop", "n"),
     *("temperature", "top_p", "seed", "logit_bias", "logprobs", "stream", "stream_options"),
     *("chat_template_kwargs", "reasoning_budget", "parallel_tool_calls", "reasoning_effort"),
-    *("presence_penalty", "stop_token_ids", "ignore_eos", "top_k"),
+    *("presence_penalty", "stop_token_ids", "ignore_eos", "top_k", "priority"),
 )
 
 

@@ -74,10 +74,6 @@ def test_an_answer_is_that_of_the_library(model: llm.Model) -> None:
     assert "".join(model.prompt(ASKED, stream=False, system="Be brief.", **COLD)) == expected.text
 
 
-def test_pieces_come_as_they_are_made(model: llm.Model) -> None:
-    assert len([*model.prompt(ASKED, **COLD)]) > 1
-
-
 def test_a_conversation_is_remembered(model: llm.Model) -> None:
     conversation = model.conversation()
     conversation.prompt(ASKED, **COLD).text()

@@ -112,6 +112,7 @@ class ChatJob:
                 "[tools] run_tools is True, and a batch that one thread reads runs no tools; use "
                 "achat_many, or ask each chat on its own."
             )
+        self._builder.answer_type = request.answer_type
         prepared, parser = prepare_chat(self._target(), request)
         self._events = Events(prepared, parser)
         return prepared

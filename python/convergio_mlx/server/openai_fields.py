@@ -12,8 +12,8 @@ from convergio_mlx.server.problems import refusal
 from convergio_mlx.version import __version__
 
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed")
-OWN = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos")
-"""Sampling options that OpenAI has not, and other servers of its interface have."""
+OWN = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "priority")
+"""Options that OpenAI has not."""
 TEMPLATE = ("chat_template_kwargs", "allow_lost_messages", "special_tokens_in_messages")
 NEUTRAL = (
     *("user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention"),

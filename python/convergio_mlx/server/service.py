@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from convergio_mlx.chats.stream import AsyncEventStream
+from convergio_mlx.errors import DeadlineExceededError
 from convergio_mlx.providers.interface import ModelConfig
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server.answers import Answers
@@ -93,8 +94,15 @@ class Service:
                 )
             )
         answers = Answers(streams(), self.metrics)
+        seconds = self.settings.request_seconds
         try:
-            await answers.start()
+            async with asyncio.timeout(seconds):  # loading is not within the answer's own deadline
+                await answers.start()
+        except TimeoutError as error:
+            answers.close()
+            raise DeadlineExceededError(
+                f"[server] the model was not there within {seconds:g} s; ask again."
+            ) from error
         except BaseException:
             answers.close()
             raise

@@ -37,7 +37,8 @@ class ServerSettings:
     max_requests: int = 64
     """Answers under way, waiting ones included; further requests are told to come again."""
     request_seconds: float = 600.0
-    """Until an answer must be complete, waiting, loading and prefill included."""
+    """Until an answer must be complete, waiting and prefill included; a model that is loaded first
+    has as long for that."""
     body_seconds: float = 30.0
     """Until a request must be there, and until a client must have taken what is sent."""
     stop_seconds: float = 30.0
