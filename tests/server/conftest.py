@@ -6,8 +6,7 @@ import httpx
 import pytest
 
 from convergio_mlx.providers.mlx import MlxProvider
-from convergio_mlx.server.run import ModelServer, serving
-from convergio_mlx.server.settings import ServerSettings
+from convergio_mlx.server import ModelServer, ServerSettings, serving
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,15 @@
 """Anthropic's own client against a server of the embedded model."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import anthropic
-import httpx
 import pytest
 
 from convergio_mlx.providers.mlx import MlxProvider
-from convergio_mlx.server.run import ModelServer
+from convergio_mlx.server import ModelServer
 
+pytestmark = pytest.mark.slow  # importing the client takes longer than the tests
 GUIDE = "convergio-guide"
 ASKED: Any = [{"role": "user", "content": "What are you?"}]
 LISBON: Any = [{"role": "user", "content": "How's the weather looking in Lisbon?"}]
@@ -124,29 +123,3 @@ def test_what_is_wrong_is_told_in_anthropic_s_shape(
     assert body["type"] == "error"
     assert body["error"]["type"] == (named or "invalid_request_error")
     assert body["error"]["message"].startswith("[")
-
-
-def test_ollama_s_chats_are_answered(http: httpx.Client, provider: MlxProvider) -> None:
-    expected = provider.chat(GUIDE, None, ASKED, temperature=0, max_tokens=9).text
-    body = {"model": f"{GUIDE}:latest", "messages": ASKED}
-    body |= {"options": {"temperature": 0, "num_predict": 9, "num_ctx": 2048}}
-    whole = http.post("/api/chat", json={**body, "stream": False}).json()
-    assert whole["message"] == {"role": "assistant", "content": expected}
-    assert (whole["done"], whole["done_reason"], whole["eval_count"]) == (True, "length", 9)
-    lines = [json.loads(line) for line in http.post("/api/chat", json=body).iter_lines()]
-    assert "".join(line["message"]["content"] for line in lines) == expected
-    assert [line["done"] for line in lines] == [*[False] * (len(lines) - 1), True]
-    assert GUIDE in [model["name"] for model in http.get("/api/tags").json()["models"]]
-    refused = http.post("/api/chat", json={**body, "model": "no-such"})
-    assert (refused.status_code, refused.json()["error"][:8]) == (404, "[server]")
-
-
-def test_ollama_s_tools_and_formats_are_kept(http: httpx.Client) -> None:
-    tool = {"type": "function", "function": {**WEATHER, "parameters": WEATHER["input_schema"]}}
-    del tool["function"]["input_schema"]
-    asked = {"model": GUIDE, "messages": LISBON, "stream": False, "options": {"temperature": 0}}
-    called = http.post("/api/chat", json={**asked, "tools": [tool]}).json()["message"]
-    again = [*LISBON, called, {"role": "tool", "content": "rain", "tool_name": "get_weather"}]
-    assert http.post("/api/chat", json={**asked, "messages": again}).status_code == 200
-    formed = http.post("/api/chat", json={**asked, "format": {"enum": [7]}}).json()
-    assert formed["message"]["content"] == "7"

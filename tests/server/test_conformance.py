@@ -4,7 +4,7 @@ import pytest
 
 from convergio_mlx import SamplingParams
 from convergio_mlx.providers.openai_provider import OpenAIProvider
-from convergio_mlx.server.run import ModelServer
+from convergio_mlx.server import ModelServer
 from convergio_mlx.store.locate import guide_folder
 from convergio_mlx.testing import CHECKS, Check, Subject
 from convergio_mlx.text.tokenizer import Tokenizer

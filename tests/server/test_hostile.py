@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from convergio_mlx.server.run import ModelServer
+from convergio_mlx.server import ModelServer
 
 GUIDE = "convergio-guide"
 CHAT = "/v1/chat/completions"

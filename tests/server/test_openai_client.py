@@ -15,7 +15,7 @@ import pytest
 
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.providers.openai_provider import OpenAIProvider
-from convergio_mlx.server.run import ModelServer
+from convergio_mlx.server import ModelServer
 
 GUIDE = "convergio-guide"
 ASKED: Any = [{"role": "user", "content": "What are you?"}]

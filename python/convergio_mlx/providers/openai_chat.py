@@ -35,7 +35,6 @@ _UNKNOWN_PARAMS = (
     "stop_token_ids",
     "ignore_eos",
     "speculate",
-    "logprobs",
 )
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -77,6 +76,11 @@ def body(model: str, request: ChatRequest) -> dict[str, Any]:
 
 
 def _sampling(params: SamplingParams) -> dict[str, Any]:
+    if params.logprobs is not None:
+        raise InvalidRequestError(
+            "[openai] OpenAI's chat completions give log-probabilities of texts, and not of token "
+            "ids; leave logprobs out."
+        )
     plain = SamplingParams()
     for name in _UNKNOWN_PARAMS:
         if getattr(params, name) != getattr(plain, name):

@@ -12,7 +12,10 @@ from convergio_mlx.server.problems import refusal
 from convergio_mlx.version import __version__
 
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed")
-OWN = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "priority")
+OWN = (
+    *("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "speculate"),
+    "priority",
+)
 """Options that OpenAI has not."""
 TEMPLATE = ("chat_template_kwargs", "allow_lost_messages", "special_tokens_in_messages")
 NEUTRAL = (
