@@ -90,6 +90,21 @@ def test_a_file_without_scaling_is_not_scaled_by_its_class(name: str, tmp_path: 
     np.testing.assert_array_equal(logits(tmp_path / "after", config), logits(before, config))
 
 
+def test_older_files_of_gemma_2_have_a_window(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "m.gguf", "gemma2", attention__sliding_window=None)
+    assert inspect_gguf(path).config["sliding_window"] == 4096
+
+
+def test_a_pattern_of_sliding_layers_may_be_a_number(tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "m.gguf", "gemma3", attention__sliding_window_pattern=2)
+    convert_gguf(path, tmp_path / "after")
+    config = {**BY_NAME["gemma3"].config, "sliding_window_pattern": 2}
+    before = checkpoints.write(tmp_path / "before", config)
+    wanted = logits(before, config)
+    found = logits(tmp_path / "after", config)
+    np.testing.assert_allclose(found, wanted, atol=2e-6 * np.abs(wanted).max(), rtol=0)
+
+
 def test_mistral_s_models_without_a_temperature(tmp_path: Path) -> None:
     """Mistral Small 3 is written under the name that Ministral 3 has."""
     _, keys, tensors = contents("mistral")
@@ -132,6 +147,8 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ),
         ("gpt-oss", {"rope__scaling__yarn_ext_factor": 0.5}, "yarn_ext_factor' is 0.5, which must"),
         ("gpt-oss", {"rope__scaling__yarn_log_multiplier": 1.0}, "has a multiplier of the log"),
+        ("cohere2", {"rope__freq_base_swa": 5.0}, "base_swa' is 5.0, which must be 10000, that of"),
+        ("granite", {"attention__scale": None}, "attention.scale' is missing, which must be a num"),
         ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
         ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),
         ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),

@@ -125,10 +125,10 @@ _ALL_SPARSE: Mapping[str, Any] = {"decoder_sparse_step": 1, "mlp_only_layers": [
 _GELU = {"hidden_activation": "gelu_pytorch_tanh", "hidden_act": "gelu_pytorch_tanh"}
 
 _MULTIPLIERS = {
-    "attention_multiplier": Key("attention.scale", 1.0),
+    "attention_multiplier": Key("attention.scale", needed=True),
     "embedding_multiplier": Key("embedding_scale", 1.0),
     "residual_multiplier": Key("residual_scale", 1.0),
-    "logits_scaling": Key("logit_scale", 1.0),
+    "logits_scaling": Key("logit_scale", needed=True),
 }
 
 _DENSE = {**_TENSORS, **_PRE}
@@ -254,7 +254,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         {**_TENSORS, **_SANDWICH},
         norms_have_one_added=True,
         keys={
-            "sliding_window": _WINDOW,
+            "sliding_window": Key("attention.sliding_window", 4096),
             "attn_logit_softcapping": Key("attn_logit_softcapping", 50.0),
             "final_logit_softcapping": Key("final_logit_softcapping", 30.0),
         },

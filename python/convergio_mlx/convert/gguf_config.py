@@ -132,6 +132,9 @@ def _layer_types(keys: Keys, config: Mapping[str, Any]) -> dict[str, Any]:
     if config.get("sliding_window") is None:
         none = None if isinstance(pattern, str) else 1
         return {"sliding_window_pattern": none} if pattern else {}
+    if type(slides) is int and slides > 0:  # each n-th layer does not slide
+        listed = range(1, min(config["num_hidden_layers"], _MOST_LAYERS) + 1)
+        slides = [layer % slides != 0 for layer in listed]
     if not isinstance(slides, list):
         return {}
     if len(slides) != config["num_hidden_layers"]:

@@ -42,6 +42,10 @@ def rotary_fields(
         keys.faults.append(
             f"{dims} of a head's {head_dim} numbers are rotated, and this engine rotates all"
         )
+    if "rope_local_base_freq" not in config:
+        sliding = keys.number("rope.freq_base_swa", fields["rope_theta"])
+        if sliding != fields["rope_theta"]:
+            keys.refuse("rope.freq_base_swa", f"{fields['rope_theta']:g}, that of all layers")
     scaling = _scaling(keys, architecture, config, dims, factors)
     plain = {"rope_type": "default"} if architecture.scaled_by_default else None
     if architecture.rotary_keys:
