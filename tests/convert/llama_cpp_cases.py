@@ -121,7 +121,12 @@ _PHIMOE = {
     },
 }
 _MINISTRAL3 = {k: v for k, v in tiny("ministral3")["rope_parameters"].items() if k != "type"}
-_GEMMA4 = {"num_hidden_layers": 6, "vocab_size_per_layer_input": VOCABULARY_SIZES["gemma4"]}
+_GEMMA4 = {
+    "num_hidden_layers": 6,
+    "hidden_size": 32,
+    "hidden_size_per_layer_input": 16,
+    "vocab_size_per_layer_input": VOCABULARY_SIZES["gemma4"],
+}
 
 CASES = [
     Case("llama", "llama", "LlamaForCausalLM", "llama"),

@@ -213,3 +213,33 @@ def test_older_files_of_latent_attention(tmp_path: Path) -> None:
         name = f"deepseek2.attention.{part}_length"
         lengths |= {name: keys[f"{name}_mla"], f"{name}_mla": None}
     assert same_as("deepseek_v3", tmp_path, lengths, older) < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("deepseek_v3", "attn_k_b"),
+        ("gemma4", "per_layer_token_embd"),
+        ("gpt-oss-mxfp4", "attn_q"),
+    ],
+)
+def test_any_matrix_may_be_of_blocks(name: str, base: str, tmp_path: Path) -> None:
+    """Stacks of heads, the embedding of each layer, and what stands beside experts in MXFP4."""
+    architecture, keys, tensors = contents(name)
+    matrices = {
+        key: value
+        for key, value in tensors.items()
+        if f".{base}.weight" in f".{key}" and not isinstance(value, tuple)
+    }
+    blocks = gguf_files.quantized(matrices, [gguf_files.Kind.Q8_0])
+    floats = {
+        key: gguf_files.rounded(value, gguf_files.Kind.Q8_0) for key, value in matrices.items()
+    }
+    assert all(isinstance(value, tuple) for value in blocks.values())
+    found = []
+    for number, changed in enumerate((blocks, floats)):
+        path = tmp_path / f"{number}.gguf"
+        gguf_files.write(path, architecture, keys, {**tensors, **changed})
+        convert_gguf(path, tmp_path / str(number))
+        found.append(logits(tmp_path / str(number), BY_NAME[name].config))
+    np.testing.assert_allclose(*found, atol=1e-3 * np.abs(found[1]).max(), rtol=0)
