@@ -16,7 +16,7 @@ class TextEvent:
 
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Where asked for, of the tokens that made it certain, those held back before included."""
+    """Of the tokens that it is made of, where asked for."""
 
 
 @dataclass(frozen=True)

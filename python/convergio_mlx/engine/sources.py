@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from convergio_mlx.chats.event_parser import EventParser
+from convergio_mlx.chats.event_parser import EventParser, ParsedEvent
 from convergio_mlx.chats.events import (
     End,
     ReasoningEvent,
@@ -14,6 +14,7 @@ from convergio_mlx.chats.events import (
     TextEvent,
     ToolCallEvent,
 )
+from convergio_mlx.chats.token_spans import TokenSpans
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
@@ -31,20 +32,23 @@ class Events:
         self._called = False
         self._token_ids: list[int] = []
         self._logprobs: list[TokenLogprob] = []
-        self._placed = 0
+        self._spans = TokenSpans()
         self._reasoning_tokens = 0
 
     def add(self, chunk: Chunk, stats: Callable[[], GenerationStats]) -> list[SourceEvent]:
         """The events of a chunk; `stats` is called with the last one."""
-        self._token_ids += chunk.token_ids
         self._logprobs += chunk.logprobs
+        events: list[SourceEvent] = []
+        for token, piece in zip(chunk.token_ids, chunk.pieces, strict=True):
+            self._spans.add(len(self._token_ids), piece)
+            self._token_ids.append(token)
+            self._say(self._parser.feed(piece), events)
         reason = chunk.finish_reason
-        events: list[SourceEvent] = [*self._parser.feed(chunk.text)]
         if reason is not None:
             cut = reason != "stop" or self._stop_strings.matched is not None
-            events += self._parser.finish(cut)
+            rest = self._parser.feed(chunk.text[sum(map(len, chunk.pieces)) :])
+            self._say([*rest, *self._parser.finish(cut)], events)
         self._called = self._called or any(_is_call(event) for event in events)
-        self._place_tokens(events)
         if reason is not None:
             called = reason == "stop" and self._called
             end = "tool_calls" if called else reason
@@ -54,16 +58,25 @@ class Events:
             events.append(End(end, taken, tokens, logprobs, stop_text))
         return events
 
-    def _place_tokens(self, events: list[SourceEvent]) -> None:
-        """Counts the tokens that no event was made of yet to the first of the events."""
-        if not events:
-            return
-        first, begin = events[0], self._placed
-        self._placed = len(self._token_ids)
-        if isinstance(first, ReasoningEvent):
-            self._reasoning_tokens += self._placed - begin
-        elif isinstance(first, TextEvent) and self._logprobs:
-            events[0] = TextEvent(first.text, tuple(self._logprobs[begin : self._placed]))
+    def _say(self, found: Sequence[ParsedEvent], events: list[SourceEvent]) -> None:
+        """Adds events to those of a chunk; adjoining text becomes one."""
+        for event, tokens in zip(found, self._spans.take(found), strict=True):
+            before = events[-1] if events else None
+            match event:
+                case TextEvent(text):
+                    logprobs = tuple(self._logprobs[i] for i in tokens) if self._logprobs else ()
+                    if isinstance(before, TextEvent):
+                        text, logprobs = before.text + text, before.logprobs + logprobs
+                        events.pop()
+                    events.append(TextEvent(text, logprobs))
+                case ReasoningEvent(text):
+                    self._reasoning_tokens += len(tokens)
+                    if isinstance(before, ReasoningEvent):
+                        text = before.text + text
+                        events.pop()
+                    events.append(ReasoningEvent(text))
+                case _:
+                    events.append(event)
 
 
 def _is_call(event: SourceEvent) -> bool:

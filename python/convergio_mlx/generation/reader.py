@@ -130,7 +130,8 @@ class Reader:
         if finish == "error" and not tokens:
             self.finished = True
             update.raise_error()
-        text, used, stopped = self._text(tokens)
+        pieces, stopped = self._pieces(tokens)
+        text, used = "".join(pieces), len(pieces)
         reason: FinishReason | None = None
         if stopped:
             self.cancel()
@@ -141,17 +142,18 @@ class Reader:
         self._output_tokens += used
         self.finished = reason is not None
         kept = tokens[:used]
-        return Chunk(text, tuple(kept), self._logprobs(kept, update.logprobs), reason)
+        logprobs = self._logprobs(kept, update.logprobs)
+        return Chunk(text, tuple(kept), logprobs, reason, tuple(pieces))
 
-    def _text(self, tokens: list[int]) -> tuple[str, int, bool]:
-        """The text of some tokens, how many were read, and whether a stop string was met."""
-        parts: list[str] = []
-        for count, token in enumerate(tokens, start=1):
+    def _pieces(self, tokens: list[int]) -> tuple[list[str], bool]:
+        """The text of each token up to a stop string, and whether one was met."""
+        pieces: list[str] = []
+        for token in tokens:
             text, stopped = self.prepared.stop_strings.feed(self.prepared.detokenizer.add(token))
-            parts.append(text)
+            pieces.append(text)
             if stopped:
-                return "".join(parts), count, True
-        return "".join(parts), len(tokens), False
+                return pieces, True
+        return pieces, False
 
     def _rest(self) -> str:
         text, stopped = self.prepared.stop_strings.feed(self.prepared.detokenizer.finish())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
@@ -32,6 +32,8 @@ class Chunk:
     """One for each token, where asked for."""
     finish_reason: FinishReason | None = None
     """Set in the last chunk: stop (the model or a stop string), length, cancelled."""
+    pieces: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What of the text each token made certain; in the last chunk some text may come after."""
 
 
 @dataclass(frozen=True)
