@@ -11,6 +11,12 @@ namespace convergio::engine {
 
 namespace {
 
+/// Of the time that an answer takes, what drafts may have lost: chances and costs are estimates.
+/// Where they have lost more, only those are run that are sure.
+constexpr double kMostLost = 0.005;
+constexpr double kSure = 0.85;    ///< the chance of each token of such a draft, at least
+constexpr double kMostSaved = 4;  ///< tokens that earlier drafts saved, of what later ones may lose
+
 /// A request that can be answered by the model.
 const Request& checked(const LoadedModel& loaded, const Request& request) {
   check_request(*loaded.model, request);
@@ -106,6 +112,10 @@ Draft Answer::propose(int most) {
   }
   drafter_->follow(tokens());
   Draft draft = drafter_->propose(tokens(), most);
+  if (saved_ < -kMostLost * stats_.decode) {
+    const auto unsure = std::ranges::find_if(draft.chances, [](double one) { return one < kSure; });
+    draft.cut(static_cast<std::size_t>(unsure - draft.chances.begin()));
+  }
   const auto end = std::ranges::find_first_of(draft.tokens, options().stop_tokens);
   draft.cut(static_cast<std::size_t>(end - draft.tokens.begin()));
   return draft;
@@ -117,12 +127,18 @@ void Answer::begin_pass(std::vector<int> drafted) {
   row_ = 0;
 }
 
+void Answer::charge_draft(double took, double each) {
+  saved_each_ = each;
+  saved_ = std::min(saved_, kMostSaved * each) - took;
+}
+
 /// What the cache holds of the pass's drafted tokens stays as long as they come.
 void Answer::compare_draft(int token) {
   if (row_ && std::cmp_less(*row_, drafted_.size()) &&
       drafted_[static_cast<std::size_t>(*row_)] == token) {
     ++*row_;
     ++stats_.accepted_tokens;
+    saved_ += saved_each_;
     cache().commit(1);
   } else {
     drop_draft();

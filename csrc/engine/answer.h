@@ -76,6 +76,9 @@ class Answer {
   void begin_pass(std::vector<int> drafted);
   const std::vector<int>& drafted() const { return drafted_; }
 
+  /// The drafted tokens took so many seconds of the pass; each that comes saves `each`.
+  void charge_draft(double took, double each);
+
   /// Which row of the pass's logits the next token is decided from; none once the last token was
   /// not the one that the pass had drafted for its place.
   std::optional<int> row() const { return row_; }
@@ -100,6 +103,8 @@ class Answer {
   std::optional<NgramDrafter> drafter_;
   std::vector<int> drafted_;  ///< of the pass at hand; the cache holds those not yet taken, too
   std::optional<int> row_;
+  double saved_ = 0;       ///< seconds, by all drafts so far; negative where they took more
+  double saved_each_ = 0;  ///< by a token of the pass at hand
   bool deciding_ = false;  ///< some, but not all, have learnt of the next token
   bool finished_ = false;
   Clock::time_point started_;

@@ -164,6 +164,24 @@ void Generation::run(Company company) noexcept {
   }
 }
 
+/// What a pass took more than without drafts is on the account of those that drafted.
+void Generation::charge_drafts(std::span<const Share> shares, double took) {
+  int drafted = 0;
+  int decided = 0;
+  for (const Share& one : shares) {
+    drafted += drafted_of(one);
+    decided += one.last ? 1 : 0;
+  }
+  if (drafted == 0) {
+    return;
+  }
+  const PassCosts& costs = shares.front().answer->pass_costs();
+  const double without = costs.of(rows_of(shares) - drafted);
+  for (const Share& one : shares) {
+    one.answer->charge_draft((took - without) * drafted_of(one) / drafted, without / decided);
+  }
+}
+
 std::optional<mx::array> Generation::run_pass(Company company) {
   std::vector<Share> shares;
   for (const Generation* one : company) {
@@ -176,7 +194,9 @@ std::optional<mx::array> Generation::run_pass(Company company) {
   }
   Answer& first = company.front()->answer_;
   const auto note_cost = [&] {
-    first.pass_costs().note(rows_of(shares), seconds(begin, Clock::now()));
+    const double took = seconds(begin, Clock::now());
+    first.pass_costs().note(rows_of(shares), took);
+    charge_drafts(shares, took);
   };
   const bool computed = logits->is_available();
   if (computed) {

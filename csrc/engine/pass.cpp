@@ -8,6 +8,8 @@
 
 namespace convergio::engine {
 
+int drafted_of(const Share& share) { return static_cast<int>(share.answer->drafted().size()); }
+
 namespace {
 
 /// The tokens of all shares, one after another.
@@ -21,8 +23,6 @@ mx::array ids_of(std::span<const Share> shares) {
   }
   return mx::array(ids.begin(), {static_cast<int>(ids.size())}, mx::int32);
 }
-
-int drafted_of(const Share& share) { return static_cast<int>(share.answer->drafted().size()); }
 
 mx::array hidden_states(std::span<const Share> shares) {
   const Share& first = shares.front();

@@ -19,6 +19,9 @@ struct Share {
   bool last;  ///< no token is lacking after them, so that the next is decided from their logits
 };
 
+/// Tokens that a share's answer has drafted for the pass.
+int drafted_of(const Share& share);
+
 /// Rows of logits that a share has of a pass: after its last token and each drafted one.
 int logits_of(const Share& share);
 

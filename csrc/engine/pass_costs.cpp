@@ -12,10 +12,10 @@ namespace {
 constexpr double kMostSaid = 1.5;
 constexpr double kOfLevel = 0.25;      ///< how much of what a pass of one row says is believed
 constexpr double kOfLevelLater = 0.1;  ///< of more: contexts grow, other programs come and go
-constexpr double kOfShape = 0.25;      ///< and of what it says of passes of so many rows
-constexpr double kOfNeighbour = 0.8;   ///< of that, for a row more or less
+constexpr double kOfShape = 0.4;       ///< and of what it says of passes of so many rows
+constexpr double kOfNeighbour = 0.9;   ///< of that, for a row more or less
 /// What is left of a shape after each pass of one row: a number that once took long is tried again.
-constexpr double kKept = 0.99;
+constexpr double kKept = 0.997;
 
 /// What a pass takes, by its rows, of what one row takes, whose kernels are others.
 double usual(int rows) { return rows == 1 ? 1.0 : 1.2 + 0.2 * (rows - 1); }

@@ -7,7 +7,7 @@ namespace convergio::engine {
 namespace {
 
 /// Tokens for the time, by those without drafts: chances and costs are estimates.
-constexpr double kLeastGain = 1.08;
+constexpr double kLeastGain = 1.12;
 
 }  // namespace
 
