@@ -24,6 +24,12 @@ native:  ## the C++ tests and fuzz targets, under sanitizers
 builds:  ## the tests that build wheels and cross-build, minutes each
 	CONVERGIO_TEST_BUILDS=1 $(PYTHON) -m pytest tests/distribution
 
+integrations:  ## the tests of the plugins for other programs, with these programs, in build/integrations
+	test -x build/integrations/bin/python || python3 -m venv build/integrations
+	build/integrations/bin/pip install . "integrations/llm-convergio-mlx[test]" "integrations/langchain-convergio-mlx[test]"
+	cd integrations/llm-convergio-mlx && ../../build/integrations/bin/python -m pytest
+	cd integrations/langchain-convergio-mlx && ../../build/integrations/bin/python -m pytest --benchmark-skip
+
 lint:  ## linters, formats and types alone
 	$(PYTHON) -m pytest -m lint
 
@@ -64,5 +70,5 @@ macos:  ## cross-build the macOS arm64 wheel (Python 3.12 or newer), in build/ma
 aarch64:  ## cross-build the kernel tests for 64-bit Arm and run them under qemu
 	$(PYTHON) tools/cross_aarch64.py build/aarch64
 
-.PHONY: help install requirements test check native builds lint format stubs docs site coverage sdist check-dist \
+.PHONY: help install requirements test check native builds integrations lint format stubs docs site coverage sdist check-dist \
   sbom macos aarch64

@@ -128,6 +128,22 @@ def test_tools_are_run_and_the_model_goes_on() -> None:
     assert asyncio.run(in_loop())[1] == result["content"]
 
 
+def test_a_provider_continues_texts() -> None:
+    options: dict[str, Any] = {"temperature": 0, "max_tokens": 6}
+    with cm.Engine.load(GUIDE) as engine:
+        expected = engine.generate("The model", **options).text()
+        tokens = engine.tokenizer.encode("The model")
+    with cm.MlxProvider() as provider:
+        assert provider.complete(GUIDE, "The model", **options).response().text == expected
+        assert provider.complete(GUIDE, tokens, **options).response().text == expected
+        stream = provider.acomplete(GUIDE, "The model", **options)
+        assert asyncio.run(stream.response()).text == expected
+        with pytest.raises(InvalidRequestError):
+            provider.complete(GUIDE, "x", temperature=-1)
+        assert provider.last_error.code == "invalid_request"
+        assert [model.uses for model in provider.loaded()] == [0]
+
+
 def test_engines_and_handlers_have_the_same() -> None:
     asked = [{"role": "user", "content": "How's the weather looking in Lisbon?"}]
     results: list[str] = []

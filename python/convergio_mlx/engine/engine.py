@@ -288,6 +288,17 @@ class Engine:
         source = AsyncEngineSource(lambda: prepare_chat(self._target(), request), release)
         return await source.start()
 
+    def text_source(
+        self,
+        prompt: Prompt,
+        params: SamplingParams | None,
+        options: GenerateOptions,
+        release: Release = nothing,
+    ) -> EngineSource:
+        """As `source`, for what `generate` takes; all of the answer is text."""
+        made = prepare(self._target(), prompt, PromptRequest.of(params, options))
+        return EngineSource(made, EventParser(None, None), release)
+
     async def atext_source(
         self,
         prompt: Prompt,
@@ -295,7 +306,7 @@ class Engine:
         options: GenerateOptions,
         release: Release = nothing,
     ) -> AsyncEngineSource:
-        """As `asource`, for what `agenerate` takes; all of the answer is text."""
+        """As `text_source`, for asyncio; the loop is not blocked meanwhile."""
 
         def prepared() -> tuple[Prepared, EventParser]:
             made = prepare(self._target(), prompt, PromptRequest.of(params, options))

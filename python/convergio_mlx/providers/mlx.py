@@ -18,7 +18,7 @@ from convergio_mlx.chats.request import (
     Tools,
     conversation_of,
 )
-from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource
+from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
 from convergio_mlx.errors import ConvergioError, InvalidRequestError, UnavailableError
 from convergio_mlx.generation.batch import AHEAD, AsyncBatch, Batch
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
@@ -267,6 +267,34 @@ class MlxProvider(BaseProvider):
         finally:
             lease.release()
 
+    def complete(
+        self,
+        model: str,
+        prompt: str | Sequence[int],
+        *,
+        params: SamplingParams | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> EventStream:
+        """Continues a text or token ids, as `Engine.generate` does, as events."""
+        from convergio_mlx.engine.request import GENERATE_OPTIONS
+
+        check_keywords("MlxProvider.complete", options, GENERATE_OPTIONS)
+        try:
+            self._ended(None)
+            lease = self._held().acquire(model)
+            self._last_model = model
+            try:
+                source = lease.engine.text_source(prompt, params, options, lease.release)
+            except BaseException:
+                lease.release()
+                raise
+        except BaseException as error:
+            self._ended(error)
+            raise
+        stream = EventStream(self._builder(model), source)
+        self._watch(stream)
+        return stream
+
     def acomplete(
         self,
         model: str,
@@ -275,7 +303,7 @@ class MlxProvider(BaseProvider):
         params: SamplingParams | None = None,
         **options: Unpack[GenerateOptions],
     ) -> AsyncEventStream:
-        """Continues a text or token ids, for asyncio: as `Engine.agenerate`, as events."""
+        """As `complete`, for asyncio."""
         from convergio_mlx.engine.request import GENERATE_OPTIONS
 
         check_keywords("MlxProvider.acomplete", options, GENERATE_OPTIONS)
