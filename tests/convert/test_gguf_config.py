@@ -105,6 +105,13 @@ def test_a_pattern_of_sliding_layers_may_be_a_number(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, wanted, atol=2e-6 * np.abs(wanted).max(), rtol=0)
 
 
+@pytest.mark.parametrize("key", ["rope__scaling__factor", "rope__scale_linear"])
+def test_a_factor_alone_is_linear(key: str, tmp_path: Path) -> None:
+    """Files of 2023 have no type of scaling, and some have an older name of the factor."""
+    found = inspect_gguf(rewritten(tmp_path / "m.gguf", "llama", **{key: 4.0})).config
+    assert found["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
+
+
 def test_mistral_s_models_without_a_temperature(tmp_path: Path) -> None:
     """Mistral Small 3 is written under the name that Ministral 3 has."""
     _, keys, tensors = contents("mistral")
@@ -147,6 +154,7 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ),
         ("gpt-oss", {"rope__scaling__yarn_ext_factor": 0.5}, "yarn_ext_factor' is 0.5, which must"),
         ("gpt-oss", {"rope__scaling__yarn_log_multiplier": 1.0}, "has a multiplier of the log"),
+        ("hunyuan", {"rope__scaling__alpha": 50.0}, "scaling.alpha' is 50.0, which must be 0"),
         ("cohere2", {"rope__freq_base_swa": 5.0}, "base_swa' is 5.0, which must be 10000, that of"),
         ("granite", {"attention__scale": None}, "attention.scale' is missing, which must be a num"),
         ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
@@ -154,6 +162,7 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),
         ("gemma4", {"rope__dimension_count_swa": 8}, "_count_swa' is 8, which must be 16, all of"),
         ("gemma4", {"rope__scaling__type": "yarn"}, "its rotary embedding is scaled"),
+        ("gemma4", {"rope__scaling__factor": 2.0}, "its rotary embedding is scaled"),
         ("gemma4", {"block_count": 2147483647}, "must be one for each of 4096 layers"),
     ],
 )

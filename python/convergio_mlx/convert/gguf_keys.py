@@ -19,9 +19,9 @@ class Keys:
         self._prefix = f"{architecture}."
         self.faults: list[str] = []
 
-    def get(self, name: str) -> Any:
-        """A key of the architecture's own; None where it is missing."""
-        return self._metadata.get(self._prefix + name)
+    def get(self, name: str, default: Any = None) -> Any:
+        """A key of the architecture's own."""
+        return self._metadata.get(self._prefix + name, default)
 
     def integer(self, name: str, default: int | None = None) -> int:
         """A count of at least 1, which may be an array of the same count for each layer."""

@@ -42,6 +42,8 @@ def rotary_fields(
         keys.faults.append(
             f"{dims} of a head's {head_dim} numbers are rotated, and this engine rotates all"
         )
+    if keys.get("rope.scaling.alpha"):
+        keys.refuse("rope.scaling.alpha", "0")
     if "rope_local_base_freq" not in config:
         sliding = keys.number("rope.freq_base_swa", fields["rope_theta"])
         if sliding != fields["rope_theta"]:
@@ -75,7 +77,7 @@ def _of_two(
     for name, dims in (("dimension_count", full), ("dimension_count_swa", sliding)):
         if keys.integer(f"rope.{name}", dims) != dims:
             keys.refuse(f"rope.{name}", f"{dims}, all of a head")
-    if keys.get("rope.scaling.type") not in (None, "none"):
+    if keys.get("rope.scaling.type", "none") != "none" or keys.get("rope.scaling.factor", 1.0) != 1:
         keys.faults.append("its rotary embedding is scaled")
     return {
         "full_attention": {
@@ -107,11 +109,12 @@ def _scaling(
     if frequencies := factors("rope_freqs.weight"):
         _check_factors(keys, dims, frequencies)
         return _from_frequencies(frequencies, keys.number("rope.freq_base", 10000.0), config)
-    kind = keys.get("rope.scaling.type")
-    if kind is None or kind in ("none", "longrope"):  # longrope without factors scales nothing
+    kind = keys.get("rope.scaling.type", "linear")
+    if kind in ("none", "longrope"):  # longrope without factors scales nothing
         return None
     if kind == "linear":
-        return {"rope_type": "linear", "factor": keys.number("rope.scaling.factor")}
+        factor = keys.number("rope.scaling.factor", keys.number("rope.scale_linear", 1.0))
+        return {"rope_type": "linear", "factor": factor} if factor != 1 else None
     if kind == "yarn":
         return _yarn(keys, architecture)
     keys.faults.append(f"its rotary embedding is scaled by {ascii(kind)[:40]}")
