@@ -21,6 +21,8 @@ class Layout:
     gate_up: tuple[str, ...] = ("gate_proj", "up_proj")
     """One name: fused, or without a gate."""
     down: str = "down_proj"
+    mlp: str = "mlp"
+    mlp_width: str = "intermediate_size"
     attention: str = "self_attn"
     out: str = "o_proj"
     qkv_bias: bool = False
@@ -52,6 +54,7 @@ LAYOUTS = {
     "minimax_m2": Layout(qk_norm="whole"),
     "phimoe": Layout(norm_bias=True),
     "gpt_oss": Layout(qkv_bias=True, out_bias=True, sinks=True),
+    "llama4_text": Layout(mlp="feed_forward", mlp_width="intermediate_size_mlp"),
     "qwen3_vl": Layout(qk_norm="head"),
     "phi3": Layout(fused_qkv=True, gate_up=("gate_up_proj",)),
     "gemma2": Layout(norms=_SANDWICH),
@@ -123,7 +126,7 @@ def layer_sizes(config: Config, index: int) -> LayerSizes:
     heads = config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads", heads)
     head = config.get("head_dim") or config["hidden_size"] // heads
-    inner = config["intermediate_size"]
+    inner = config[LAYOUTS.get(config["model_type"], Layout()).mlp_width]
     if config["model_type"] != "gemma4_text":
         return LayerSizes(heads, kv_heads, head, inner)
     full = config["layer_types"][index] == "full_attention"
@@ -145,7 +148,8 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     "text_config" that model's, as mlx-lm names them, and one of a vision tower."""
     if text := config.get("text_config"):
         inside = {f"language_model.{name}": shape for name, shape in shapes(text).items()}
-        return {**inside, "vision_tower.patch_embed.weight": (8, 8)}
+        vision = "vision_model" if config["model_type"] == "llama4" else "vision_tower"
+        return {**inside, f"{vision}.patch_embed.weight": (8, 8)}
     return _Shapes(config).whole()
 
 
@@ -241,7 +245,7 @@ class _Shapes:
 
     def feed_forward(self, index: int, inner: int) -> None:
         layout, hidden = self.layout, self.hidden
-        mlp = f"{layout.model[1]}.{index}.mlp"
+        mlp = f"{layout.model[1]}.{index}.{layout.mlp}"
         bias = layout.mlp_bias or self.says("mlp_bias", "use_bias", "bias")
         if layout.gate_up == ("gate_up_proj",):
             self.linear(f"{mlp}.gate_up_proj", 2 * inner, hidden, bias)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 Config = dict[str, Any]
@@ -87,6 +88,15 @@ EXPERTS = {
     "gpt_oss": Experts(
         router="router", count="num_local_experts", names=(), biased=True, stack="experts"
     ),
+    "llama4_text": Experts(
+        block="feed_forward",
+        router="router",
+        count="num_local_experts",
+        names=(),
+        shared="shared_expert",
+        shared_width="intermediate_size",
+        stack="experts",
+    ),
 }
 
 
@@ -99,7 +109,10 @@ def is_sparse(config: Config, layer: int) -> bool:
     end = config.get("moe_layer_end_index", -1)
     if layer < config.get("moe_layer_start_index", 0) or (end >= 0 and layer > end):
         return False
-    step = config.get("decoder_sparse_step", 1) * config.get("moe_layer_interval", 1)
+    if (listed := config.get("moe_layers")) is not None:
+        return layer in listed
+    steps = ("decoder_sparse_step", "moe_layer_interval", "interleave_moe_layer_step")
+    step = prod(config.get(key, 1) for key in steps)
     return (layer + 1) % step == 0 and layer not in (config.get("mlp_only_layers") or ())
 
 

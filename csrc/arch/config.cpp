@@ -102,7 +102,7 @@ void read_sizes(const Json& json, const Family& family, Config& config) {
   const Defaults& defaults = family.defaults;
   config.hidden_size = integer_or(json, "hidden_size", 1, kMaxDim, defaults.hidden_size);
   config.intermediate_size =
-      integer_or(json, "intermediate_size", 1, kMaxDim, defaults.intermediate_size);
+      integer_or(json, family.width_key, 1, kMaxDim, defaults.intermediate_size);
   config.vocab_size = integer_or(json, "vocab_size", 1, 1 << 26, defaults.vocab_size);
   config.heads =
       integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
@@ -154,6 +154,21 @@ void read_scalars(const Json& json, const Family& family, Config& config) {
   config.attention_scale = static_cast<float>(scale);
 }
 
+/// "attn_temperature_tuning", which older files have a number for.
+void read_tuning(const Json& json, Config& config) {
+  const Json* tuned = present(json, "attn_temperature_tuning");
+  const bool off =
+      tuned != nullptr && !(tuned->is_bool() ? tuned->as_bool() : tuned->as_number() != 0);
+  if (off) {
+    return;
+  }
+  const Json* period = present(json, "floor_scale");
+  config.temperature_beta = static_cast<float>(optional_or(json, "attn_scale", 0.1));
+  config.temperature_period = period == nullptr ? 8192 : tokens_of(*period);
+  config.temperature_offset = 1;
+  config.tempers_unrotated = true;
+}
+
 }  // namespace
 
 Config Config::parse(std::string_view text) {
@@ -193,12 +208,16 @@ Config Config::parse(std::string_view text) {
   config.rope_interleaved = config.family->reads_rope_interleave
                                 ? flag_or(json, "rope_interleave", config.family->rope_interleaved)
                                 : config.family->rope_interleaved;
+  config.norms_rotated = family.reads_qk_norm && flag_or(json, "use_qk_norm", true);
+  if (family.reads_tuning) {
+    read_tuning(json, config);
+  }
   config.layers = read_layers(json, *config.family);
   read_geometry(json, config);
   config.ropes = read_ropes(json, config);
   config.experts = read_experts(json, config.family->experts);
   config.draft_layers = integer_or(json, "num_nextn_predict_layers", 0, 1 << 10, 0);
-  config.quantization = QuantizationBlock::read(root);
+  config.quantization = QuantizationBlock::read(root, family.experts.published_method);
   return config;
 }
 

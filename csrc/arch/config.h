@@ -10,6 +10,7 @@
 #include "arch/family.h"
 #include "arch/quantization.h"
 #include "arch/rope.h"
+#include "formats/reach.h"
 
 namespace convergio::arch {
 
@@ -33,6 +34,7 @@ struct LayerConfig {
   int window = 0;    ///< 0: the whole context; else each query sees itself and window - 1 before it
   int rope = 0;      ///< index into Config::ropes; -1: no rotary embedding
   int kv_from = -1;  ///< the earlier layer whose keys and values it has; -1: its own
+  bool chunked = false;          ///< the window is a chunk (formats::Reach)
   bool slides = false;           ///< is of the kind that has a window, where there is one
   bool keys_are_values = false;  ///< values are the keys before norm and rotary embedding
 
@@ -40,6 +42,7 @@ struct LayerConfig {
   LatentSizes latent{};  ///< where rank > 0, heads meet a single KV head of latent and rotated key
 
   bool shares_keys() const { return kv_from >= 0; }
+  formats::Reach reach() const { return {window, chunked}; }
   /// The numbers that its cache keeps of a token.
   int kv_numbers() const;
   /// The parameters of its attention's matrices.
@@ -73,6 +76,9 @@ struct Config {
   float residual_multiplier = 1.0F;
   float temperature_beta = 0.0F;    ///< queries grow by 1 + beta · log(1 + ⌊position / period⌋)
   double temperature_period = 1.0;  ///< tokens
+  double temperature_offset = 0.0;  ///< added to positions for that
+  bool tempers_unrotated = false;   ///< only in layers without a rotary embedding
+  bool norms_rotated = false;  ///< heads of q and k that are rotated are normed, without weights
   std::string activation;
   std::optional<bool> tied;       ///< "tie_word_embeddings"; nullopt: as the file has it
   bool head_bias = false;         ///< a head of its own has a bias

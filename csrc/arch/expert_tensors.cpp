@@ -64,11 +64,40 @@ ExpertMatrices separate(TensorBook& book, const std::string& block, const char* 
   return all;
 }
 
+/// Stacked experts that are parameters of their module, gate and up in one, as transformers'
+/// classes have them. Which way the matrices lie is told by the shapes: one of the two is never
+/// square.
+bool resolve_parameters(TensorBook& book, const Experts& experts, int hidden,
+                        const std::string& module, ExpertsSpec& spec) {
+  const std::string both = module + "gate_up_proj";
+  const std::string down = module + "down_proj";
+  const auto lies = [&](const std::string& name, int rows, int cols) {
+    return rows != cols && book.has_shape(name, {experts.router.experts, cols, rows});
+  };
+  const int width = experts.width;
+  Form form = Form::Parameter;
+  if (book.has_tensor(both + "_blocks") || book.has_tensor(down + "_blocks")) {
+    form = Form::Blocks;
+  } else if (!book.has_tensor(both) && !book.has_tensor(down)) {
+    return false;
+  } else if (lies(both, 2 * width, hidden) || lies(down, hidden, width)) {
+    form = Form::InputsFirst;
+  }
+  const auto stack = [&](const std::string& name, int rows, int cols) {
+    return ExpertMatrices{.parts = {book.parameter(name, rows, cols, experts.router.experts, form)},
+                          .stacked = true};
+  };
+  spec.gate_up = {stack(both, 2 * width, hidden)};
+  spec.down = stack(down, hidden, width);
+  return true;
+}
+
 }  // namespace
 
-ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden,
-                            const std::string& prefix) {
+ExpertsSpec resolve_experts(TensorBook& book, const Config& config, const std::string& prefix) {
   ExpertsSpec spec;
+  const Experts& experts = *config.experts;
+  const int hidden = config.hidden_size;
   const Layout& layout = find_layout(book, prefix);
   const std::string router = layout.router;
   const std::string block = prefix + layout.block;
@@ -98,6 +127,10 @@ ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden
       spec.down = stacked(book, stack + kNames.down, count, hidden, width);
       return spec;
     }
+  }
+  if (resolve_parameters(book, experts, hidden, block + "experts.", spec)) {
+    spec.interleaved = config.family->experts.interleaved;
+    return spec;
   }
   if (book.has(block + "input_linear") || book.has(block + "output_linear")) {
     spec.gate_up = {stacked(book, block + "input_linear", count, 2 * width, hidden)};

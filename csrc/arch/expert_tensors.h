@@ -24,11 +24,11 @@ struct ExpertsSpec {
   std::string scales;      ///< likewise, of (experts,), multiplies the weights of those chosen
   std::vector<ExpertMatrices> gate_up;  ///< {gate, up} or {gate‖up}
   ExpertMatrices down;
+  bool interleaved = false;  ///< in {gate‖up} rows of both take turns
 };
 
 /// Looks up a sparse layer's tensors; `prefix` is the layer's.
-ExpertsSpec resolve_experts(TensorBook& book, const Experts& experts, int hidden,
-                            const std::string& prefix);
+ExpertsSpec resolve_experts(TensorBook& book, const Config& config, const std::string& prefix);
 
 /// The bytes of all experts of a layer.
 std::size_t bytes_of_experts(const TensorBook& book, const ExpertsSpec& experts);

@@ -15,6 +15,7 @@ using formats::Score;
 enum class Sparse : std::uint8_t {
   All,
   Steps,       ///< each "decoder_sparse_step"-th, but those of "mlp_only_layers"
+  Listed,      ///< those of "moe_layers", else each "interleave_moe_layer_step"-th
   AfterFirst,  ///< all from "first_k_dense_replace" on
   Span,        ///< each n-th, between "moe_layer_start_index" and "moe_layer_end_index"
 };
@@ -38,7 +39,12 @@ struct ExpertFamily {
   std::string_view ungrouped_method{};  ///< the default, where there is one
   bool reads_jitter = false;            ///< "router_jitter_noise"
   bool reads_swiglu = false;            ///< "swiglu_alpha", "swiglu_limit"
-  bool shared_gated = false;            ///< what all experts share is scaled by a gate of its own
+  /// Where gate and up are one tensor, their rows take turns; else all of gate come first.
+  bool interleaved = false;
+  /// A "quant_method" whose tensors are read as they are published; empty: none.
+  std::string_view published_method{};
+  bool weighs_input = false;  ///< a weight multiplies what its expert is given
+  bool shared_gated = false;  ///< what all experts share is scaled by a gate of its own
   bool apart = false;  ///< experts, router and what all share have norms of their own (Gemma 4)
   bool normalized = false;
   int count = 0;

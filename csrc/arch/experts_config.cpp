@@ -116,23 +116,46 @@ int shared_width(const Json& json, const ExpertFamily& family, int width) {
   return count * width;
 }
 
+/// "moe_layers", of a family whose layers it lists.
+const Json* list_of(const Json& json, const ExpertFamily& family) {
+  return family.sparse == Sparse::Listed ? present(json, "moe_layers") : nullptr;
+}
+
 bool has_experts(const Json& json, const ExpertFamily& family) {
+  if (const Json* list = list_of(json, family); list != nullptr && list->items().empty()) {
+    return false;
+  }
   return family.count_key != nullptr &&
          (family.enabled_key == nullptr || flag_or(json, family.enabled_key, false));
 }
 
-std::vector<bool> stepped(const Json& json, std::size_t layers) {
-  const int step = integer_or(json, "decoder_sparse_step", 1, kMaxExperts, 1);
-  std::vector<bool> sparse(layers);
-  for (std::size_t i = 0; i < layers; ++i) {
-    sparse[i] = (i + 1) % static_cast<std::size_t>(step) == 0;
+/// As flags: those of the layers that are there.
+std::vector<bool> flags_of(const Json& list, std::size_t layers) {
+  std::vector<bool> flags(layers, false);
+  for (const Json& index : list.items()) {
+    const std::int64_t layer = index.as_integer();
+    if (layer >= 0 && layer < static_cast<std::int64_t>(layers)) {
+      flags[static_cast<std::size_t>(layer)] = true;
+    }
   }
-  if (const Json* dense = present(json, "mlp_only_layers")) {
-    for (const Json& index : dense->items()) {
-      const std::int64_t layer = index.as_integer();
-      if (layer >= 0 && layer < static_cast<std::int64_t>(layers)) {
-        sparse[static_cast<std::size_t>(layer)] = false;
-      }
+  return flags;
+}
+
+std::vector<bool> each(int step, std::size_t layers) {
+  std::vector<bool> flags(layers);
+  for (std::size_t i = 0; i < layers; ++i) {
+    flags[i] = (i + 1) % static_cast<std::size_t>(step) == 0;
+  }
+  return flags;
+}
+
+std::vector<bool> stepped(const Json& json, std::size_t layers) {
+  std::vector<bool> sparse =
+      each(integer_or(json, "decoder_sparse_step", 1, kMaxExperts, 1), layers);
+  if (const Json* list = present(json, "mlp_only_layers")) {
+    const std::vector<bool> dense = flags_of(*list, layers);
+    for (std::size_t i = 0; i < layers; ++i) {
+      sparse[i] = sparse[i] && !dense[i];
     }
   }
   return sparse;
@@ -162,6 +185,7 @@ std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family
   experts.width =
       needed(integer_or(json, family.width_key, 1, kMaxWidth, family.width), family.width_key);
   experts.shared_width = shared_width(json, family, experts.width);
+  experts.weighs_input = family.weighs_input;
   experts.swiglu_alpha = static_cast<float>(family.swiglu_alpha);
   experts.swiglu_limit = static_cast<float>(family.swiglu_limit);
   if (family.reads_swiglu) {
@@ -183,6 +207,12 @@ std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, in
       break;
     case Sparse::Steps:
       return stepped(json, count);
+    case Sparse::Listed: {
+      const Json* list = list_of(json, family);
+      return list != nullptr
+                 ? flags_of(*list, count)
+                 : each(integer_or(json, "interleave_moe_layer_step", 1, kMaxExperts, 1), count);
+    }
     case Sparse::Span:
       return spanned(json, family, layers);
     case Sparse::AfterFirst: {

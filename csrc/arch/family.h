@@ -25,6 +25,7 @@ enum class Sliding : std::uint8_t {
   FromWindowLayer,       ///< layers from "max_window_layers" on, once "use_sliding_window" is true
   EvenBelowWindowLayer,  ///< layers 0, 2, … below "max_window_layers", under the same condition
   WithoutRope,           ///< layers without rotary embedding, once "use_sliding_window" is true
+  WithRope,              ///< layers with a rotary embedding
   AllButEach,            ///< all but each n-th, n from the row
   Pattern,  ///< all but each "sliding_window_pattern"-th, or as its letters L and G say
 };
@@ -87,16 +88,19 @@ struct Family {
   bool bare_qk_norm = false;      ///< each head of q and k is normed without a weight
   bool bare_v_norm = false;       ///< and each head of v
   bool qk_norm_after_rope = false;
-  bool gated = true;                    ///< down(activation(gate) · up); else down(activation(up))
-  bool gelu_is_tanh = false;            ///< "gelu" in published files means its tanh approximation
-  bool head_bias = false;               ///< a head of its own has a bias
+  bool reads_qk_norm =
+      false;                  ///< "use_qk_norm": heads that are rotated are normed without a weight
+  bool gated = true;          ///< down(activation(gate) · up); else down(activation(up))
+  bool gelu_is_tanh = false;  ///< "gelu" in published files means its tanh approximation
+  bool head_bias = false;     ///< a head of its own has a bias
   const char* head_bias_key = nullptr;  ///< or where this key of config.json is true
   bool rope_interleaved = false;        ///< neighbours rotate together, not the halves of a head
   bool embedding_normed = false;        ///< embeddings pass a norm without a weight
   bool embedding_scaled = false;        ///< embeddings are multiplied by sqrt(hidden_size)
   bool full_without_rope = false;  ///< once there is a window, only layers that slide are rotated
   bool local_rope = false;         ///< sliding layers have a rotary table of their own, unscaled
-  bool latent = false;  ///< latent attention: "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", …
+  bool latent = false;   ///< latent attention: "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", …
+  bool chunked = false;  ///< windows are chunks: "attention_chunk_size", "chunked_attention"
   bool reads_layer_types = true;
   bool reads_partial_rotary = false;    ///< "partial_rotary_factor"
   bool reads_rotary_dim = false;        ///< "rotary_dim", of each head
@@ -108,15 +112,17 @@ struct Family {
   bool reads_multipliers = false;       ///< "attention_multiplier", "logits_scaling", …
   bool reads_qk_scale = false;          ///< "qk_scale_factor"
   bool reads_temperature = false;       ///< "llama_4_scaling_beta" of "rope_parameters"
-  bool reads_rope_interleave = false;   ///< "rope_interleave": else interleaved as above
-  bool reads_rope_alpha = false;        ///< "alpha" of a dynamic "rope_scaling" raises the base
-  bool reads_rope_mscales = false;      ///< "short_mscale", "long_mscale" of a longrope
-  bool reads_parallel = false;          ///< "use_parallel_residual": else placed as above
-  bool yarn_is_longrope = false;        ///< an older name
+  bool reads_tuning = false;  ///< "attn_temperature_tuning", of layers that are not rotated
+  bool reads_rope_interleave = false;  ///< "rope_interleave": else interleaved as above
+  bool reads_rope_alpha = false;       ///< "alpha" of a dynamic "rope_scaling" raises the base
+  bool reads_rope_mscales = false;     ///< "short_mscale", "long_mscale" of a longrope
+  bool reads_parallel = false;         ///< "use_parallel_residual": else placed as above
+  bool yarn_is_longrope = false;       ///< an older name
   std::string_view activation_key = "hidden_act";
   std::string_view must_be_null{};  ///< a key whose values change what is computed; empty: none
   ExpertFamily experts{};
   std::string_view norm_eps_key = "rms_norm_eps";
+  std::string_view width_key = "intermediate_size";
   std::string_view layers_key = "num_hidden_layers";
   std::string_view logits_multiplier_key = "";  ///< empty: none
   Defaults defaults;

@@ -47,11 +47,11 @@ bool has_no_pattern(const Json& json, const Family& family) {
 
 /// Tokens; 0: none, which null, 0 and -1 are too.
 int window_of(const Json& json, const Family& family) {
-  if (!uses_window(json, family) || has_no_pattern(json, family) ||
-      is_none(json, "sliding_window")) {
+  const char* key = family.chunked ? "attention_chunk_size" : "sliding_window";
+  if (!uses_window(json, family) || has_no_pattern(json, family) || is_none(json, key)) {
     return 0;
   }
-  const Json* value = json.find("sliding_window");
+  const Json* value = json.find(key);
   if (value == nullptr) {
     return family.defaults.sliding_window;
   }
@@ -69,7 +69,8 @@ std::vector<bool> rope_layers(const Json& json, const Family& family, int layers
   if (family.defaults.no_rope_layer_interval == 0) {
     return has_rope;
   }
-  if (const Json* flags = present(json, "no_rope_layers")) {
+  const Json* flags = present(json, "no_rope_layers");
+  if (flags != nullptr && !flags->items().empty()) {
     check_count("no_rope_layers", flags->items().size(), layers);
     for (std::size_t i = 0; i < count; ++i) {
       const Json& flag = flags->items()[i];
@@ -86,16 +87,17 @@ std::vector<bool> rope_layers(const Json& json, const Family& family, int layers
 }
 
 /// "layer_types", as flags.
-std::vector<bool> listed_layers(const Json& types, int layers) {
+std::vector<bool> listed_layers(const Json& types, const Family& family, int layers) {
+  const std::string windowed = family.chunked ? "chunked_attention" : "sliding_attention";
   check_count("layer_types", types.items().size(), layers);
   std::vector<bool> sliding;
   for (const Json& type : types.items()) {
-    if (type.as_string() != "sliding_attention" && type.as_string() != "full_attention") {
+    if (type.as_string() != windowed && type.as_string() != "full_attention") {
       throw Error(ErrorKind::UnsupportedModel,
                   "[config] config.json: 'layer_types' has " + type.describe() +
-                      "; supported: full_attention, sliding_attention.");
+                      "; supported: full_attention, " + windowed + ".");
     }
-    sliding.push_back(type.as_string() == "sliding_attention");
+    sliding.push_back(type.as_string() == windowed);
   }
   return sliding;
 }
@@ -126,7 +128,7 @@ std::vector<bool> sliding_layers(const Json& json, const Family& family, int lay
                                  const std::vector<bool>& has_rope) {
   const Json* types = present(json, "layer_types");
   if (family.reads_layer_types && types != nullptr) {
-    return listed_layers(*types, layers);
+    return listed_layers(*types, family, layers);
   }
   const auto count = static_cast<std::size_t>(layers);
   std::vector<bool> sliding(count, false);
@@ -150,6 +152,9 @@ std::vector<bool> sliding_layers(const Json& json, const Family& family, int lay
     case Sliding::WithoutRope:
       sliding = has_rope;
       sliding.flip();
+      break;
+    case Sliding::WithRope:
+      sliding = has_rope;
       break;
     case Sliding::AllButEach:
     case Sliding::Pattern: {
@@ -182,6 +187,7 @@ std::vector<LayerConfig> read_layers(const Json& json, const Family& family) {
     LayerConfig layer;
     layer.slides = sliding[i];
     layer.window = sliding[i] ? window : 0;
+    layer.chunked = family.chunked;
     layer.rope = still || !has_rope[i] ? -1 : (sliding[i] && family.local_rope ? 1 : 0);
     layer.sparse = sparse[i];
     out.push_back(layer);

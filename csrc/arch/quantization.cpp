@@ -46,9 +46,14 @@ QuantizationEntry entry_of(const Json& block) {
   }
 }
 
+/// "quant_method", which another program's block has.
+const Json* method_of(const Json& block) {
+  return block.is_object() ? block.find("quant_method") : nullptr;
+}
+
 /// Why a block that is another program's tells nothing.
 std::optional<Error> why_foreign(const Json& block) {
-  const Json* method = block.is_object() ? block.find("quant_method") : nullptr;
+  const Json* method = method_of(block);
   if (method == nullptr) {
     return std::nullopt;
   }
@@ -68,11 +73,16 @@ const std::optional<Quantization>& QuantizationEntry::value() const {
   return quantization;
 }
 
-QuantizationBlock QuantizationBlock::read(const Json& config) {
+QuantizationBlock QuantizationBlock::read(const Json& config, std::string_view published) {
   QuantizationBlock out;
   const Json* block = present(config, "quantization");
   if (block == nullptr) {
     block = present(config, "quantization_config");
+    const Json* method = block == nullptr ? nullptr : method_of(*block);
+    if (method != nullptr && method->is_string() && !published.empty() &&
+        method->as_string() == published) {
+      return out;
+    }
     if (block != nullptr) {
       out.general.fault = why_foreign(*block);
       out.foreign = out.general.fault.has_value();

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "io/error.h"
 #include "io/json.h"
@@ -35,7 +36,9 @@ struct QuantizationBlock {
   /// By module name, such as "model.layers.0.mlp.down_proj".
   std::map<std::string, QuantizationEntry, std::less<>> modules;
 
-  static QuantizationBlock read(const io::Json& config);
+  /// `published`: the "quant_method" whose tensors are read as they are published, which the file
+  /// tells all of; empty: none.
+  static QuantizationBlock read(const io::Json& config, std::string_view published);
 
   /// What is said of a module: by its name, else in general.
   const QuantizationEntry& of(const std::string& module) const;

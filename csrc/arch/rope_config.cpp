@@ -189,8 +189,8 @@ void read_scaling(const Json& json, const Blocks& blocks, const Config& config, 
       rope.low_freq_factor = blocks.positive_or("low_freq_factor", 1);
       rope.high_freq_factor = blocks.positive_or("high_freq_factor", 4);
       rope.original_context = original_context(json, blocks, config);
-      if (rope.high_freq_factor <= rope.low_freq_factor) {
-        corrupt(blocks.need("high_freq_factor"), "above 'low_freq_factor'");
+      if (rope.high_freq_factor < rope.low_freq_factor) {
+        corrupt(blocks.need("high_freq_factor"), "at least 'low_freq_factor'");
       }
       break;
     case RopeKind::Yarn:

@@ -59,7 +59,7 @@ void resolve_attention(TensorBook& book, const Config& config, const std::string
     spec.sinks = sinks;
     book.vector(sinks, sizes.heads);
   }
-  if (config.family->bare_qk_norm) {
+  if (config.family->bare_qk_norm || (config.norms_rotated && sizes.rope >= 0)) {
     spec.q_norm = spec.k_norm = NormSpec{.name = {}, .width = sizes.head_dim};
   } else {
     spec.q_norm = book.head_norm(layer + names.q_norm, sizes.heads, sizes.head_dim);
@@ -107,7 +107,7 @@ void resolve_latent(TensorBook& book, const Config& config, const std::string& l
 void resolve_mixture(TensorBook& book, const Config& config, const std::string& layer,
                      LayerSpec& spec) {
   const int hidden = config.hidden_size;
-  spec.experts = resolve_experts(book, *config.experts, hidden, layer);
+  spec.experts = resolve_experts(book, config, layer);
   const bool apart = config.family->experts.apart;
   if (apart) {
     const std::string scale = layer + "router.scale";

@@ -77,6 +77,27 @@ std::string role_of(std::string name) {
 
 }  // namespace
 
+std::string MatrixSpec::weight() const {
+  switch (form) {
+    case Form::Parameter:
+    case Form::InputsFirst:
+      return name;
+    case Form::Blocks:
+      return name + "_blocks";
+    case Form::Module:
+      break;
+  }
+  return name + ".weight";
+}
+
+std::string MatrixSpec::scales() const {
+  return name + (form == Form::Module ? ".scales" : "_scales");
+}
+
+std::string MatrixSpec::bias_name() const {
+  return name + (form == Form::Module ? ".bias" : "_bias");
+}
+
 TensorBook::TensorBook(const io::Checkpoint& checkpoint, const Config& config)
     : checkpoint_(checkpoint), config_(config) {
   for (const auto& [name, tensor] : checkpoint.tensors()) {
@@ -87,6 +108,11 @@ TensorBook::TensorBook(const io::Checkpoint& checkpoint, const Config& config)
 
 bool TensorBook::has_tensor(const std::string& name) const {
   return checkpoint_.find(name) != nullptr;
+}
+
+bool TensorBook::has_shape(const std::string& name, const std::vector<std::int64_t>& shape) const {
+  const io::TensorView* tensor = checkpoint_.find(name);
+  return tensor != nullptr && tensor->shape == shape;
 }
 
 bool TensorBook::has(const std::string& module) const {
@@ -211,13 +237,50 @@ MatrixSpec TensorBook::matrix(const std::string& module, int rows, int cols, int
   } else {
     expect(module + ".weight", shape_of(matrix, cols), kFloats);
   }
-  matrix.bias = has_optional(module + ".bias");
+  expect_bias(matrix);
+  matrices_.push_back(matrix);
+  return matrix;
+}
+
+void TensorBook::expect_bias(MatrixSpec& matrix) {
+  matrix.bias = has_optional(matrix.bias_name());
   if (matrix.bias) {
-    expect(
-        module + ".bias",
-        experts == 0 ? std::vector<std::int64_t>{rows} : std::vector<std::int64_t>{experts, rows},
-        kFloats);
+    const std::int64_t rows = matrix.rows;
+    expect(matrix.bias_name(),
+           matrix.experts == 0 ? std::vector<std::int64_t>{rows}
+                               : std::vector<std::int64_t>{matrix.experts, rows},
+           kFloats);
   }
+}
+
+void TensorBook::expect_blocks(MatrixSpec& matrix) {
+  matrix.quantization = Quantization{.mode = "mxfp4", .group_size = 32, .bits = 4};
+  if (matrix.cols % matrix.quantization->group_size != 0) {
+    faults_.push_back("'" + matrix.name + "' has " + std::to_string(matrix.cols) +
+                      " columns, which groups of 32 don't divide");
+  }
+  std::vector<std::int64_t> groups = shape_of(matrix, matrix.cols / 32);
+  expect(matrix.scales(), groups, {Dtype::U8});
+  groups.push_back(16);  // bytes, of two numbers each
+  expect(matrix.weight(), groups, {Dtype::U8});
+}
+
+MatrixSpec TensorBook::parameter(const std::string& name, int rows, int cols, int experts,
+                                 Form form) {
+  MatrixSpec matrix{.name = name,
+                    .rows = rows,
+                    .cols = cols,
+                    .quantization = {},
+                    .experts = experts,
+                    .form = form};
+  if (form == Form::Blocks) {
+    expect_blocks(matrix);
+  } else if (form == Form::InputsFirst) {
+    expect(name, {experts, cols, rows}, kFloats);
+  } else {
+    expect(name, {experts, rows, cols}, kFloats);
+  }
+  expect_bias(matrix);
   matrices_.push_back(matrix);
   return matrix;
 }
@@ -225,8 +288,8 @@ MatrixSpec TensorBook::matrix(const std::string& module, int rows, int cols, int
 void TensorBook::expect_alike(const std::vector<MatrixSpec>& matrices) {
   const MatrixSpec& first = matrices.front();
   const auto dtype_of = [&](const MatrixSpec& matrix) {
-    const char* part = matrix.quantization ? ".scales" : ".weight";
-    const io::TensorView* tensor = checkpoint_.find(matrix.name + part);
+    const io::TensorView* tensor =
+        checkpoint_.find(matrix.quantization ? matrix.scales() : matrix.weight());
     return tensor == nullptr ? std::nullopt : std::optional(tensor->dtype);
   };
   for (const MatrixSpec& matrix : matrices) {
@@ -240,7 +303,7 @@ void TensorBook::expect_alike(const std::vector<MatrixSpec>& matrices) {
 
 void TensorBook::expect_no_bias(const MatrixSpec& matrix) {
   if (matrix.bias) {
-    faults_.push_back("'" + matrix.name + ".bias' is not part of a " +
+    faults_.push_back("'" + matrix.bias_name() + "' is not part of a " +
                       std::string(config_.family->model_type) + " model");
   }
 }
@@ -302,8 +365,9 @@ void TensorBook::ignore_below(const std::string& prefix) {
 
 std::size_t TensorBook::bytes_of(const MatrixSpec& matrix) const {
   std::size_t bytes = 0;
-  for (const char* part : {".weight", ".scales", ".biases", ".bias"}) {
-    const io::TensorView* tensor = checkpoint_.find(matrix.name + part);
+  for (const std::string& part :
+       {matrix.weight(), matrix.scales(), matrix.name + ".biases", matrix.bias_name()}) {
+    const io::TensorView* tensor = checkpoint_.find(part);
     bytes += tensor == nullptr ? 0 : tensor->bytes;
   }
   return bytes;

@@ -13,15 +13,30 @@
 
 namespace convergio::arch {
 
+/// How a matrix's tensors are called and laid out: as those of a module, or as parameters of the
+/// module around it, which stacked experts are published as.
+enum class Form : std::uint8_t {
+  Module,       ///< name.weight, name.scales, name.biases, name.bias
+  Parameter,    ///< name, name_bias
+  InputsFirst,  ///< likewise, each matrix transposed: (experts, cols, rows)
+  Blocks,  ///< name_blocks, (experts, rows, cols / 32, 16) bytes of mxfp4; name_scales, name_bias
+};
+
 /// A matrix as the forward uses it: y = x · Wᵀ + bias, W of (rows, cols); or one of each of
 /// `experts` experts, stacked: W of (experts, rows, cols), the bias of (experts, rows).
 struct MatrixSpec {
-  std::string name;  ///< of its module: the tensors are name.weight, name.scales, …
+  std::string name;
   int rows = 0;
   int cols = 0;
   std::optional<Quantization> quantization;  ///< where the file has scales
   bool bias = false;                         ///< where the file has name.bias
   int experts = 0;                           ///< 0: a single matrix
+  Form form = Form::Module;
+
+  /// The names of its tensors.
+  std::string weight() const;
+  std::string scales() const;
+  std::string bias_name() const;
 };
 
 /// A norm over `width` numbers.
@@ -41,6 +56,7 @@ class TensorBook {
   bool has(const std::string& module) const;      ///< name.weight is there
   bool has_any(const std::string& prefix) const;  ///< some tensor's name begins so
   bool has_tensor(const std::string& name) const;
+  bool has_shape(const std::string& name, const std::vector<std::int64_t>& shape) const;
 
   /// Whether a tensor is there that models may do without. A layer that lacks what other layers
   /// have is a fault.
@@ -50,6 +66,8 @@ class TensorBook {
 
   /// Each notes a fault (missing, misshapen, wrong type) rather than throwing.
   MatrixSpec matrix(const std::string& module, int rows, int cols, int experts = 0);
+  /// The same of stacked experts that are no module.
+  MatrixSpec parameter(const std::string& name, int rows, int cols, int experts, Form form);
   void expect(const std::string& name, const std::vector<std::int64_t>& shape,
               const std::vector<io::Dtype>& dtypes);
   void expect_alike(const std::vector<MatrixSpec>& matrices);  ///< of one format, all with biases
@@ -82,6 +100,8 @@ class TensorBook {
  private:
   const io::TensorView* find(const std::string& name);
   void expect_quantized(const MatrixSpec& matrix);
+  void expect_blocks(MatrixSpec& matrix);
+  void expect_bias(MatrixSpec& matrix);
   std::optional<Quantization> stored(const MatrixSpec& matrix) const;
 
   const io::Checkpoint& checkpoint_;

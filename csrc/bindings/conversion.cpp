@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "bindings/bindings.h"
@@ -34,8 +35,8 @@ using TensorRow = std::tuple<std::string, std::string, std::vector<std::int64_t>
 /// Module, rows, columns; mode, bits and group size where it is quantized.
 using MatrixRow = std::tuple<std::string, int, int, std::optional<std::string>, int, int>;
 
-TensorRow row_of(const io::TensorView& tensor) {
-  return {tensor.name, std::string(io::name_of(tensor.dtype)), tensor.shape, tensor.bytes};
+TensorRow row_of(const io::TensorView& tensor, std::vector<std::int64_t> shape) {
+  return {tensor.name, std::string(io::name_of(tensor.dtype)), std::move(shape), tensor.bytes};
 }
 
 io::Dtype dtype_of(const std::string& name) {
@@ -54,7 +55,7 @@ nb::bytes bytes_of(const std::vector<std::byte>& data) {
 std::vector<TensorRow> tensors(const Conversion& self) {
   std::vector<TensorRow> rows;
   for (const std::string& name : self.spec().tensors) {
-    rows.push_back(row_of(self.tensor(name)));
+    rows.push_back(row_of(self.tensor(name), self.shape(name)));
   }
   return rows;
 }
@@ -78,11 +79,25 @@ void bind_conversion(nb::module_& m) {
       .def_prop_ro(
           "layers", [](const Conversion& self) { return self.spec().layers.size(); },
           "Number of decoder layers.")
-      .def_prop_ro("tensors", &tensors,
-                   "What the model reads of the checkpoint: (name, dtype, shape, bytes).")
+      .def_prop_ro(
+          "tensors", &tensors,
+          "What the model reads of the checkpoint: (name, dtype, shape as the model has it, "
+          "bytes).")
       .def_prop_ro("matrices", &matrices,
                    "Its weight matrices: (module, rows, columns, mode, bits, group size); mode is "
                    "None where it is not quantized.")
+      .def_prop_ro(
+          "interleaved",
+          [](const Conversion& self) {
+            std::vector<std::string> names;
+            for (const arch::LayerSpec& layer : self.spec().layers) {
+              if (layer.experts && layer.experts->interleaved) {
+                names.push_back(layer.experts->gate_up.front().parts.front().name);
+              }
+            }
+            return names;
+          },
+          "The tensors in which rows of gate and up projections take turns.")
       .def(
           "cast",
           [](const Conversion& self, const nb::str& given_name, std::int64_t first,
@@ -97,7 +112,9 @@ void bind_conversion(nb::module_& m) {
             return bytes_of(data);
           },
           "name"_a, "first"_a, "count"_a, "dtype"_a,
-          "Numbers [first, first + count) of a float tensor, in another float dtype.")
+          "Numbers [first, first + count) of a float tensor, in another float dtype; whole rows of "
+          "a "
+          "matrix that is stored transposed.")
       .def(
           "quantize",
           [](const Conversion& self, const nb::str& given_name, std::int64_t first,
@@ -142,7 +159,7 @@ void bind_conversion(nb::module_& m) {
         std::vector<TensorRow> rows;
         const io::Checkpoint checkpoint = io::Checkpoint::open(path);
         for (const auto& [name, tensor] : checkpoint.tensors()) {
-          rows.push_back(row_of(tensor));
+          rows.push_back(row_of(tensor, tensor.shape));
         }
         return rows;
       },

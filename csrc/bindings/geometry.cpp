@@ -20,7 +20,6 @@
 #include "bindings/bindings.h"
 #include "bindings/objects.h"
 #include "bindings/read.h"
-#include "io/json.h"
 #include "io/safetensors.h"
 #include "model/forward.h"
 
@@ -177,9 +176,7 @@ void bind_geometry(nb::module_& m) {
       "check_config",
       [](const nb::bytes& config) {
         const std::string_view text(config.c_str(), config.size());
-        (void)Config::parse(text);
-        const io::Json root = io::Json::parse(text, "config.json", {.allow_nan = true});
-        const auto block = arch::QuantizationBlock::read(root);
+        const arch::QuantizationBlock block = Config::parse(text).quantization;
         if (block.foreign) {
           (void)block.general.value();
         }

@@ -10,6 +10,7 @@ enum class Score : std::uint8_t {
   Softmax,          ///< over all experts, of which the likeliest are chosen
   SoftmaxOfChosen,  ///< over the highest logits alone
   Sigmoid,          ///< of each logit by itself
+  SigmoidOfChosen,  ///< the same, where the highest logits are chosen
   SparseMixer,      ///< one after the other: a softmax over those close to the highest left
 };
 
@@ -33,6 +34,7 @@ struct Experts {
   int shared_width = 0;       ///< of the experts that every token goes to, together; 0: none
   float swiglu_alpha = 0.0F;  ///< clamped SwiGLU: (clamp(up) + 1) · gate · sigmoid(alpha · gate)
   float swiglu_limit = 0.0F;  ///< 0: the model's activation instead
+  bool weighs_input = false;  ///< a weight multiplies what its expert is given, not what it makes
 };
 
 }  // namespace convergio::formats

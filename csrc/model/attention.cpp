@@ -10,11 +10,13 @@ namespace convergio::model {
 
 kernels::AttentionOptions attention_options(const arch::Config& config,
                                             const arch::LayerConfig& layer) {
+  const bool tempered = !config.tempers_unrotated || layer.rope < 0;
   return {.scale = config.attention_scale,
-          .temperature_beta = config.temperature_beta,
+          .temperature_beta = tempered ? config.temperature_beta : 0.0F,
           .temperature_period = config.temperature_period,
+          .temperature_offset = config.temperature_offset,
           .softcap = config.attention_softcap,
-          .window = layer.window};
+          .reach = layer.reach()};
 }
 
 SelfAttention::SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec,

@@ -34,15 +34,21 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
 
 }  // namespace
 
-LayerCache::LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype, int latent)
-    : keys_(empty({kv_heads, 0, head_dim}, dtype)), latent_(latent), window_(window) {
+LayerCache::LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype,
+                       int latent)
+    : keys_(empty({kv_heads, 0, head_dim}, dtype)), latent_(latent), reach_(reach) {
   if (latent == 0) {
     values_ = empty({kv_heads, 0, head_dim}, dtype);
   }
 }
 
+int LayerCache::seen_before(int length, int position) const {
+  return length - static_cast<int>(formats::oldest_seen(reach_, position));
+}
+
 int LayerCache::needed_behind(int rows) const {
-  return window_ > 0 ? std::min(rows, window_ - 1) : rows;
+  const int length = dropped_ + rows;
+  return std::min(rows, seen_before(length, length));
 }
 
 void LayerCache::move_rows(int from, int capacity) {
@@ -71,15 +77,15 @@ void LayerCache::make_room(int rows) {
   }
   const int kept = needed_behind(rows_);
   int wanted = std::max(2 * capacity, kFirstCapacity);
-  if (window_ > 0) {
-    wanted = std::min(wanted, 2 * window_);  // so that a row is moved once a window at most
+  if (window() > 0) {
+    wanted = std::min(wanted, 2 * window());  // so that a row is moved once a window at most
   }
   wanted = std::max({wanted, capacity, kept + rows});
   move_rows(rows_ + rows > wanted ? rows_ - kept : 0, wanted);
 }
 
 void LayerCache::reserve(int rows) {
-  const int most = window_ > 0 ? std::max(rows_, 2 * window_) : rows_ + rows;
+  const int most = window() > 0 ? std::max(rows_, 2 * window()) : rows_ + rows;
   const int wanted = std::min(rows_ + rows, most);
   if (wanted > keys_.shape(1)) {
     move_rows(0, wanted);
@@ -114,8 +120,7 @@ std::pair<mx::array, mx::array> LayerCache::seen_by(int n) const {
 
 bool LayerCache::rewind(int length) {
   const int rows = length - dropped_;
-  const int needed = window_ > 0 ? std::min(length, window_ - 1) : length;
-  if (rows > rows_ || rows < needed) {
+  if (rows > rows_ || rows < seen_before(length, length)) {
     return false;
   }
   rows_ = rows;
@@ -123,12 +128,13 @@ bool LayerCache::rewind(int length) {
 }
 
 int LayerCache::worth_copying() const {
-  return std::min(rows_, needed_behind(rows_) + std::min(kSlack, window_));
+  const int slack = std::min({kSlack, reach_.window, length()});
+  return std::min(rows_, seen_before(length(), length() - slack));
 }
 
 void LayerCache::own(int rows) {
   const int kept = worth_copying();
-  const int most = window_ > 0 ? 2 * window_ : kept + rows;
+  const int most = window() > 0 ? 2 * window() : kept + rows;
   move_rows(rows_ - kept, std::min(kept + rows, most));
 }
 
@@ -164,7 +170,7 @@ Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length)
       continue;
     }
     places_.push_back(static_cast<int>(layers_.size()));
-    layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.window, dtype, sizes.latent.rank);
+    layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.reach(), dtype, sizes.latent.rank);
   }
   make_tables(length);
 }

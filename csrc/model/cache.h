@@ -21,7 +21,7 @@ namespace mx = mlx::core;
 class LayerCache {
  public:
   /// `latent` > 0: values are the first so many numbers of the keys, and are kept there alone.
-  LayerCache(int kv_heads, int head_dim, int window, mx::Dtype dtype, int latent = 0);
+  LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype, int latent = 0);
 
   /// Makes room for `rows` more, and no more than that where the buffer has to grow.
   void reserve(int rows);
@@ -49,7 +49,7 @@ class LayerCache {
   /// be rewound a little.
   LayerCache newest() const;
 
-  int window() const { return window_; }
+  int window() const { return reach_.window; }
   int length() const { return dropped_ + rows_; }  ///< positions appended so far
   std::size_t bytes() const;
 
@@ -60,11 +60,13 @@ class LayerCache {
   void move_rows(int from, int capacity);
   int needed_behind(int rows) const;  ///< of these, those that a query after them can see
   int worth_copying() const;          ///< those, and some to be rewound by
+  /// How many positions before `length` the query at `position` sees.
+  int seen_before(int length, int position) const;
 
   mx::array keys_;  ///< (kv_heads, capacity, head_dim); the first rows_ rows are filled
   std::optional<mx::array> values_;  ///< likewise; none where they are a part of the keys
   int latent_;                       ///< and how much of them; 0 where they are not
-  int window_;                       ///< 0: unlimited
+  formats::Reach reach_;
   int rows_ = 0;
   int dropped_ = 0;
 };

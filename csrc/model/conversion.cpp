@@ -1,5 +1,7 @@
 #include "model/conversion.h"
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -24,23 +26,51 @@ mx::Dtype checked_dtype(io::Dtype dtype) {
 /// Numbers of a tensor, which leave memory when this goes.
 class Part {
  public:
-  Part(const io::TensorView& tensor, std::int64_t first, std::int64_t rows, std::int64_t cols)
+  /// `rows` of `cols` numbers from number `first` on; of a matrix that is stored transposed those
+  /// of the model's.
+  Part(const io::TensorView& tensor, const arch::MatrixSpec* transposed, std::int64_t first,
+       std::int64_t rows, std::int64_t cols)
       : tensor_(tensor),
-        bytes_(static_cast<std::size_t>(rows * cols) * io::size_of(tensor.dtype)),
         floats_{.data = tensor.data + static_cast<std::size_t>(first) * io::size_of(tensor.dtype),
                 .rows = rows,
                 .cols = cols,
-                .stored = checked_dtype(tensor.dtype)} {}
-  ~Part() { tensor_.file->release(floats_.data, bytes_); }
+                .stored = checked_dtype(tensor.dtype)} {
+    if (transposed != nullptr) {
+      gather(*transposed, first / cols);
+    }
+  }
+  ~Part() {
+    if (copy_.empty()) {
+      const auto bytes = static_cast<std::size_t>(floats_.rows * floats_.cols);
+      tensor_.file->release(floats_.data, bytes * io::size_of(tensor_.dtype));
+    }
+  }
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
 
   const kernels::Floats& floats() const { return floats_; }
 
  private:
+  /// Rows from `first` on of a tensor (experts, cols, rows).
+  void gather(const arch::MatrixSpec& matrix, std::int64_t first) {
+    const auto item = static_cast<std::int64_t>(io::size_of(tensor_.dtype));
+    const std::int64_t cols = matrix.cols;
+    const std::int64_t outputs = matrix.rows;
+    copy_.resize(static_cast<std::size_t>(floats_.rows * cols * item));
+    for (std::int64_t c = 0; c < cols; ++c) {  // the order in which they lie in the file
+      for (std::int64_t r = 0; r < floats_.rows; ++r) {
+        const std::int64_t expert = (first + r) / outputs;
+        const std::int64_t from = (expert * cols + c) * outputs + (first + r) % outputs;
+        std::memcpy(copy_.data() + (r * cols + c) * item, tensor_.data + from * item,
+                    static_cast<std::size_t>(item));
+      }
+    }
+    floats_.data = copy_.data();
+  }
+
   const io::TensorView& tensor_;
-  std::size_t bytes_;
   kernels::Floats floats_;
+  std::vector<std::byte> copy_;
 };
 
 std::int64_t numbers_of(const io::TensorView& tensor) {
@@ -68,6 +98,21 @@ Conversion Conversion::open(const std::filesystem::path& folder) {
   return Conversion(std::move(spec), std::move(checkpoint));
 }
 
+const arch::MatrixSpec* Conversion::transposed(const std::string& name) const {
+  const auto found = std::ranges::find_if(spec_.matrices, [&](const arch::MatrixSpec& one) {
+    return one.form == arch::Form::InputsFirst && one.name == name;
+  });
+  return found == spec_.matrices.end() ? nullptr : &*found;
+}
+
+std::vector<std::int64_t> Conversion::shape(const std::string& name) const {
+  std::vector<std::int64_t> dims = tensor(name).shape;
+  if (transposed(name) != nullptr) {
+    std::swap(dims[1], dims[2]);
+  }
+  return dims;
+}
+
 const io::TensorView& Conversion::tensor(const std::string& name) const {
   const io::TensorView* found = checkpoint_.find(name);
   if (found == nullptr) {
@@ -81,7 +126,13 @@ std::vector<std::byte> Conversion::cast(const std::string& name, std::int64_t fi
                                         std::int64_t count, io::Dtype dtype) const {
   const io::TensorView& from = tensor(name);
   check_range(from, first, count, numbers_of(from));
-  const Part part(from, first, 1, count);
+  const arch::MatrixSpec* matrix = transposed(name);
+  const std::int64_t cols = matrix == nullptr ? count : matrix->cols;
+  if (cols > 0 && (first % cols != 0 || count % cols != 0) && matrix != nullptr) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[convert] '" + name + "' is stored transposed; give whole rows of it.");
+  }
+  const Part part(from, matrix, first, matrix == nullptr ? 1 : count / cols, cols);
   return kernels::cast(part.floats(), checked_dtype(dtype));
 }
 
@@ -89,13 +140,13 @@ kernels::QuantizedRows Conversion::quantize(const std::string& name, std::int64_
                                             std::int64_t count, io::Dtype dtype,
                                             const kernels::QuantizeOptions& options) const {
   const io::TensorView& from = tensor(name);
-  if (from.shape.size() < 2 || from.shape.back() == 0) {
+  if (from.shape.size() < 2 || numbers_of(from) == 0) {
     throw Error(ErrorKind::InvalidRequest,
                 "[convert] '" + name + "' is no matrix; give one of two dimensions or more.");
   }
-  const std::int64_t cols = from.shape.back();
+  const std::int64_t cols = shape(name).back();
   check_range(from, first, count, numbers_of(from) / cols);
-  const Part part(from, first * cols, count, cols);
+  const Part part(from, transposed(name), first * cols, count, cols);
   return kernels::quantize(part.floats(), checked_dtype(dtype), options);
 }
 

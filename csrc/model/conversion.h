@@ -23,8 +23,11 @@ class Conversion {
 
   const arch::ModelSpec& spec() const { return spec_; }
   const io::TensorView& tensor(const std::string& name) const;
+  /// Its shape as the model has it, which is another where a matrix is stored transposed.
+  std::vector<std::int64_t> shape(const std::string& name) const;
 
-  /// Numbers [first, first + count) of a float tensor, in another float dtype.
+  /// Numbers [first, first + count) of a float tensor, in another float dtype; whole rows of a
+  /// matrix that is stored transposed.
   std::vector<std::byte> cast(const std::string& name, std::int64_t first, std::int64_t count,
                               io::Dtype dtype) const;
 
@@ -39,6 +42,9 @@ class Conversion {
  private:
   Conversion(arch::ModelSpec spec, io::Checkpoint checkpoint)
       : spec_(std::move(spec)), checkpoint_(std::move(checkpoint)) {}
+
+  /// Of a tensor that is stored transposed; null for others.
+  const arch::MatrixSpec* transposed(const std::string& name) const;
 
   arch::ModelSpec spec_;
   io::Checkpoint checkpoint_;

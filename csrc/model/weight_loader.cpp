@@ -63,16 +63,32 @@ mx::array WeightLoader::tensor(const std::string& name) {
   return arrays_of(view.file).tensor(begin, shape, mlx_dtype(view));
 }
 
+/// (experts, rows, cols / 32, 16) bytes as the words that MLX packs such numbers in, which lie
+/// alike.
+mx::array WeightLoader::blocks(const arch::MatrixSpec& spec) {
+  const io::TensorView& view = *checkpoint_.find(spec.weight());
+  const auto begin = static_cast<std::size_t>(view.data - view.file->data());
+  return arrays_of(view.file).tensor(begin, {spec.experts, spec.rows, spec.cols / 8}, mx::uint32);
+}
+
 mx::array WeightLoader::vector(const std::string& name) {
   return mx::astype(mx::copy(tensor(name)), activations_);
 }
 
 kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {
-  kernels::Matrix matrix{.data = tensor(spec.name + ".weight"),
-                         .scales = {},
-                         .biases = {},
-                         .rows = spec.rows,
-                         .cols = spec.cols};
+  if (spec.form == arch::Form::InputsFirst) {
+    throw Error(ErrorKind::UnsupportedModel,
+                "[weights] '" + spec.name +
+                    "' holds a row for each input, as its experts are stored transposed, where "
+                    "a product reads a row for each output; make a folder of it with convergio-mlx "
+                    "models quantize.");
+  }
+  kernels::Matrix matrix{
+      .data = spec.form == arch::Form::Blocks ? blocks(spec) : tensor(spec.weight()),
+      .scales = {},
+      .biases = {},
+      .rows = spec.rows,
+      .cols = spec.cols};
   if (spec.quantization) {
     const formats::QuantizedFormat& format = format_of(*spec.quantization);
     matrix.format = format.format;
@@ -87,7 +103,7 @@ kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {
       matrix.scales = of_groups(".scales");
       matrix.biases = of_groups(".biases");
     } else {
-      matrix.scales = tensor(spec.name + ".scales");
+      matrix.scales = tensor(spec.scales());
     }
   }
   return matrix;
@@ -96,7 +112,7 @@ kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {
 Linear WeightLoader::linear(const arch::MatrixSpec& spec) {
   Linear linear{.weight = matrix(spec), .bias = {}};
   if (spec.bias) {
-    linear.bias = vector(spec.name + ".bias");
+    linear.bias = vector(spec.bias_name());
   }
   return linear;
 }
@@ -109,8 +125,11 @@ kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
     }
     return all;
   };
-  kernels::ExpertWeights weights{
-      .gate_up = {}, .down = stack(spec.down), .correction = {}, .scales = {}};
+  kernels::ExpertWeights weights{.gate_up = {},
+                                 .interleaved = spec.interleaved,
+                                 .down = stack(spec.down),
+                                 .correction = {},
+                                 .scales = {}};
   for (const arch::ExpertMatrices& matrices : spec.gate_up) {
     weights.gate_up.push_back(stack(matrices));
   }
@@ -181,7 +200,7 @@ mx::Dtype WeightLoader::dtype_of(const arch::MatrixSpec& spec) const {
   if (spec.quantization && !format_of(*spec.quantization).has_biases()) {
     return mx::bfloat16;
   }
-  return mlx_dtype(*checkpoint_.find(spec.name + (spec.quantization ? ".scales" : ".weight")));
+  return mlx_dtype(*checkpoint_.find(spec.quantization ? spec.scales() : spec.weight()));
 }
 
 }  // namespace convergio::model

@@ -47,6 +47,7 @@ class WeightLoader {
 
  private:
   mx::array tensor(const std::string& name);
+  mx::array blocks(const arch::MatrixSpec& spec);
   const kernels::MappedArrays& arrays_of(const std::shared_ptr<const io::MappedFile>& file);
   mx::array norm_weight(const arch::NormSpec& spec);
   kernels::Norm plain_norm(const arch::NormSpec& spec, const arch::Config& config);

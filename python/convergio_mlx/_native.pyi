@@ -421,7 +421,9 @@ class Conversion:
 
     @property
     def tensors(self) -> list[tuple[str, str, list[int], int]]:
-        """What the model reads of the checkpoint: (name, dtype, shape, bytes)."""
+        """
+        What the model reads of the checkpoint: (name, dtype, shape as the model has it, bytes).
+        """
 
     @property
     def matrices(self) -> list[tuple[str, int, int, str | None, int, int]]:
@@ -429,9 +431,13 @@ class Conversion:
         Its weight matrices: (module, rows, columns, mode, bits, group size); mode is None where it is not quantized.
         """
 
+    @property
+    def interleaved(self) -> list[str]:
+        """The tensors in which rows of gate and up projections take turns."""
+
     def cast(self, name: str, first: int, count: int, dtype: str) -> bytes:
         """
-        Numbers [first, first + count) of a float tensor, in another float dtype.
+        Numbers [first, first + count) of a float tensor, in another float dtype; whole rows of a matrix that is stored transposed.
         """
 
     def quantize(self, name: str, first: int, count: int, dtype: str, mode: str, bits: int, group_size: int) -> tuple[bytes, bytes, bytes]:

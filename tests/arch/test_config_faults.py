@@ -187,9 +187,9 @@ CORRUPT: list[tuple[dict[str, Any], str]] = [
         f"to 1e12{AGAIN}",
     ),
     (
-        {"rope_scaling": {**LLAMA3, "high_freq_factor": 1.0}},
-        "[config] config.json: 'rope_scaling.high_freq_factor' is the number 1, which must be "
-        f"above 'low_freq_factor'{AGAIN}",
+        {"rope_scaling": {**LLAMA3, "high_freq_factor": 0.5}},
+        "[config] config.json: 'rope_scaling.high_freq_factor' is the number 0.5, which must be "
+        f"at least 'low_freq_factor'{AGAIN}",
     ),
     (
         {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 0}},

@@ -69,6 +69,9 @@ OTHER: dict[str, Any] = {
     "output_multiplier": 0.3,
     "qk_scale_factor": 2.5,
     "use_parallel_residual": True,
+    "intermediate_size_mlp": 144,
+    "attention_chunk_size": 40,
+    "interleave_moe_layer_step": 2,
 }
 """A value that is no class's default for every key that is read."""
 
@@ -81,7 +84,7 @@ GRANITE = ("granite", "granitemoe")
 QWEN_MOE = ("qwen2_moe", "qwen3_moe")
 LATENT = ("glm4_moe_lite", "deepseek_v3", "deepseek_v2")
 GLM = ("glm4_moe", *LATENT)
-LOCAL = ("mixtral", "granitemoe", "minimax_m2", "gpt_oss", "phimoe")
+LOCAL = ("mixtral", "granitemoe", "minimax_m2", "gpt_oss", "phimoe", "llama4_text")
 EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe")
 COUNTS = {
     **dict.fromkeys(LOCAL, "num_local_experts"),
@@ -148,13 +151,16 @@ def windows_of(known: Any) -> list[int]:
         return [known.sliding_window or 0] * layers
     if not hasattr(known, "layer_types") or known.model_type in NO_WINDOW:
         return [0] * layers
+    if known.model_type == "llama4_text":
+        chunk = known.attention_chunk_size
+        return [chunk if kind == "chunked_attention" else 0 for kind in known.layer_types]
     used = getattr(known, "use_sliding_window", True)
     window = (known.sliding_window or 0) if used else 0
     return [window if kind == "sliding_attention" else 0 for kind in known.layer_types]
 
 
 def rotated_layers(known: Any) -> list[bool]:
-    if known.model_type == "smollm3":
+    if known.model_type in ("smollm3", "llama4_text"):
         return [bool(flag) for flag in known.no_rope_layers]
     if known.model_type == "muse_glimmer_text":
         return [bool(theta) for theta in known.layer_rope_theta]
@@ -174,6 +180,9 @@ def experts_of(known: Any) -> dict[str, int]:
     shared = known.n_shared_experts * width if glm else 0
     if ernie:
         shared = known.moe_num_shared_experts * width
+    llama4 = kind == "llama4_text"
+    if llama4:
+        shared = width
     step = known.decoder_sparse_step if kind in QWEN_MOE else 1
     # glm4_moe_lite's class has a list of layers in its place, the first of them dense
     dense = getattr(known, "first_k_dense_replace", 1) if glm else 0
@@ -184,7 +193,13 @@ def experts_of(known: Any) -> dict[str, int]:
         "shared_expert_width": (
             known.shared_expert_intermediate_size if kind == "qwen2_moe" else shared
         ),
-        "sparse_layers": _spanned(known) if ernie else known.num_hidden_layers // step - dense,
+        "sparse_layers": (
+            len(known.moe_layers)
+            if llama4
+            else _spanned(known)
+            if ernie
+            else known.num_hidden_layers // step - dense
+        ),
     }
 
 
@@ -219,7 +234,9 @@ def expected(known: Any) -> dict[str, Any]:
     return {
         "vocab_size": known.vocab_size,
         "hidden_size": known.hidden_size,
-        "intermediate_size": known.intermediate_size,
+        "intermediate_size": (
+            known.intermediate_size_mlp if kind == "llama4_text" else known.intermediate_size
+        ),
         "heads": known.num_attention_heads,
         "kv_heads": 1 if latent else known.num_key_value_heads or known.num_attention_heads,
         "head_dim": known.kv_lora_rank + known.qk_rope_head_dim if latent else head_dim,

@@ -251,31 +251,6 @@ def test_a_missing_stack_is_named(tmp_path: Path) -> None:
     assert f"'{GPT_OSS}experts.gate_proj.weight' is missing" in faults(tmp_path, config, content)
 
 
-def test_blocks_as_openai_publishes_them_say_what_to_use(tmp_path: Path) -> None:
-    """Rows of gate and up in turns, in a format of transformers' own."""
-    config = {**tiny("gpt_oss"), "quantization_config": {"quant_method": "mxfp4"}}
-    content = {
-        name: value for name, value in checkpoints.tensors(config).items() if "experts" not in name
-    }
-    sizes = {"gate_up_proj": (7, 192, 2), "down_proj": (7, 64, 3)}
-    for layer in range(config["num_hidden_layers"]):
-        for name, shape in sizes.items():
-            module = f"model.layers.{layer}.mlp.experts.{name}"
-            blocks, scales = np.zeros((*shape, 16), np.uint8), np.zeros(shape, np.uint8)
-            content[f"{module}_blocks"] = checkpoints.Tensor("U8", blocks)
-            content[f"{module}_scales"] = checkpoints.Tensor("U8", scales)
-            bias = np.zeros(shape[:2], np.float32)
-            content[f"{module}_bias"] = checkpoints.Tensor("F32", bias)
-    folder = checkpoints.write(tmp_path / "model", config, content=content)
-    with pytest.raises(UnsupportedModelError) as caught:
-        cm.Engine.load(folder)
-    assert str(caught.value) == (
-        "[config] config.json: 'quantization_config' has quant_method the string \"mxfp4\", which "
-        "is not MLX's format; use a checkpoint from mlx-community or convert it with "
-        "mlx_lm.convert."
-    )
-
-
 GEMMA4 = {**tiny("gemma4_text"), **GEMMA4_EXPERTS}
 
 

@@ -94,6 +94,14 @@ READ: dict[str, set[str]] = {
     "minimax_m2": {"hidden_act", *LOCAL_EXPERTS},
     "gpt_oss": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
     "phimoe": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
+    "llama4_text": {
+        *LOCAL_EXPERTS,
+        "hidden_act",
+        "intermediate_size_mlp",
+        "attention_chunk_size",
+        "interleave_moe_layer_step",
+        "no_rope_layer_interval",
+    },
     "ernie4_5_moe": {
         "hidden_act",
         "moe_num_experts",

@@ -103,6 +103,10 @@ NOT_MLX_LM = {
     "transformers takes the published 'gelu' for.",
 }
 """Rows that mlx-lm computes otherwise."""
+WRAPPED_IN_MLX_LM = {
+    "llama4_text": "mlx-lm has experts and chunks inside the multimodal model alone.",
+}
+"""Rows whose tiny config is one of mlx-lm's inside another alone."""
 NO_DEFAULT_SCALING = "mlx-lm does not scale where config.json says nothing."
 NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
 OLD_KEYS = "mlx-lm reads rope_parameters in some classes alone, and this is none of them."
@@ -115,7 +119,7 @@ def _variants() -> list[Variant]:
         Variant(
             row,
             row,
-            not_mlx_lm=NOT_MLX_LM.get(row, ""),
+            not_mlx_lm=NOT_MLX_LM.get(row, "") or WRAPPED_IN_MLX_LM.get(row, ""),
             not_transformers=NOT_TRANSFORMERS.get(row, ""),
         )
         for row in rows()
@@ -440,6 +444,39 @@ def _latent() -> list[Variant]:
     return out
 
 
+def _llama4() -> list[Variant]:
+    """Chunked attention, layers without a rotary embedding and their temperature, experts that are
+    given weighed rows."""
+    row = "llama4_text"
+    out: list[Variant] = []
+
+    def add(name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        reasons.setdefault("not_mlx_lm", WRAPPED_IN_MLX_LM[row])
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    none = {"moe_layers": [], "num_local_experts": 0, "num_experts_per_tok": 0}
+    rotated = {"no_rope_layers": [1, 1, 1, 1], "attention_chunk_size": 64}
+    tied = {"tie_word_embeddings": True, "interleave_moe_layer_step": 0}
+    add("dense", {**none, **rotated, **tied}, not_mlx_lm="")
+    add("two-chosen", {"num_experts_per_tok": 2, "moe_layers": [0, 3]})
+    add("flags", {"no_rope_layers": [0, 1, 1, 0], "num_key_value_heads": 1})
+    add("untuned", {"attn_temperature_tuning": False})
+    kinds = ["full_attention", "chunked_attention", "full_attention", "chunked_attention"]
+    add("layer-types", {"layer_types": kinds})
+    add("biases", {"attention_bias": True, "attention_chunk_size": 1})
+    by_mlx = {
+        "not_mlx_lm": "",
+        "wrapper": "llama4",
+        "not_transformers": "transformers names the tensors otherwise (test_wrappers.py).",
+    }
+    step = {**LLAMA3, "high_freq_factor": 1.0}
+    add("chunks-of-seven", {"attention_chunk_size": 7, "rope_scaling": step}, **by_mlx)
+    sparse = {"interleave_moe_layer_step": 1, "num_hidden_layers": 5}
+    sparse["attn_temperature_tuning"] = 4  # as older files say it
+    add("all-sparse", {**sparse, "use_qk_norm": False, "num_key_value_heads": 4}, **by_mlx)
+    return out
+
+
 def _defaults() -> list[Variant]:
     """Keys that are missing mean what they mean to the published class."""
     out: list[Variant] = []
@@ -644,6 +681,7 @@ def _wrapped() -> list[Variant]:
             ("mistral3", "mistral", {"sliding_window": None, "num_key_value_heads": 4}),
             ("mistral3", "ministral3", {"tie_word_embeddings": True}),
             ("gemma4", "gemma4_text", {"num_kv_shared_layers": 2}),
+            ("llama4", "llama4_text", {"num_key_value_heads": 1}),
         )
     ]
 
@@ -652,6 +690,7 @@ VARIANTS = [
     *_variants(),
     *_experts(),
     *_latent(),
+    *_llama4(),
     *_defaults(),
     *_two_blocks(),
     *_dense_rows(),

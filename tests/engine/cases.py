@@ -12,9 +12,18 @@ from small_models import ids
 from convergio_mlx import Engine, SamplingParams
 from convergio_mlx.chats.request import Priority
 
-FAMILIES = ("llama", "gemma2", "gemma3_text", "gemma4_text", "deepseek_v3", "mixtral", "olmo2")
+FAMILIES = (
+    "llama",
+    "gemma2",
+    "gemma3_text",
+    "gemma4_text",
+    "deepseek_v3",
+    "mixtral",
+    "olmo2",
+    "llama4_text",
+)
 """Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
-after the branches."""
+after the branches; chunks."""
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 6}, "n": {"enum": [1, 22, 333]}},

@@ -13,7 +13,7 @@ Weights = dict[str, np.ndarray[Any, Any]]
 
 def as_transformers(model_type: str, weights: Weights) -> Weights:
     """Float weights under the names and in the shapes of transformers' class."""
-    rename = {"gpt_oss": _gpt_oss, "gemma4_text": _gemma4}.get(model_type)
+    rename = {"gpt_oss": _gpt_oss, "gemma4_text": _gemma4, "llama4_text": _llama4}.get(model_type)
     return weights if rename is None else rename(weights)
 
 
@@ -69,6 +69,21 @@ def _gemma4(weights: Weights) -> Weights:
         elif rest == "gate_proj.weight":
             up = weights[f"{block}{mark}up_proj.weight"]
             out[f"{block}.experts.gate_up_proj"] = np.concatenate([value, up], axis=1)
+    return out
+
+
+def _llama4(weights: Weights) -> Weights:
+    """Gate and up of all experts are one tensor, and inputs come before outputs."""
+    out: Weights = {}
+    for name, value in weights.items():
+        block, mark, rest = name.partition(".experts.")
+        if not mark:
+            out[name] = value
+        elif rest == "down_proj.weight":
+            out[f"{block}.experts.down_proj"] = _inputs_first(value)
+        elif rest == "gate_proj.weight":
+            up = weights[f"{block}.experts.up_proj.weight"]
+            out[f"{block}.experts.gate_up_proj"] = _inputs_first(np.concatenate([value, up], 1))
     return out
 
 

@@ -82,6 +82,19 @@ def _of_experts(row: str, router: str, **changes: Any) -> list[Stored]:
     ]
 
 
+def _llama4() -> list[Stored]:
+    """Experts that are given weighed rows, as mlx-lm has them: inside another model."""
+    layer = "language_model.model.layers.{}.feed_forward.router"
+    routers: dict[str, Any] = {layer.format(i): {"group_size": 64, "bits": 8} for i in range(4)}
+    routers["vision_model.patch_embed"] = False
+    text = {**tiny("llama4_text"), "intermediate_size": 64}
+    config = {"model_type": "llama4", "text_config": text}
+    return [
+        Stored("llama4-affine", {**config, **affine(32, 4, **routers)}),
+        Stored("llama4-mxfp4", {**config, **affine(32, 4, mode="mxfp4", **routers)}),
+    ]
+
+
 STORED = [
     *(Stored(f"dense-{dtype}", {}, dtype) for dtype in ("F32", "F16", "BF16")),
     *(
@@ -108,6 +121,7 @@ STORED = [
     *_of_experts("gemma4_text", "router.proj", **{**GEMMA4_EXPERTS, "moe_intermediate_size": 64}),
     *_of_experts("phimoe", "block_sparse_moe.gate", intermediate_size=64, router_jitter_noise=0.01),
     *_of_experts("ernie4_5_moe", "mlp.gate", moe_intermediate_size=64),
+    *_llama4(),
     Stored("latent", {**ABSORBED, **affine(32, 4, **ROUTERS)}),
     Stored("latent-mxfp8", {**ABSORBED, **affine(32, 8, mode="mxfp8", **ROUTERS)}),
     Stored("latent-one-matrix", {**ONE_MATRIX, **affine(32, 5, **ROUTERS)}),

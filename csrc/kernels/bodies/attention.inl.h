@@ -249,7 +249,8 @@ struct AttentionTile {
       return 1.0F;
     }
     const double position = static_cast<double>(a.first_key + a.m - a.n + i);
-    const double periods = __builtin_floor(position / a.temperature_period);
+    const double periods =
+        __builtin_floor((position + a.temperature_offset) / a.temperature_period);
     return 1.0F + a.temperature_beta * static_cast<float>(__builtin_log(1.0 + periods));
   }
   CONVERGIO_METHOD void begin() const {
@@ -285,7 +286,7 @@ struct AttentionTile {
     for (std::int64_t r = 0; r < rows; ++r) {
       // of the query and of the oldest key that it sees
       const std::int64_t at = a.first_key + a.m - a.n + piece.begin + r / group;
-      const std::int64_t oldest = a.window > 0 && at >= a.window ? at - a.window + 1 : 0;
+      const std::int64_t oldest = formats::oldest_seen(a.reach, at);
       const auto inside = [&](std::int64_t position) CONVERGIO_LAMBDA {
         const std::int64_t j = position - keys.position;
         return j < keys.begin ? keys.begin : j > keys.end ? keys.end : j;

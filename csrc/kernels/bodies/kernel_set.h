@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "formats/quantization.h"
+#include "formats/reach.h"
 #include "kernels/bodies/activation_kind.h"
 #include "kernels/cpu/isa.h"
 
@@ -83,8 +84,9 @@ struct Attention {
   float scale;
   float temperature_beta;  ///< queries are multiplied by 1 + beta · log(1 + ⌊position / period⌋)
   double temperature_period;
+  double temperature_offset;  ///< added to positions for that
   float softcap;
-  std::int64_t window;
+  formats::Reach reach;
 };
 
 /// One KV head, positions [begin, end) and keys [from, to) of an attention.

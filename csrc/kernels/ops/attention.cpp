@@ -95,8 +95,9 @@ class AttentionKernel {
             .scale = options_.scale,
             .temperature_beta = options_.temperature_beta,
             .temperature_period = options_.temperature_period,
+            .temperature_offset = options_.temperature_offset,
             .softcap = options_.softcap,
-            .window = options_.window};
+            .reach = options_.reach};
   }
 
   /// Does `work` of each sequence as often as it `counts`, shared among the threads.

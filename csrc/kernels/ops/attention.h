@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "formats/reach.h"
 #include "mlx/array.h"
 
 namespace convergio::kernels {
@@ -13,8 +14,9 @@ struct AttentionOptions {
   float scale = 1.0F;             ///< multiplies q · k
   float temperature_beta = 0.0F;  ///< q grows by 1 + beta · log(1 + ⌊its position / period⌋)
   double temperature_period = 1.0;
-  float softcap = 0.0F;  ///< where > 0, scores become softcap · tanh(score / softcap)
-  int window = 0;        ///< where > 0, a query sees itself and the window - 1 keys before it
+  double temperature_offset = 0.0;  ///< added to positions for that
+  float softcap = 0.0F;             ///< where > 0, scores become softcap · tanh(score / softcap)
+  formats::Reach reach{};
 };
 
 /// The keys and values that some rows of queries see, the last of which stands at the last key.

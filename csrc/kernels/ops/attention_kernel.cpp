@@ -22,7 +22,7 @@ SequenceAttention::SequenceAttention(const KernelSet& set, const Attention& shap
   partial_floats_ = rows * attention_row(a_.value_dim);
   work_floats_ = attention_work(rows, a_.key_dim, a_.value_dim);
   if (splits_ > 1) {
-    const std::int64_t keys = positions_ + (a_.window > 0 ? a_.window : a_.m);
+    const std::int64_t keys = positions_ + (a_.reach.window > 0 ? a_.reach.window : a_.m);
     most_chunks_ = keys / kAttentionChunk + 2;  // the first and the last may be seen in part
     partials_ = aligned_floats(tiles() * most_chunks_ * partial_floats_);
   }
@@ -40,8 +40,8 @@ void SequenceAttention::set_rows(const float* q, std::int64_t q_row, std::int64_
 /// The keys that positions [begin, end) see.
 SequenceAttention::Range SequenceAttention::keys_of(std::int64_t begin, std::int64_t end) const {
   const std::int64_t before = a_.m - a_.n;
-  return {a_.window > 0 ? std::max<std::int64_t>(0, before + begin + 1 - a_.window) : 0,
-          before + end};
+  const std::int64_t oldest = formats::oldest_seen(a_.reach, a_.first_key + before + begin);
+  return {std::max<std::int64_t>(0, oldest - a_.first_key), before + end};
 }
 
 /// The chunks that keys lie in.

@@ -10,20 +10,24 @@ namespace convergio::kernels {
 
 namespace {
 
-/// True where query i (at key m - n + i) may see key j: (n, m).
-mx::array visible(int n, int m, int window) {
-  const mx::array queries = mx::expand_dims(mx::arange(m - n, m, mx::int32), 1);
-  const mx::array keys = mx::expand_dims(mx::arange(0, m, mx::int32), 0);
-  mx::array mask = mx::less_equal(keys, queries);
-  if (window > 0) {
-    mask = mx::logical_and(mask, mx::greater(keys, mx::subtract(queries, mx::array(window))));
+/// True where query i (at key m - n + i) may see key j: (n, m). `first` is the position of key 0.
+mx::array visible(int n, int m, int first, const formats::Reach& reach) {
+  const mx::array queries = mx::expand_dims(mx::arange(first + m - n, first + m, mx::int32), 1);
+  const mx::array keys = mx::expand_dims(mx::arange(first, first + m, mx::int32), 0);
+  const mx::array mask = mx::less_equal(keys, queries);
+  if (reach.window == 0) {
+    return mask;
   }
-  return mask;
+  const mx::array window(reach.window);
+  const mx::array before =
+      reach.chunked ? mx::remainder(queries, window) : mx::array(reach.window - 1);
+  return mx::logical_and(mask, mx::greater_equal(keys, mx::subtract(queries, before)));
 }
 
 /// Soft-capped scores: no fused op of MLX has them.
 mx::array softcapped(const mx::array& q, const mx::array& keys, const mx::array& values,
-                     const AttentionOptions& options, const std::optional<mx::array>& sinks) {
+                     const AttentionOptions& options, int first_key,
+                     const std::optional<mx::array>& sinks) {
   const int n = q.shape(0);
   const int kv_heads = keys.shape(0);
   const int group = q.shape(1) / kv_heads;
@@ -35,7 +39,7 @@ mx::array softcapped(const mx::array& q, const mx::array& keys, const mx::array&
   const mx::array cap(options.softcap, q.dtype());
   mx::array scores = mx::matmul(grouped, mx::swapaxes(k, -1, -2));
   scores = mx::multiply(cap, mx::tanh(mx::divide(scores, cap)));
-  scores = mx::where(visible(n, keys.shape(1), options.window), scores,
+  scores = mx::where(visible(n, keys.shape(1), first_key, options.reach), scores,
                      mx::array(-std::numeric_limits<float>::infinity(), scores.dtype()));
   const int m = keys.shape(1);
   if (sinks) {  // a key more, whose weight is dropped
@@ -52,7 +56,8 @@ mx::array softcapped(const mx::array& q, const mx::array& keys, const mx::array&
 
 /// Queries of positions from `first` on as their temperature has them.
 mx::array tempered(const mx::array& q, const AttentionOptions& options, int first) {
-  const mx::array positions = mx::arange(first, first + q.shape(0), mx::float32);
+  const mx::array positions = mx::add(mx::arange(first, first + q.shape(0), mx::float32),
+                                      mx::array(static_cast<float>(options.temperature_offset)));
   const mx::array periods =
       mx::floor(mx::divide(positions, mx::array(static_cast<float>(options.temperature_period))));
   const mx::array growth = mx::multiply(mx::array(options.temperature_beta), mx::log1p(periods));
@@ -71,13 +76,14 @@ mx::array mlx_attention(const mx::array& queries, const mx::array& keys, const m
       options.temperature_beta == 0.0F ? queries : tempered(queries, options, first_key + m - n);
   mx::array out = q;
   if (options.softcap > 0.0F) {
-    out = softcapped(q, keys, values, options, sinks);
+    out = softcapped(q, keys, values, options, first_key, sinks);
   } else {
-    const bool windowed = options.window > 0 && options.window < m;
+    // of the last query, which sees the fewest of the oldest
+    const bool windowed = formats::oldest_seen(options.reach, first_key + m - 1) > first_key;
     const mx::array heads_first = mx::expand_dims(mx::transpose(q, {1, 0, 2}), 0);
     std::optional<mx::array> mask;
     if (windowed) {
-      mask = visible(n, m, options.window);
+      mask = visible(n, m, first_key, options.reach);
     }
     out = mx::fast::scaled_dot_product_attention(
         heads_first, mx::expand_dims(mx::astype(keys, q.dtype()), 0),

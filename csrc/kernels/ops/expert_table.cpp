@@ -83,8 +83,10 @@ std::shared_ptr<const ExpertTable> expert_table(const ExpertWeights& weights, in
     }
   }
   table->gate = bind(table->weights.gate_up.front(), experts);
-  table->up = bind(table->weights.gate_up.back(), experts);
-  if (table->weights.gate_up.size() == 1) {
+  if (!weights.interleaved) {
+    table->up = bind(table->weights.gate_up.back(), experts);
+  }
+  if (table->weights.gate_up.size() == 1 && !weights.interleaved) {
     const std::int64_t width = table->gate.front().weights.rows / 2;
     table->gate = rows_of_each(std::move(table->gate), 0, width);
     table->up = rows_of_each(std::move(table->up), width, 2 * width);

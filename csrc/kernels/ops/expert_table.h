@@ -10,7 +10,7 @@ namespace convergio::kernels {
 
 /// The experts of a layer as the kernels read them: where each has its matrices.
 struct ExpertTable {
-  std::vector<BoundLinear> gate, up, down;  ///< one for each expert
+  std::vector<BoundLinear> gate, up, down;  ///< one for each expert; no up: gate has both in turns
   ExpertWeights weights;                    ///< what the pointers are into
 };
 

@@ -20,6 +20,7 @@ struct ExpertStack {
 /// The experts of a layer as a checkpoint has them.
 struct ExpertWeights {
   std::vector<ExpertStack> gate_up;  ///< {gate, up} or {gate‖up}
+  bool interleaved = false;          ///< in {gate‖up} rows of both take turns
   ExpertStack down;
   std::optional<mx::array> correction;  ///< (experts,) float32, added to scores to choose by
   std::optional<mx::array> scales;      ///< likewise, multiplies the weights of those chosen

@@ -54,6 +54,7 @@ void ExpertsKernel::bind(const std::vector<mx::array>& inputs, mx::array& out) {
   choices_.resize(count);
   places_.resize(count);
   rows_.resize(count);
+  weights_.resize(count);
   starts_.resize(static_cast<std::size_t>(config_.router.experts) + 1);
   groups_.reserve(std::min(count, starts_.size()));
   prepacked_ = aligned_floats(places * row_floats_);
@@ -71,8 +72,11 @@ void ExpertsKernel::run() {
     const std::int64_t n = std::min(kMostRows, x.n - from);
     route(logits, from, n);
     group(n);
-    run_stage({&table_->gate, &table_->up, x.data + from * x.row, x.row, true, hidden_.get()});
-    run_stage({&table_->down, nullptr, hidden_.get(), config_.width, false, outputs_.get()});
+    const auto* up = table_->up.empty() ? nullptr : &table_->up;
+    run_stage(
+        {&table_->gate, up, x.data + from * x.row, x.row, true, hidden_.get(), config_.width});
+    run_stage({&table_->down, nullptr, hidden_.get(), config_.width, false, outputs_.get(),
+               hidden_width_});
     combine(from, n);
   }
 }
@@ -113,6 +117,7 @@ void ExpertsKernel::group(std::int64_t n) {
     const std::int64_t place = starts_[static_cast<std::size_t>(choices_[at].expert)]++;
     places_[at] = place;
     rows_[static_cast<std::size_t>(place)] = i / chosen;
+    weights_[static_cast<std::size_t>(place)] = choices_[at].weight;
   }
 }
 
@@ -127,17 +132,33 @@ void ExpertsKernel::run_stage(const Stage& stage) {
     grain = std::max(grain, product.grain());
     most = std::min(most, product.most());
   }
-  const std::int64_t wanted = range_size(groups * layout.rows, kStep, grain);
+  most /= layout.rows / stage.width;
+  const std::int64_t wanted = range_size(groups * stage.width, kStep, grain);
   const std::int64_t pieces =
-      (layout.rows - 1) / std::min({wanted, most, round_up(layout.rows, kStep)}) + 1;
-  const std::int64_t size = round_up((layout.rows + pieces - 1) / pieces, kStep);
+      (stage.width - 1) / std::min({wanted, most, round_up(stage.width, kStep)}) + 1;
+  const std::int64_t size = round_up((stage.width + pieces - 1) / pieces, kStep);
   parallel(groups * pieces, [&](std::int64_t i) {
     const std::int64_t begin = i % pieces * size;
-    if (begin < layout.rows) {
+    if (begin < stage.width) {
       compute(stage, groups_[static_cast<std::size_t>(i / pieces)], begin,
-              std::min(begin + size, layout.rows), size);
+              std::min(begin + size, stage.width), size);
     }
   });
+}
+
+/// What a place is given: a row of the stage's, by its weight where that comes first.
+const float* ExpertsKernel::input(const Stage& stage, std::int64_t place, std::int64_t cols) const {
+  if (!stage.scattered) {
+    return stage.in + place * stage.in_stride;
+  }
+  const auto at = static_cast<std::size_t>(place);
+  const float* row = stage.in + rows_[at] * stage.in_stride;
+  if (!config_.weighs_input) {
+    return row;
+  }
+  auto* weighed = static_cast<float*>(scratch(cols * kFloat));
+  std::transform(row, row + cols, weighed, [&](float x) { return x * weights_[at]; });
+  return weighed;
 }
 
 /// Rows by place, as the kernel of each group reads them.
@@ -147,9 +168,7 @@ void ExpertsKernel::prepack(const Stage& stage, const Weights& layout) {
     const Product product(layout, group.n);
     float* memory = prepacked_.get() + group.first * row_floats_;
     for (std::int64_t i = 0; i < group.n; ++i) {
-      const std::int64_t place = group.first + i;
-      const std::int64_t row = stage.scattered ? rows_[static_cast<std::size_t>(place)] : place;
-      const float* in = stage.in + row * stage.in_stride;
+      const float* in = input(stage, group.first + i, layout.cols);
       if (product.prepacked_floats() > 0) {
         product.prepack(in, i, memory);
       } else {
@@ -167,17 +186,29 @@ void ExpertsKernel::compute(const Stage& stage, const Group& group, std::int64_t
   const std::int64_t width = end - begin;
   const std::int64_t floats = group.n * size;
   const std::int64_t work_bytes = product.work_bytes();
-  auto* work = static_cast<std::uint8_t*>(scratch(work_bytes + 2 * floats * kFloat));
+  auto* work = static_cast<std::uint8_t*>(scratch(work_bytes + 4 * floats * kFloat));
   auto* out = reinterpret_cast<float*>(work + work_bytes);
+  float* up = out + floats;
   const float* x = prepacked_.get() + group.first * row_floats_;
-  const auto multiply = [&](const BoundLinear& matrix, float* y) {
-    product.run(matrix, x, row_floats_, begin, end, work, y);
+  const auto multiply = [&](const BoundLinear& matrix, std::int64_t each, float* y) {
+    product.run(matrix, x, row_floats_, each * begin, each * end, work, y);
   };
   const auto expert = static_cast<std::size_t>(group.expert);
-  multiply((*stage.matrices)[expert], out);
+  const bool in_turns = layout.rows > stage.width;
+  if (in_turns) {
+    float* both = up + floats;
+    multiply((*stage.matrices)[expert], 2, both);
+    for (std::int64_t i = 0; i < group.n * width; ++i) {
+      out[i] = both[2 * i];
+      up[i] = both[2 * i + 1];
+    }
+  } else {
+    multiply((*stage.matrices)[expert], 1, out);
+  }
   if (stage.others != nullptr) {
-    float* up = out + floats;
-    multiply((*stage.others)[expert], up);
+    multiply((*stage.others)[expert], 1, up);
+  }
+  if (in_turns || stage.others != nullptr) {
     if (config_.swiglu_limit > 0.0F) {
       set_.clamped_swiglu(out, up, config_.swiglu_alpha, config_.swiglu_limit, group.n * width,
                           out);
@@ -186,7 +217,7 @@ void ExpertsKernel::compute(const Stage& stage, const Group& group, std::int64_t
     }
   }
   for (std::int64_t i = 0; i < group.n; ++i) {
-    std::copy_n(out + i * width, width, stage.out + (group.first + i) * layout.rows + begin);
+    std::copy_n(out + i * width, width, stage.out + (group.first + i) * stage.width + begin);
   }
 }
 
@@ -202,7 +233,7 @@ void ExpertsKernel::combine(std::int64_t from, std::int64_t n) const {
       std::fill_n(sums, width, 0.0F);
       for (std::int64_t j = i * chosen; j < (i + 1) * chosen; ++j) {
         const auto at = static_cast<std::size_t>(j);
-        const float weight = choices_[at].weight;
+        const float weight = config_.weighs_input ? 1.0F : choices_[at].weight;
         const float* part = outputs_.get() + places_[at] * width;
         for (std::int64_t r = 0; r < width; ++r) {
           sums[r] += weight * part[r];

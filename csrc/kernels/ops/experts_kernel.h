@@ -38,14 +38,16 @@ class ExpertsKernel {
     const std::vector<BoundLinear>* others;  ///< the up projections beside gates; null: none
     const float* in;                         ///< rows of `in_stride`
     std::int64_t in_stride;
-    bool scattered;  ///< place i is row rows_[i] of `in`, not row i
-    float* out;      ///< a row for each place, as wide as the matrices have outputs
+    bool scattered;      ///< place i is row rows_[i] of `in`, not row i
+    float* out;          ///< a row for each place
+    std::int64_t width;  ///< of those; half a matrix's outputs where these are gate and up in turns
   };
 
   void route(const Rows& logits, std::int64_t from, std::int64_t n);
   void group(std::int64_t n);
   void run_stage(const Stage& stage);
   void prepack(const Stage& stage, const Weights& layout);
+  const float* input(const Stage& stage, std::int64_t place, std::int64_t cols) const;
   void compute(const Stage& stage, const Group& group, std::int64_t begin, std::int64_t end,
                std::int64_t size) const;
   void combine(std::int64_t from, std::int64_t n) const;
@@ -65,6 +67,7 @@ class ExpertsKernel {
   std::vector<Choice> choices_;       ///< of each row, one after another
   std::vector<std::int64_t> places_;  ///< of each choice, among those sorted by expert
   std::vector<std::int64_t> rows_;    ///< of each place, the row it is of
+  std::vector<float> weights_;        ///< and its weight
   std::vector<std::int64_t> starts_;  ///< of each expert's places
   std::vector<Group> groups_;
   std::shared_ptr<float[]> prepacked_, hidden_, outputs_;  ///< rows by place

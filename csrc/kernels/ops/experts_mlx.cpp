@@ -68,6 +68,15 @@ mx::array gathered(const mx::array& x, const ExpertStack& stack, const mx::array
   return y;
 }
 
+/// Gate and up of (n, 1, 2 · width) outputs.
+std::vector<mx::array> halves(const mx::array& both, bool interleaved) {
+  if (!interleaved) {
+    return mx::split(both, 2, -1);
+  }
+  const mx::array pairs = mx::unflatten(both, -1, {both.shape(-1) / 2, 2});
+  return {mx::take(pairs, 0, -1), mx::take(pairs, 1, -1)};
+}
+
 mx::array gated_by(const mx::array& gate, const mx::array& up, const formats::Experts& config,
                    Activation activation) {
   if (config.swiglu_limit == 0.0F) {
@@ -89,8 +98,9 @@ Routes mlx_route(const mx::array& logits, const std::optional<mx::array>& correc
   if (router.score == formats::Score::SparseMixer) {
     return sparse_mixer(numbers, router);
   }
-  const bool late = router.score == formats::Score::SoftmaxOfChosen;
-  const mx::array scores = late ? numbers
+  const bool softmax_late = router.score == formats::Score::SoftmaxOfChosen;
+  const bool sigmoid_late = router.score == formats::Score::SigmoidOfChosen;
+  const mx::array scores = softmax_late || sigmoid_late ? numbers
                            : router.score == formats::Score::Sigmoid
                                ? mx::sigmoid(numbers)
                                : mx::softmax(numbers, -1, true);
@@ -100,8 +110,10 @@ Routes mlx_route(const mx::array& logits, const std::optional<mx::array>& correc
   }
   const mx::array experts = likeliest(ranked, router.chosen);
   mx::array weights = mx::take_along_axis(scores, experts, -1);
-  if (late) {
+  if (softmax_late) {
     weights = mx::softmax(weights, -1, true);
+  } else if (sigmoid_late) {
+    weights = mx::sigmoid(weights);
   }
   if (router.normalized) {
     weights = mx::divide(weights, mx::sum(weights, -1, true));
@@ -145,7 +157,7 @@ mx::array mlx_experts(const mx::array& x, const mx::array& logits, const ExpertW
     routes.weights = mx::multiply(routes.weights, mx::take(*weights.scales, routes.experts, 0));
   }
   mx::array experts = mx::flatten(routes.experts);
-  mx::array shares = mx::astype(mx::reshape(routes.weights, {n * chosen, 1}), x.dtype());
+  const mx::array shares = mx::astype(mx::reshape(routes.weights, {n * chosen, 1}), x.dtype());
   mx::array rows = mx::floor_divide(mx::arange(n * chosen), mx::array(chosen));
   const bool sorted = n * chosen >= kWorthSorting;
   const mx::array order = mx::argsort(experts);
@@ -153,18 +165,25 @@ mx::array mlx_experts(const mx::array& x, const mx::array& logits, const ExpertW
     experts = mx::take(experts, order);
     rows = mx::take(rows, order);
   }
-  mx::array in = mx::expand_dims(mx::take(x, rows, 0), -2);
-  const bool fused = weights.gate_up.size() == 1;
+  mx::array given = mx::take(x, rows, 0);
+  if (config.weighs_input) {
+    given = mx::multiply(given, sorted ? mx::take(shares, order, 0) : shares);
+  }
+  const mx::array in = mx::expand_dims(given, -2);
   const mx::array gate = gathered(in, weights.gate_up[0], experts, sorted);
   const std::vector<mx::array> parts =
-      fused ? mx::split(gate, 2, -1)
-            : std::vector{gate, gathered(in, weights.gate_up[1], experts, sorted)};
+      weights.gate_up.size() == 1
+          ? halves(gate, weights.interleaved)
+          : std::vector{gate, gathered(in, weights.gate_up[1], experts, sorted)};
   const mx::array hidden = gated_by(parts[0], parts[1], config, activation);
   mx::array y = mx::squeeze(gathered(hidden, weights.down, experts, sorted), -2);
   if (sorted) {
     y = mx::take(y, mx::argsort(order), 0);
   }
-  y = mx::reshape(mx::multiply(y, shares), {n, chosen, x.shape(1)});
+  if (!config.weighs_input) {
+    y = mx::multiply(y, shares);
+  }
+  y = mx::reshape(y, {n, chosen, x.shape(1)});
   return mx::sum(y, 1);
 }
 

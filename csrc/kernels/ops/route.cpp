@@ -10,6 +10,8 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
+float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
 void softmax(const float* x, int count, float* out) {
   const float highest = *std::max_element(x, x + count);
   float total = 0.0F;
@@ -80,8 +82,7 @@ void score(const formats::Router& router, const float* logits, float* out) {
   if (router.score == formats::Score::Softmax) {
     softmax(logits, router.experts, out);
   } else if (router.score == formats::Score::Sigmoid) {
-    std::transform(logits, logits + router.experts, out,
-                   [](float x) { return 1.0F / (1.0F + std::exp(-x)); });
+    std::transform(logits, logits + router.experts, out, sigmoid);
   } else {
     std::copy_n(logits, router.experts, out);
   }
@@ -115,6 +116,8 @@ void route_row(const formats::Router& router, const float* logits, const float* 
     out[i] = {expert, scores[expert]};
     if (router.score == formats::Score::SoftmaxOfChosen) {
       out[i].weight = std::exp(scores[expert] - scores[out[0].expert]);
+    } else if (router.score == formats::Score::SigmoidOfChosen) {
+      out[i].weight = sigmoid(scores[expert]);
     }
     total += out[i].weight;
   }

@@ -13,7 +13,14 @@ _EXPERT = re.compile(
     r"\.(?P<part>weight|bias)"
 )
 _NUMBERED = {"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj"}
-_FUSED = re.compile(r"(?P<block>.*)\.(?P<name>input_linear|output_linear)\.weight")
+_FUSED = re.compile(
+    r"(?P<block>.*)\.(?P<name>input_linear\.weight|output_linear\.weight"
+    r"|experts\.gate_up_proj|experts\.down_proj)"
+)
+"""Experts whose gate and up projections are one tensor; the last two are no module's."""
+_STACKS = {"mlp": "switch_mlp", "feed_forward": "experts", "block_sparse_moe": "switch_mlp"}
+"""Where MLX's models have stacked experts, by the block that they are in; others have them beside a
+dense feed-forward."""
 _PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
 
 Row = tuple[str, str, list[int], int]
@@ -103,13 +110,15 @@ def _split(one: Target) -> Iterator[Target]:
         return
     experts, rows, columns = one.shape
     source = one.pieces[0].source
-    if match["name"] == "output_linear":
-        name = f"{match['block']}.switch_mlp.down_proj.weight"
+    block = match["block"]
+    stack = f"{block}.{_STACKS.get(block.rpartition('.')[2], 'experts.switch_glu')}"
+    if match["name"] in ("output_linear.weight", "experts.down_proj"):
+        name = f"{stack}.down_proj.weight"
         yield Target(name, one.dtype, one.shape, one.pieces, one.is_matrix)
         return
     for half, name in enumerate(("gate_proj", "up_proj")):
         yield Target(
-            f"{match['block']}.switch_mlp.{name}.weight",
+            f"{stack}.{name}.weight",
             one.dtype,
             (experts, rows // 2, columns),
             tuple(

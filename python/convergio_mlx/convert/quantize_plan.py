@@ -11,7 +11,7 @@ from typing import Any
 from convergio_mlx.convert.modules import Target, targets
 from convergio_mlx.convert.recipes import Matrix, QuantizeOptions, Setting, settings_of
 from convergio_mlx.convert.shards import Shard, Tensor, shards_of
-from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.errors import InvalidRequestError, UnsupportedModelError
 from convergio_mlx.platform.files import open_regular, read_file
 from convergio_mlx.platform.native import native
 
@@ -93,6 +93,11 @@ def plan_quantize(source: Path, options: QuantizeOptions) -> QuantizePlan:
     conversion = native().conversion(os.fsencode(source))
     config = _parsed(text)
     _check_float(config, conversion, source)
+    if conversion.interleaved:
+        raise UnsupportedModelError(
+            f"[quantize] {conversion.interleaved[0]!r} has rows of gate and up in turns, which are "
+            "not converted; use a checkpoint from mlx-community."
+        )
     wrapped = isinstance(config.get("text_config"), dict)
     made = targets(conversion.tensors, (row[0] for row in conversion.matrices), wrapped=wrapped)
     matrices = [Matrix(one.module, one.rows, one.columns) for one in made if one.is_matrix]

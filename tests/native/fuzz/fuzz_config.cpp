@@ -69,11 +69,16 @@ void expect_sound(const Config& config) {
   EXPECT(config.attention_softcap >= 0 && config.logits_softcap >= 0);
   EXPECT(!config.layers.empty() && !config.ropes.empty());
   EXPECT(config.temperature_beta >= 0 && config.temperature_period > 0);
+  EXPECT(config.temperature_offset == 0 || config.tempers_unrotated);
   EXPECT(config.per_layer_size >= 0 && (config.per_layer_size == 0 || config.per_layer_vocab > 0));
   int widest = 0;
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
     const LayerConfig& layer = config.layers[i];
     EXPECT(layer.window >= 0);
+    for (const int position : {0, 7, 8192, 1 << 28}) {
+      const std::int64_t oldest = convergio::formats::oldest_seen(layer.reach(), position);
+      EXPECT(oldest >= 0 && oldest <= position);
+    }
     EXPECT(layer.rope >= -1 && layer.rope < static_cast<int>(config.ropes.size()));
     EXPECT(layer.head_dim >= 2 && layer.intermediate_size > 0);
     EXPECT(layer.latent.rank > 0 || layer.head_dim % 2 == 0);

@@ -79,13 +79,15 @@ std::optional<Layout> layout_of(std::string_view line) {
 
 void expect_matrix(const MatrixSpec& matrix, const Checkpoint& checkpoint) {
   EXPECT(matrix.rows > 0 && matrix.cols > 0);
-  EXPECT(checkpoint.find(matrix.name + ".weight") != nullptr);
-  EXPECT(!matrix.quantization || checkpoint.find(matrix.name + ".scales") != nullptr);
-  EXPECT(!matrix.bias || checkpoint.find(matrix.name + ".bias") != nullptr);
+  EXPECT(checkpoint.find(matrix.weight()) != nullptr);
+  EXPECT(!matrix.quantization || checkpoint.find(matrix.scales()) != nullptr);
+  EXPECT(!matrix.bias || checkpoint.find(matrix.bias_name()) != nullptr);
+  EXPECT(matrix.form == convergio::arch::Form::Module || matrix.experts > 0);
 }
 
 void expect_experts(const ExpertsSpec& experts, const Checkpoint& checkpoint, int count) {
   expect_matrix(experts.router, checkpoint);
+  EXPECT(experts.gate_up.size() == (experts.interleaved ? 1U : experts.gate_up.size()));
   EXPECT(experts.gate_up.size() == 1 || experts.gate_up.size() == 2);
   for (const ExpertMatrices& stack :
        {experts.gate_up.front(), experts.gate_up.back(), experts.down}) {

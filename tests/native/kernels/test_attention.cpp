@@ -39,7 +39,7 @@ void against_mlx(const Shape& s, const AttentionOptions& options, mx::Dtype dtyp
                 std::string(isa_name(isa)) + ": attention of " + std::to_string(s.n) + " over " +
                     std::to_string(s.m) + " keys, " + std::to_string(s.heads) + "/" +
                     std::to_string(s.kv_heads) + " heads of " + std::to_string(s.head_dim) +
-                    ", window " + std::to_string(options.window));
+                    ", window " + std::to_string(options.reach.window));
   }
 }
 
@@ -59,15 +59,33 @@ TEST(attention_equals_mlx) {
 TEST(attention_sees_a_window) {
   for (const int window : {1, 2, 63, 64, 65, 100, 5000}) {
     for (const auto& [n, m] : {std::pair{1, 1}, {1, 300}, {70, 70}, {40, 300}, {1, 2000}}) {
-      against_mlx({n, m, 4, 2, 32}, {.scale = 0.2F, .window = window});
+      against_mlx({n, m, 4, 2, 32}, {.scale = 0.2F, .reach = {window}});
     }
+  }
+}
+
+TEST(attention_sees_its_chunk) {
+  for (const int window : {1, 2, 64, 65, 100, 299, 5000}) {
+    for (const auto& [n, m] : {std::pair{1, 1}, {1, 300}, {70, 70}, {40, 300}, {1, 2000}}) {
+      against_mlx({n, m, 4, 2, 32}, {.scale = 0.2F, .reach = {window, true}});
+    }
+  }
+  against_mlx({30, 90, 4, 2, 32}, {.scale = 1.0F, .softcap = 5.0F, .reach = {20, true}});
+}
+
+/// Against a loop over numbers: what MLX's ops compute is masked by the same function.
+TEST(a_chunk_is_what_shares_its_multiple) {
+  for (int position = 0; position < 40; ++position) {
+    CHECK_EQ(formats::oldest_seen({8, true}, position), position - position % 8);
+    CHECK_EQ(formats::oldest_seen({8, false}, position), std::max(0, position - 7));
+    CHECK_EQ(formats::oldest_seen({}, position), 0);
   }
 }
 
 TEST(attention_caps_scores) {
   for (const int window : {0, 20}) {
     for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
-      against_mlx({n, m, 4, 2, 32}, {.scale = 1.0F, .softcap = 5.0F, .window = window});
+      against_mlx({n, m, 4, 2, 32}, {.scale = 1.0F, .softcap = 5.0F, .reach = {window}});
     }
   }
 }
@@ -76,7 +94,7 @@ TEST(attention_takes_heads_of_up_to_512) {
   for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
     for (const int head_dim : {192, 256, 512}) {
       for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}}) {
-        against_mlx({n, m, 4, 1, head_dim}, {.scale = 0.05F, .window = 70}, dtype);
+        against_mlx({n, m, 4, 1, head_dim}, {.scale = 0.05F, .reach = {70}}, dtype);
       }
     }
   }
@@ -86,7 +104,7 @@ TEST(attention_has_sinks) {
   const mx::array sinks = mx::multiply(random({6}, 7), mx::array(4.0F));
   for (const auto& [n, m] : {std::pair{1, 1}, {1, 90}, {30, 90}, {1, 4099}}) {
     for (const int window : {0, 20}) {
-      against_mlx({n, m, 6, 2, 32}, {.scale = 0.2F, .window = window}, mx::float32, sinks);
+      against_mlx({n, m, 6, 2, 32}, {.scale = 0.2F, .reach = {window}}, mx::float32, sinks);
     }
     against_mlx({n, m, 6, 2, 32}, {.scale = 1.0F, .softcap = 5.0F}, mx::float32, sinks);
   }
@@ -96,6 +114,10 @@ TEST(attention_raises_the_temperature_with_the_position) {
   for (const auto& [n, m] : {std::pair{1, 90}, {30, 90}, {9, 9}}) {
     against_mlx({n, m, 4, 2, 32},
                 {.scale = 0.2F, .temperature_beta = 0.4F, .temperature_period = 16.0});
+    against_mlx({n, m, 4, 2, 32}, {.scale = 0.2F,
+                                   .temperature_beta = 0.4F,
+                                   .temperature_period = 9.0,
+                                   .temperature_offset = 1.0});
   }
 }
 
@@ -116,14 +138,14 @@ TEST(attention_of_few_rows_takes_the_cache_as_it_is) {
         }
       }
     }
-    against_mlx({3, 200, 4, 2, 64}, {.scale = 0.2F, .window = 70}, dtype);
-    against_mlx({1, 200, 6, 2, 64}, {.scale = 1.0F, .softcap = 5.0F, .window = 70}, dtype);
+    against_mlx({3, 200, 4, 2, 64}, {.scale = 0.2F, .reach = {70}}, dtype);
+    against_mlx({1, 200, 6, 2, 64}, {.scale = 1.0F, .softcap = 5.0F, .reach = {70}}, dtype);
   }
 }
 
 TEST(attention_splits_long_contexts_over_keys) {
   against_mlx({1, 4099, 2, 1, 64}, {.scale = 0.2F});
-  against_mlx({2, 4099, 2, 1, 64}, {.scale = 0.2F, .window = 3000});
+  against_mlx({2, 4099, 2, 1, 64}, {.scale = 0.2F, .reach = {3000}});
 }
 
 TEST(attention_withstands_large_scores) { against_mlx({9, 200, 2, 1, 64}, {.scale = 40.0F}); }

@@ -56,7 +56,7 @@ Arrays attend(const mx::array& x, const std::vector<Linear>& qkv, int seen) {
   values = kv_append(std::move(values), heads_of(parts[2], kKvHeads), seen);
   const mx::array y =
       attention(q, rows_of_heads(keys, 0, seen + n), rows_of_heads(values, 0, seen + n),
-                {.scale = 0.25F, .softcap = 0.0F, .window = 0});
+                {.scale = 0.25F, .softcap = 0.0F, .reach = {0}});
   return {q, k, keys, values, y};
 }
 

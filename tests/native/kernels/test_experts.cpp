@@ -141,6 +141,23 @@ TEST(experts_of_any_number_of_rows_equal_mlx) {
   against_mlx(weights(5, four_bits, false, /*fused=*/true), config(5, 5), 9, "fused experts");
 }
 
+TEST(experts_whose_gate_and_up_take_turns_equal_mlx) {
+  ExpertWeights all = weights(6, four_bits, true, /*fused=*/true);
+  all.interleaved = true;
+  for (const int n : {1, 9, 90}) {
+    against_mlx(all, config(6, 2), n, "interleaved experts");
+  }
+}
+
+TEST(experts_that_are_given_weighed_rows_equal_mlx) {
+  formats::Experts weighed = config(8, 2);
+  weighed.router.score = formats::Score::SigmoidOfChosen;
+  weighed.weighs_input = true;
+  for (const int n : {1, 9, 90}) {
+    against_mlx(weights(8, four_bits, true), weighed, n, "weighed experts");
+  }
+}
+
 TEST(clamped_experts_equal_mlx) {
   formats::Experts clamped = config(4, 2);
   clamped.swiglu_alpha = 1.702F;
@@ -151,8 +168,9 @@ TEST(clamped_experts_equal_mlx) {
 }
 
 TEST(routers_equal_mlx) {
-  for (const formats::Score score : {formats::Score::Softmax, formats::Score::SoftmaxOfChosen,
-                                     formats::Score::Sigmoid, formats::Score::SparseMixer}) {
+  for (const formats::Score score :
+       {formats::Score::Softmax, formats::Score::SoftmaxOfChosen, formats::Score::Sigmoid,
+        formats::Score::SigmoidOfChosen, formats::Score::SparseMixer}) {
     for (const bool normalized : {false, true}) {
       formats::Experts routed = config(8, 3);
       routed.router.score = score;

@@ -77,7 +77,7 @@ void attention_has_same_bits(const Heads& heads, int n, int m, const AttentionOp
   const mx::array values = random({heads.kv, m, heads.dim}, 3, dtype);
   const auto pass = [&](int begin, int end) {
     const int last = m - n + end;
-    const int oldest = options.window > 0 ? std::max(0, m - n + begin + 1 - options.window) : 0;
+    const auto oldest = static_cast<int>(formats::oldest_seen(options.reach, m - n + begin));
     const auto seen = [&](const mx::array& all) {
       return mx::slice(all, {0, oldest, 0}, {heads.kv, last, heads.dim});
     };
@@ -90,7 +90,7 @@ void attention_has_same_bits(const Heads& heads, int n, int m, const AttentionOp
                     std::string(isa_name(isa)) + ": attention of " + std::to_string(n) + " over " +
                         std::to_string(m) + " keys, " + std::to_string(heads.queries) + "/" +
                         std::to_string(heads.kv) + " heads of " + std::to_string(heads.dim) +
-                        ", window " + std::to_string(options.window));
+                        ", window " + std::to_string(options.reach.window));
   }
 }
 
@@ -159,13 +159,15 @@ TEST(attention_does_not_depend_on_the_number_of_rows) {
 
 TEST(attention_does_not_depend_on_how_its_keys_are_shared_out) {
   attention_has_same_bits({2, 1, 64}, 30, 4099, {.scale = 0.2F}, mx::float16);
-  attention_has_same_bits({4, 2, 32}, 30, 1500, {.scale = 0.2F, .window = 1100}, mx::float32);
+  attention_has_same_bits({4, 2, 32}, 30, 1500, {.scale = 0.2F, .reach = {1100}}, mx::float32);
 }
 
 TEST(attention_does_not_depend_on_which_older_keys_are_there) {
   for (const int window : {1, 5, 63, 64, 65, 100, 600}) {
-    attention_has_same_bits({4, 2, 64}, 90, 700, {.scale = 0.2F, .window = window}, mx::float16);
-    attention_has_same_bits({4, 2, 40}, 90, 90, {.scale = 0.2F, .window = window}, mx::float32);
+    attention_has_same_bits({4, 2, 64}, 90, 700, {.scale = 0.2F, .reach = {window}}, mx::float16);
+    attention_has_same_bits({4, 2, 40}, 90, 90, {.scale = 0.2F, .reach = {window}}, mx::float32);
+    attention_has_same_bits({4, 2, 64}, 90, 700, {.scale = 0.2F, .reach = {window, true}},
+                            mx::float16);
   }
 }
 

@@ -61,7 +61,7 @@ TEST(attention_of_several_sequences_is_that_of_each_alone) {
   const mx::array q = random({rows_of(kPlaces), 6, 64}, 1);
   const mx::array sinks = random({6}, 4);
   for (const int window : {0, 50}) {
-    const AttentionOptions options{.scale = 0.2F, .temperature_beta = 0.1F, .window = window};
+    const AttentionOptions options{.scale = 0.2F, .temperature_beta = 0.1F, .reach = {window}};
     const std::vector<SeenKeys> seen = seen_by(kPlaces, 2, 64);
     const auto alone = [&](const mx::array& rows, std::size_t i) {
       return attention(rows, seen[i].keys, seen[i].values, options, seen[i].first_key, sinks);

@@ -15,6 +15,7 @@ using convergio::arch::LayerSpec;
 using convergio::arch::ModelSpec;
 using convergio::arch::Rope;
 using convergio::arch::RopeKind;
+using convergio::formats::Reach;
 using convergio::model::Cache;
 using convergio::model::LayerCache;
 namespace mx = mlx::core;
@@ -78,7 +79,8 @@ const float* where(const LayerCache& cache) {
 
 /// A layer's cache beside the list of all rows it was given; values are the keys negated.
 struct Twin {
-  explicit Twin(int window_) : cache(kHeads, kWidth, window_, mx::float32), window(window_) {}
+  explicit Twin(Reach reach_) : cache(kHeads, kWidth, reach_, mx::float32), reach(reach_) {}
+  explicit Twin(int window) : Twin(Reach{window}) {}
 
   void append(int n, bool look) {
     const Rows fresh = make_rows(n);
@@ -86,8 +88,10 @@ struct Twin {
     rows.insert(rows.end(), fresh.begin(), fresh.end());
     const auto [keys, values] = cache.append(packed(fresh), packed(negated(fresh)));
     CHECK_EQ(cache.length(), rows.size());
-    const std::size_t behind =
-        window > 0 ? std::min(before, static_cast<std::size_t>(window) - 1) : before;
+    const auto window = static_cast<std::size_t>(reach.window);
+    const std::size_t behind = reach.chunked ? before % window
+                               : window > 0  ? std::min(before, window - 1)
+                                             : before;
     CHECK_EQ(keys.shape(1), behind + fresh.size());
     if (look) {
       const Rows wanted = last_of(rows, behind + fresh.size());
@@ -105,15 +109,18 @@ struct Twin {
 
   LayerCache cache;
   Rows rows;
-  int window;
+  Reach reach;
 };
+
+const std::vector<Reach> kReaches{{0},   {1},       {2},       {5},        {64},
+                                  {200}, {1, true}, {2, true}, {33, true}, {64, true}};
 
 TEST(a_layer_returns_what_a_list_would_have) {
   std::mt19937 random(1);
   const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  for (const int window : {0, 1, 2, 5, 64, 200}) {
+  for (const Reach& reach : kReaches) {
     for (int round = 0; round < 12; ++round) {
-      Twin now(window);
+      Twin now(reach);
       std::vector<Twin> snapshots;
       for (int step = 0; step < 40; ++step) {
         switch (below(10)) {
@@ -130,7 +137,7 @@ TEST(a_layer_returns_what_a_list_would_have) {
           case 3: {
             const int length = below(now.cache.length() + 1);
             const bool kept = now.rewind(length);
-            CHECK(kept || window > 0);
+            CHECK(kept || reach.window > 0);
             break;
           }
           default:
@@ -144,8 +151,9 @@ TEST(a_layer_returns_what_a_list_would_have) {
 }
 
 TEST(a_layer_with_a_window_can_undo_any_append) {
-  for (const int window : {1, 2, 7, 33}) {
-    Twin twin(window);
+  for (const Reach& reach :
+       std::vector<Reach>{{1}, {2}, {7}, {33}, {1, true}, {7, true}, {33, true}}) {
+    Twin twin(reach);
     for (int step = 0; step < 60; ++step) {
       const int before = twin.cache.length();
       twin.append(1 + step % 40, false);
@@ -166,6 +174,14 @@ TEST(a_layer_with_a_window_refuses_to_go_back_to_rows_it_dropped) {
   CHECK(!twin.rewind(204));  // forwards
   CHECK_EQ(twin.cache.length(), 203);
   twin.append(1, true);
+}
+
+TEST(a_layer_with_chunks_keeps_no_more_than_two_and_a_pass) {
+  Twin twin(Reach{8, true});
+  for (int i = 0; i < 100; ++i) twin.append(1, true);
+  CHECK(twin.cache.bytes() <= 2UL * 2 * 8 * kHeads * kWidth * sizeof(float));
+  CHECK(!twin.rewind(80));
+  for (int i = 0; i < 20; ++i) twin.append(13, true);
 }
 
 TEST(rows_are_written_in_place) {
@@ -223,7 +239,7 @@ TEST(a_snapshot_shares_its_buffer_until_one_of_both_appends) {
 }
 
 TEST(rows_take_the_dtype_of_the_buffer) {
-  LayerCache cache(kHeads, kWidth, 0, mx::float16);
+  LayerCache cache(kHeads, kWidth, {}, mx::float16);
   const auto [keys, values] = cache.append(packed(make_rows(4)), packed(make_rows(4)));
   CHECK(keys.dtype() == mx::float16 && values.dtype() == mx::float16);
   settle(cache);
@@ -232,7 +248,7 @@ TEST(rows_take_the_dtype_of_the_buffer) {
 
 TEST(latents_are_kept_once) {
   constexpr int kLatent = kWidth - 1;
-  LayerCache cache(1, kWidth, 0, mx::float32, kLatent);
+  LayerCache cache(1, kWidth, {}, mx::float32, kLatent);
   mx::array all = mx::zeros({1, 0, kWidth});
   for (const int n : {3, 70, 1}) {
     const int begin = cache.length();
@@ -254,14 +270,15 @@ TEST(latents_are_kept_once) {
   CHECK(mx::array_equal(keys, mx::slice(all, {0, 0, 0}, {1, 2, kWidth})).item<bool>());
 }
 
-ModelSpec spec_of(const std::vector<int>& windows) {
+ModelSpec spec_of(const std::vector<int>& windows, bool chunked = false) {
   ModelSpec spec;
   convergio::arch::Rope rope;
   rope.dims = 4;
   spec.config.ropes = {rope};
   for (const int window : windows) {
     LayerSpec layer;
-    layer.config = {.kv_heads = kHeads, .head_dim = kWidth, .window = window};
+    layer.config = {
+        .kv_heads = kHeads, .head_dim = kWidth, .window = window, .chunked = chunked && window > 0};
     spec.layers.push_back(layer);
   }
   return spec;
@@ -412,6 +429,28 @@ TEST(a_cache_goes_back_to_where_its_windows_were_copied) {
         CHECK(unpacked(seen.first) == unpacked(expected.first));
         CHECK(unpacked(seen.second) == unpacked(expected.second));
       }
+    }
+  }
+}
+
+TEST(a_cache_goes_back_to_where_its_chunks_were_copied) {
+  for (const int before : {95, 96, 100}) {  // at the end of a chunk of 8, at its start, within it
+    Cache cache(spec_of({0, 8}, /*chunked=*/true), mx::float32, 1000);
+    forward(cache, before);
+    const convergio::model::WindowSnapshot snapshot = cache.window_snapshot();
+    const Cache then = cache;
+    for (int i = 0; i < 300; ++i) forward(cache, 1);
+    CHECK(!cache.trim(before));
+    for (const int length : {before, before - 5}) {
+      Cache back = cache;
+      CHECK(back.trim(length, &snapshot));
+      Cache wanted = then;
+      CHECK(wanted.trim(length));
+      const mx::array rows = packed(make_rows(3));
+      const auto seen = back.layer(1).append(rows, rows);
+      const auto expected = wanted.layer(1).append(rows, rows);
+      CHECK_EQ(seen.first.shape(1), length % 8 + 3);
+      CHECK(unpacked(seen.first) == unpacked(expected.first));
     }
   }
 }
