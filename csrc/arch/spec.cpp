@@ -169,6 +169,12 @@ void resolve_extras(TensorBook& book, const Config& config, const std::string& l
   }
 }
 
+std::size_t idle_experts(const TensorBook& book, const ExpertsSpec& experts, const Router& router) {
+  const auto count = static_cast<std::size_t>(router.experts);
+  return bytes_of_experts(book, experts) / count *
+         (count - static_cast<std::size_t>(router.chosen));
+}
+
 PerLayerInputSpec resolve_per_layer(TensorBook& book, const Config& config,
                                     const std::string& embedding) {
   const std::string prefix =
@@ -190,6 +196,8 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
   spec.final_norm = book.norm(names.final_norm, config.hidden_size);
   if (config.per_layer_size > 0) {
     spec.per_layer = resolve_per_layer(book, config, names.embedding);
+    const std::size_t table = book.bytes_of(spec.per_layer->embedding);
+    spec.idle_bytes += table - table / static_cast<std::size_t>(config.per_layer_vocab);
   }
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
     const std::string& name = names.layers[i];
@@ -201,7 +209,7 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
     resolve_ffn(book, config, name, names, layer);
     resolve_extras(book, config, name, layer);
     if (layer.experts) {
-      spec.expert_bytes += bytes_of_experts(book, *layer.experts);
+      spec.idle_bytes += idle_experts(book, *layer.experts, config.experts->router);
     }
   }
   for (int i = 0; i < config.draft_layers; ++i) {

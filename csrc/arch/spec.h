@@ -79,7 +79,9 @@ struct ModelSpec {
   std::size_t unused_bytes = 0;      ///< of tensors that are part of the checkpoint alone
   std::vector<MatrixSpec> matrices;  ///< all of them
   std::vector<std::string> tensors;  ///< the names of all that the model reads
-  std::size_t expert_bytes = 0;      ///< of experts that a token goes to some of
+  /// Of the tensors that it reads, what one token does not: experts that it does not go to, and
+  /// rows of other tokens in tables for each layer.
+  std::size_t idle_bytes = 0;
 
   /// Throws one Error (ModelCorrupt) that names every missing, superfluous or misshapen tensor.
   static ModelSpec resolve(Config config, const io::Checkpoint& checkpoint);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -18,8 +19,10 @@
 #include "arch/rope.h"
 #include "arch/spec.h"
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/objects.h"
 #include "bindings/read.h"
+#include "formats/quantization.h"
 #include "io/safetensors.h"
 #include "model/forward.h"
 
@@ -110,6 +113,15 @@ void bind_geometry(nb::module_& m) {
           "expert_width", [](const Config& self) { return self.experts ? self.experts->width : 0; },
           "The intermediate size of each expert.")
       .def_prop_ro(
+          "expert_bits",
+          [](const Config& self) {
+            const auto& q = self.quantization.general.quantization;
+            return q ? formats::quantized_format(q->mode)->bits_per_weight(q->bits, q->group_size)
+                     : 0.0;
+          },
+          "Of an expert's weight, scales and biases included: what the quantization block says in "
+          "general, which is of them where it is of anything; 0: it says nothing.")
+      .def_prop_ro(
           "shared_expert_width",
           [](const Config& self) { return self.experts ? self.experts->shared_width : 0; },
           "The intermediate size of what every token goes through in a sparse layer.")
@@ -193,6 +205,18 @@ void bind_geometry(nb::module_& m) {
         return make_object<Config>(model::read_config(read_bytes(folder)));
       },
       "folder"_a, "Reads the config.json of a folder (its path by os.fsencode).");
+  m.def(
+      "idle_bytes",
+      [](const nb::bytes& folder) {
+        const std::filesystem::path path(read_bytes(folder));
+        const WithoutGil without_gil;
+        return arch::ModelSpec::resolve(model::read_config(path), io::Checkpoint::open(path))
+            .idle_bytes;
+      },
+      "folder"_a,
+      "Of the weights in a folder (its path by os.fsencode), the bytes that making a token does "
+      "not "
+      "read: experts that it does not go to, rows of tables for each layer. Reads headers alone.");
 }
 
 }  // namespace convergio::bindings

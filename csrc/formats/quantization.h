@@ -39,6 +39,11 @@ struct QuantizedFormat {
 
   bool has_biases() const { return scale == Scale::Float; }
 
+  /// Of a weight, its share of scale and bias included: those are floats of 16 bits, or bytes.
+  double bits_per_weight(int its_bits, int group_size) const {
+    return its_bits + (has_biases() ? 32.0 : 8.0) / group_size;
+  }
+
   bool supports(int its_bits, int group_size) const {
     return std::ranges::find(bits, its_bits) != bits.end() &&
            std::ranges::find(group_sizes, group_size) != group_sizes.end();

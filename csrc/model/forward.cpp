@@ -117,24 +117,13 @@ bool Model::keeps_half_cache() { return kernels::own_kernels() && !kernels::exac
 Cache Model::make_cache(int length) const { return Cache(spec_, kv_dtype_, length); }
 
 std::size_t Model::step_bytes() const {
-  std::size_t bytes = weight_bytes();
-  if (const auto& experts = spec_.config.experts) {
-    const auto& router = experts->router;
-    bytes -= spec_.expert_bytes / static_cast<std::size_t>(router.experts) *
-             static_cast<std::size_t>(router.experts - router.chosen);
-  }
-  const auto one_row_of = [&bytes](const kernels::Matrix& table) {
-    std::size_t all = table.data.nbytes();
-    for (const auto& part : {table.scales, table.biases}) {
+  std::size_t bytes = weight_bytes() - spec_.idle_bytes;
+  if (head_) {  // of the embedding a row
+    std::size_t all = embedding_.data.nbytes();
+    for (const auto& part : {embedding_.scales, embedding_.biases}) {
       all += part ? part->nbytes() : 0;
     }
-    bytes -= all - all / static_cast<std::size_t>(table.rows);
-  };
-  if (head_) {
-    one_row_of(embedding_);
-  }
-  if (per_layer_) {
-    one_row_of(per_layer_->embedding());
+    bytes -= all - all / static_cast<std::size_t>(embedding_.rows);
   }
   return bytes;
 }

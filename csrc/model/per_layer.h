@@ -17,8 +17,6 @@ class PerLayerInputs {
   /// Of `ids` (n,) with the embeddings `x` (n, hidden_size): (n, size) for each layer.
   std::vector<mx::array> operator()(const mx::array& ids, const mx::array& x) const;
 
-  const kernels::Matrix& embedding() const { return embedding_; }
-
  private:
   kernels::Matrix embedding_;
   Linear projection_;

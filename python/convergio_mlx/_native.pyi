@@ -132,6 +132,12 @@ class Geometry:
         """The intermediate size of each expert."""
 
     @property
+    def expert_bits(self) -> float:
+        """
+        Of an expert's weight, scales and biases included: what the quantization block says in general, which is of them where it is of anything; 0: it says nothing.
+        """
+
+    @property
     def shared_expert_width(self) -> int:
         """
         The intermediate size of what every token goes through in a sparse layer.
@@ -191,6 +197,11 @@ def check_fit(config: bytes, tensors: Sequence[tuple[str, str, Sequence[int]]]) 
 
 def folder_geometry(folder: bytes) -> Geometry:
     """Reads the config.json of a folder (its path by os.fsencode)."""
+
+def idle_bytes(folder: bytes) -> int:
+    """
+    Of the weights in a folder (its path by os.fsencode), the bytes that making a token does not read: experts that it does not go to, rows of tables for each layer. Reads headers alone.
+    """
 
 class Model:
     """A loaded model. Made by load(); used from any thread."""

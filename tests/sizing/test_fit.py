@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from convergio_mlx.platform.native import native
 from convergio_mlx.registry import RegistryEntry, load_registry
 from convergio_mlx.sizing import fit, recommend
 from convergio_mlx.sizing.fit import Fit, size
-from convergio_mlx.sizing.footprint import entry_footprint, folder_footprint, footprint
+from convergio_mlx.sizing.footprint import (
+    config_footprint,
+    entry_footprint,
+    folder_footprint,
+    footprint,
+)
 from engine.small_models import VOCABULARY, make_model
 
 GB = 1_000_000_000
@@ -188,6 +194,44 @@ def test_the_engine_counts_what_a_token_reads(tmp_path: Path) -> None:
     assert model.step_weight_bytes == sum(matrices.values()) - left_out
 
 
+def test_each_tensor_is_counted_by_its_own_bits(tmp_path: Path) -> None:
+    """gpt-oss' experts have 4 bits, and what every token goes through 8."""
+    eight = {"group_size": 32, "bits": 8, "mode": "affine"}
+    named = [f"self_attn.{name}_proj" for name in "qkvo"] + ["mlp.router"]
+    rest = [f"model.layers.{layer}.{name}" for layer in range(4) for name in named]
+    block = {"group_size": 32, "bits": 4, "mode": "mxfp4"}
+    config = json.loads((HERE / "gpt_oss.json").read_text())
+    config["quantization"] = {
+        **block,
+        **dict.fromkeys((*rest, "model.embed_tokens", "lm_head"), eight),
+    }
+    folder = checkpoints.write(tmp_path / "m", config, "BF16")
+    experts, others = 0, 0
+    for name, tensor in checkpoints.tensors(config, "BF16").items():
+        if ".experts." in name:
+            experts += tensor.data.nbytes
+        else:
+            others += tensor.data.nbytes
+    known = folder_footprint(folder)
+    assert known is not None
+    head = known.weights - experts - others
+    assert known.active_weights == head + others + experts * 3 // 7
+    known_apart = config_footprint(json.dumps(config).encode(), experts + others)
+    assert known_apart.active_weights == pytest.approx(others + experts * 3 / 7, rel=0.05)
+    without = config_footprint(json.dumps({**config, "quantization": None}).encode(), known.weights)
+    assert without.active_weights < 0.9 * known_apart.active_weights  # all alike: too few
+    shutil.rmtree(folder)
+    gone = replace(known)
+    assert gone.active_weights == pytest.approx(known_apart.active_weights, rel=0.1)
+
+
+def test_gpt_oss_reads_3_gigabytes_a_token() -> None:
+    known = entry_footprint(load_registry().require("gpt-oss-20b"))
+    assert known is not None
+    # 2.4 billion parameters of experts in 4.25 bits, 1.8 billion others in 8.5
+    assert known.active_weights == pytest.approx(2.389e9 * 4.25 / 8 + 1.8e9 * 8.5 / 8, rel=0.03)
+
+
 def test_sliding_windows_bound_the_cache() -> None:
     small = {**TINY, "model_type": "mistral", "sliding_window": 1000}
     known = footprint(small, 0)
@@ -290,7 +334,7 @@ class Machine:
         Machine(48 * GB, 64 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
         Machine(11.4 * GB, 17.2 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
         Machine(5.7 * GB, 8.6 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
-        Machine(22 * GB, 25 * GB, False, *SPARSE, "gpt-oss-20b"),
+        Machine(22 * GB, 25 * GB, False, *SPARSE, "gemma-4-e2b"),
         Machine(3 * GB, 4 * GB, True, "qwen3-1.7b", None, "qwen3-1.7b"),
         Machine(1.2 * GB, 2 * GB, False, "smollm2-135m", None, None),
     ],

@@ -54,17 +54,34 @@ class Footprint:
     """Of a number that is computed with."""
     kv_bytes: int
     """Of a number in the KV cache."""
+    folder: Path | None = None
+    """Where the files are; None for a model that is not here."""
 
-    @property
+    @cached_property
     def active_weights(self) -> int:
-        """Bytes of the weights that making a token reads, estimated: of a mixture of experts, only
-        those that the token goes to; of a table of embeddings for each layer, a row."""
+        """Bytes of the weights that making a token reads: of a mixture of experts, only those that
+        the token goes to; of a table of embeddings for each layer, a row. Counted where the files
+        are here, else estimated."""
+        if self.folder is not None:
+            try:
+                idle: int = native().idle_bytes(os.fsencode(self.folder))
+                return self.weights - idle
+            except LoadError:  # which loading it tells better
+                pass
+        return self.weights - self._idle_weights()
+
+    def _idle_weights(self) -> int:
+        """Experts have the bits that config.json says in general, and the rest has what is left;
+        where it says nothing, all have the same."""
         sizes = self.geometry
         expert = 3 * sizes.hidden_size * sizes.expert_width * sizes.sparse_layers
         rows = sizes.per_layer_size * len(self._layers) * sizes.vocab_size
-        idle = (sizes.experts - sizes.experts_per_token) * expert + rows
-        parameters = sizes.experts * expert + rows + self._dense_parameters()
-        return self.weights - self.weights * idle // parameters
+        idle = sizes.experts - sizes.experts_per_token
+        rest = rows + self._dense_parameters()
+        if not sizes.expert_bits or not sizes.experts:
+            return self.weights * (idle * expert + rows) // (sizes.experts * expert + rest)
+        all_experts = min(int(sizes.experts * expert * sizes.expert_bits / 8), self.weights)
+        return all_experts * idle // sizes.experts + (self.weights - all_experts) * rows // rest
 
     @property
     def context_window(self) -> int:
@@ -162,15 +179,19 @@ def folder_footprint(
         return None
     if not config:
         return None
-    return _footprint(geometry or native().folder_geometry(path), config, weights)
+    geometry = geometry or native().folder_geometry(path)
+    return _footprint(geometry, config, weights, files.path)
 
 
-def _footprint(geometry: Geometry, config: Mapping[str, Any], weights: int) -> Footprint:
+def _footprint(
+    geometry: Geometry, config: Mapping[str, Any], weights: int, folder: Path | None = None
+) -> Footprint:
     core = native()
     parts = (config, text_config(config))
     dtype = next((str(p[key]) for p in parts for key in ("dtype", "torch_dtype") if p.get(key)), "")
     width = 4 if core.backend() == "cpu" or dtype == "float32" else 2
-    return Footprint(geometry, weights, width, 2 if core.keeps_half_cache() else width)
+    kv_width = 2 if core.keeps_half_cache() else width
+    return Footprint(geometry, weights, width, kv_width, folder)
 
 
 def entry_footprint(entry: RegistryEntry) -> Footprint | None:
