@@ -155,6 +155,28 @@ def test_a_body_that_never_comes_is_not_waited_for(server: ModelServer, http: ht
     works(http)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/chat", head(3)[:-2]])
+def test_a_head_that_never_comes_is_not_waited_for(
+    server: ModelServer, http: httpx.Client, begun: bytes
+) -> None:
+    with connect(server) as slow:
+        slow.sendall(begun)
+        assert slow.recv(1) == b""  # it is closed, long before the socket's own limit
+    works(http)
+
+
+@pytest.mark.slow
+def test_a_connection_that_was_used_is_closed_amid_its_next_head(server: ModelServer) -> None:
+    with connect(server) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        said = b""
+        while b'"version"' not in said:
+            said += slow.recv(1 << 16)
+        slow.sendall(b"GET /hea")
+        assert slow.recv(1) == b""
+
+
 def test_a_client_that_hangs_up_amid_its_body_leaves_nothing(
     server: ModelServer, http: httpx.Client
 ) -> None:

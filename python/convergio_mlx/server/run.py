@@ -7,13 +7,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from convergio_mlx.errors import InvalidRequestError, NetworkError
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server.app import make_app
+from convergio_mlx.server.connection import TimedConnection
 from convergio_mlx.server.settings import ServerSettings, is_loopback
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -53,9 +56,10 @@ class ModelServer:
         self.settings = settings or ServerSettings()
         self._socket = _listening(self.settings)
         stop = self.settings.stop_seconds
+        connection: Any = partial(TimedConnection, self.settings.body_seconds)
         config = uvicorn.Config(
             make_app(provider, self.settings),
-            http="h11",
+            http=connection,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -40,7 +40,8 @@ class ServerSettings:
     """Until an answer must be complete, waiting and prefill included; a model that is loaded first
     has as long for that."""
     body_seconds: float = 30.0
-    """Until a request must be there, and until a client must have taken what is sent."""
+    """Until the head of a request must be there, then its body, and until a client must have taken
+    what is sent."""
     stop_seconds: float = 30.0
     """That answers under way get when the server stops."""
 
