@@ -27,6 +27,7 @@ _DOING = {
     "importing": "importing",
     "unpacking": "unpacking",
     "converting": "converting",
+    "aligning": "aligning",
 }
 _INTERVAL = 10.0
 """Seconds between two lines where nobody looks at a terminal."""

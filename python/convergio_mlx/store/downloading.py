@@ -13,7 +13,9 @@ from convergio_mlx.errors import (
 from convergio_mlx.platform.offline import require_network
 from convergio_mlx.registry import Package, RegistryEntry, load_registry
 from convergio_mlx.store.adopt import adopt, check_vacant, unnamed
+from convergio_mlx.store.aligning import aligned, found_aligned
 from convergio_mlx.store.folders import Folder, store_folder
+from convergio_mlx.store.hub import Commit, RemoteFile
 from convergio_mlx.store.inventory import InstalledModel, find, require
 from convergio_mlx.store.layout import PART, PARTIALS, cannot
 from convergio_mlx.store.locks import changing
@@ -123,20 +125,31 @@ def _install(
         _check_room(folder, plan)
         _refuse(config_of(plan, folder), plan.weight_bytes, on_config)
         report.begin("downloading", plan.size_bytes)
-        files = tuple(
-            ReceiptFile(
-                file.name,
-                file.size,
-                fetch(plan.commit, file, folder, f"{file.name}{PART}", report),
-            )
-            for file in plan.files
-        )
+        fetched = tuple(arrived(plan.commit, file, folder, report) for file in plan.files)
+        files = aligned(folder, fetched, report)
         receipt = Receipt(
             entry.id, "hub", plan.commit.repository, plan.commit.revision, now(), files
         )
         if trust.kind == "none":
             record(receipt)
         adopt(top, waiting, receipt)
+
+
+def arrived(commit: Commit, file: RemoteFile, folder: Folder, report: Reporter) -> ReceiptFile:
+    """Has a file of the hub as a verified part in `folder`.
+
+    Raises:
+        ConvergioError: as `fetch`.
+    """
+    digest = file.digest()
+    try:
+        padding = found_aligned(folder, file.name, file.size, digest)
+    except OSError:
+        padding = 0
+    if padding and file.is_matched_by(digest):
+        return ReceiptFile(file.name, file.size, digest.sha256, padding)
+    sha256 = fetch(commit, file, folder, f"{file.name}{PART}", report)
+    return ReceiptFile(file.name, file.size, sha256)
 
 
 def _install_package(

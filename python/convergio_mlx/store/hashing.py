@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 CHUNK = 1 << 20
 """Bytes that are read at once."""
+ALIGNMENT = 8
+"""Bytes that a safetensors file's data begins at a multiple of, for a GPU to bind its numbers."""
 
 
 class Digest:
@@ -41,6 +43,7 @@ def sha256_of(
     descriptor: int,
     on_bytes: Callable[[int], None] = lambda _: None,
     digest: Digest | None = None,
+    padding: int = 0,
 ) -> str:
     """The SHA-256 of an open file from where it stands; closes it.
 
@@ -48,6 +51,8 @@ def sha256_of(
         descriptor: of the file.
         on_bytes: told how many bytes more have been read; may raise to end it.
         digest: what the bytes go through, for more than the SHA-256.
+        padding: spaces after a safetensors header that are left out, as if they had never been put
+            there. A file that does not have them is hashed as it is.
 
     Raises:
         OSError: it cannot be read.
@@ -56,7 +61,26 @@ def sha256_of(
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if padding:
+            _hash_header(file.fileno(), padding, on_bytes, digest)
         while count := file.readinto(buffer):
             digest.update(view[:count])
             on_bytes(count)
     return digest.sha256
+
+
+def _hash_header(
+    descriptor: int, padding: int, on_bytes: Callable[[int], None], digest: Digest
+) -> None:
+    """Hashes a safetensors header without spaces at its end, and goes on to the data."""
+    length = int.from_bytes(os.read(descriptor, 8), "little") - padding
+    if length < 0 or os.pread(descriptor, padding, 8 + length) != b" " * padding:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return
+    digest.update(length.to_bytes(8, "little"))
+    on_bytes(8)
+    while length > 0 and (data := os.read(descriptor, min(CHUNK, length))):
+        digest.update(data)
+        on_bytes(len(data))
+        length -= len(data)
+    os.lseek(descriptor, padding, os.SEEK_CUR)

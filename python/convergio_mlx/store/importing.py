@@ -15,6 +15,7 @@ from convergio_mlx.errors import InvalidRequestError, ModelCorruptError, ModelNo
 from convergio_mlx.platform.files import open_regular, read_file
 from convergio_mlx.registry import Registry, RegistryEntry, checks, load_registry
 from convergio_mlx.store.adopt import adopt, check_vacant
+from convergio_mlx.store.aligning import aligned
 from convergio_mlx.store.complete import check_length
 from convergio_mlx.store.folders import Folder, store_folder
 from convergio_mlx.store.gguf import convert_into, id_of, plan_gguf
@@ -155,7 +156,8 @@ def _take(
         _check_hash(one, found, digest, blob, pin)
         files.append(ReceiptFile(one, size, sha256))
     kind: Literal["hub", "folder"] = "hub" if found.repository else "folder"
-    return Receipt(name, kind, found.repository, found.revision, now(), tuple(files))
+    laid = aligned(folder, tuple(files), report)
+    return Receipt(name, kind, found.repository, found.revision, now(), laid)
 
 
 def _wanted(found: Source) -> list[str]:

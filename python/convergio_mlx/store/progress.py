@@ -18,6 +18,7 @@ Stage = Literal[
     "importing",
     "unpacking",
     "converting",
+    "aligning",
     "measuring",
 ]
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from convergio_mlx.platform.files import read_file
 from convergio_mlx.registry import Package, RegistryEntry, checks
+from convergio_mlx.store.hashing import ALIGNMENT
 
 NAME = "receipt.json"
 _SCHEMA = 1
@@ -27,6 +28,15 @@ class ReceiptFile:
     name: str
     size: int
     sha256: str
+    """Size and hash are those of the published bytes."""
+    padding: int = 0
+    """Spaces that the store put after the header of a safetensors file, for a GPU to bind its
+    numbers where they lie; they are part of neither."""
+
+    @property
+    def size_on_disk(self) -> int:
+        """Bytes, with the spaces."""
+        return self.size + self.padding
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,9 @@ class Receipt:
     def text(self) -> bytes:
         """The bytes of its file."""
         fields = {"schema": _SCHEMA, **asdict(self)}
+        for file in fields["files"]:
+            if file["padding"] == 0:
+                del file["padding"]
         for name in ("made_from", "package"):
             if fields[name] is None:
                 del fields[name]
@@ -125,6 +138,7 @@ class Receipt:
             and ("made_from" not in given or _is_origin(receipt.made_from))
             and all(checks.is_file_name(f.name) and checks.is_sha256(f.sha256) for f in files)
             and all(type(f.size) is int and f.size >= 0 for f in files)
+            and all(type(f.padding) is int and 0 <= f.padding < ALIGNMENT for f in files)
         )
         if not sound:
             raise ValueError("it holds what no receipt holds")

@@ -9,9 +9,10 @@ from dataclasses import replace
 from convergio_mlx.errors import ModelNotFoundError, StorageError
 from convergio_mlx.platform.offline import require_network
 from convergio_mlx.registry import Package, load_registry
-from convergio_mlx.store.downloading import PINNED_BY
+from convergio_mlx.store.aligning import aligned
+from convergio_mlx.store.downloading import PINNED_BY, arrived
 from convergio_mlx.store.folders import Folder, store_folder
-from convergio_mlx.store.hashing import sha256_of
+from convergio_mlx.store.hashing import ALIGNMENT, sha256_of
 from convergio_mlx.store.hub import Commit, RemoteFile
 from convergio_mlx.store.inventory import InstalledModel, require_receipt
 from convergio_mlx.store.layout import PART, PARTIALS, cannot
@@ -22,7 +23,6 @@ from convergio_mlx.store.packaged import converted
 from convergio_mlx.store.planning import Plan, listed, plan_of
 from convergio_mlx.store.progress import OnProgress, Reporter
 from convergio_mlx.store.receipt import LARGEST, NAME, Receipt, ReceiptFile, now
-from convergio_mlx.store.transfer import fetch
 from convergio_mlx.store.trusted import held, known_entry, trust_in
 from convergio_mlx.store.verification import FileCheck, check, expected
 
@@ -71,8 +71,10 @@ def _fetch(receipt: Receipt, names: set[str], folder: Folder, report: Reporter) 
     files = expected(receipt)
     remote = [RemoteFile(f.name, f.size, f.sha256, None) for f in files if f.name in names]
     commit = Commit(receipt.repository, receipt.revision)
-    _replace(receipt.model, Plan(commit, tuple(remote)), folder, report)
-    if tuple(files) != receipt.files:  # the registry pins other hashes than were installed
+    fetched = _replace(receipt.model, Plan(commit, tuple(remote)), folder, report)
+    now_there = {file.name: file for file in fetched}
+    files = [now_there.get(file.name, file) for file in files]
+    if tuple(files) != receipt.files:  # aligned anew, or the registry pins other hashes
         _write(folder, replace(receipt, files=tuple(files)))
 
 
@@ -107,11 +109,12 @@ def _restore(found: InstalledModel, folder: Folder, report: Reporter) -> list[Fi
     for file in plan.files:
         digest = file.digest()
         try:
-            sha256 = sha256_of(folder.open_to_read(file.name), report.advance, digest)
+            padding = _padding(folder, file)
+            sha256 = sha256_of(folder.open_to_read(file.name), report.advance, digest, padding)
         except OSError:
             sha256 = ""
         if sha256 and file.is_matched_by(digest):
-            sound.append(ReceiptFile(file.name, file.size, sha256))
+            sound.append(ReceiptFile(file.name, file.size, sha256, padding))
         else:
             broken.append(file)
     fetched = _replace(found.model, Plan(plan.commit, tuple(broken)), folder, report)
@@ -146,6 +149,13 @@ def _convert_again(
     return [FileCheck(file.name, "changed") for file in changed]
 
 
+def _padding(folder: Folder, file: RemoteFile) -> int:
+    """The spaces that the store put into a file, as its size tells."""
+    info = folder.stat(file.name)
+    padding = info.st_size - file.size if info is not None else 0
+    return padding if 0 < padding < ALIGNMENT and file.name.endswith(".safetensors") else 0
+
+
 def _is(file: ReceiptFile, folder: Folder) -> bool:
     """Whether a file of the model is this one already."""
     try:
@@ -156,17 +166,16 @@ def _is(file: ReceiptFile, folder: Folder) -> bool:
 
 def _replace(model: str, plan: Plan, folder: Folder, report: Reporter) -> list[ReceiptFile]:
     """Fetches files beside the model and puts each in its place when it is verified."""
-    fetched = []
+    fetched: list[ReceiptFile] = []
     with store_folder(PARTIALS, make=True) as partials:
         if plan.files:
             require_network(f"repairing {model!r}")
             report.begin("downloading", plan.size_bytes)
             with partials.folder(model, make=True) as parts:
-                for file in plan.files:
-                    part = f"{file.name}{PART}"
-                    sha256 = fetch(plan.commit, file, parts, part, report)
-                    _put(parts, part, folder, file.name)
-                    fetched.append(ReceiptFile(file.name, file.size, sha256))
+                come = tuple(arrived(plan.commit, file, parts, report) for file in plan.files)
+                fetched = list(aligned(parts, come, report))
+                for file in fetched:
+                    _put(parts, f"{file.name}{PART}", folder, file.name)
             folder.sync()
         partials.remove(model)
     return fetched

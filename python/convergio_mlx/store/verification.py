@@ -7,7 +7,7 @@ import stat
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -105,7 +105,7 @@ def expected(receipt: Receipt) -> list[ReceiptFile]:
     pins: Mapping[str, str] = {}
     if entry and entry.sha256 and entry.revision == receipt.revision:
         pins = entry.sha256
-    return [ReceiptFile(f.name, f.size, pins.get(f.name, f.sha256)) for f in receipt.files]
+    return [replace(file, sha256=pins.get(file.name, file.sha256)) for file in receipt.files]
 
 
 def _state(path: Path, file: ReceiptFile, count: Callable[[int], None]) -> State:
@@ -115,10 +115,11 @@ def _state(path: Path, file: ReceiptFile, count: Callable[[int], None]) -> State
             return "link"
         if not stat.S_ISREG(info.st_mode):
             return "missing"
-        if info.st_size != file.size:
+        if info.st_size != file.size_on_disk:
             return "size"
         descriptor = open_regular(path, os.O_NOFOLLOW)
-        return "ok" if sha256_of(descriptor, count) == file.sha256 else "changed"
+        found = sha256_of(descriptor, count, padding=file.padding)
+        return "ok" if found == file.sha256 else "changed"
     except FileNotFoundError:
         return "missing"
     except OSError:

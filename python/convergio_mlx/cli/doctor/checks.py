@@ -165,8 +165,8 @@ def _fault(model: InstalledModel) -> str | None:
         path = model.folder / file.name
         if path.is_symlink() or not path.is_file():
             return f"{file.name} is missing"
-        if (length := path.stat().st_size) != file.size:
-            return f"{file.name} has {length} bytes where {file.size} were published"
+        if (length := path.stat().st_size) != file.size_on_disk:
+            return f"{file.name} has {length} bytes where {file.size_on_disk} were installed"
     return None
 
 
