@@ -91,8 +91,8 @@ OPTIONS = [
             ([-1], f"has -1, which must be from 0 to {LAST}."),
             ([1 << 70], f"has token {1 << 70}, which no vocabulary has; give ids of this one."),
             (["a"], "has 'a', which is not a token id; give whole numbers."),
-            ("12", "is a str; give a list of token ids."),
-            (7, "is a int; give a list of token ids."),
+            ("12", "is of type str; give a list of token ids."),
+            (7, "is of type int; give a list of token ids."),
         ]
     ),
 ]
@@ -124,16 +124,16 @@ def test_bad_options(engine: Engine, options: dict[str, Any], sentence: str) -> 
         ([1.5], "[engine] the prompt has 1.5, which is not a token id; give whole numbers."),
         ([True], "[engine] the prompt has True, which is not a token id; give whole numbers."),
         (["a"], "[engine] the prompt has 'a', which is not a token id; give whole numbers."),
-        (None, "[engine] the prompt is a NoneType; give a list of token ids."),
-        (7, "[engine] the prompt is a int; give a list of token ids."),
-        (b"ab", "[engine] the prompt is a bytes; give a list of token ids."),
+        (None, "[engine] the prompt is of type NoneType; give a list of token ids."),
+        (7, "[engine] the prompt is of type int; give a list of token ids."),
+        (b"ab", "[engine] the prompt is of type bytes; give a list of token ids."),
         (
             {"role": "user", "content": "a"},
             "[engine] the prompt is a single dict; give messages as a list of them.",
         ),
         (
             [{"role": "user", "content": "a"}, 3],
-            "[messages] messages[1] is a int; give a dict with 'role' and 'content'.",
+            "[messages] messages[1] is of type int; give a dict with 'role' and 'content'.",
         ),
         (
             "a\ud800",
@@ -196,7 +196,10 @@ def test_context_overflow(engine: Engine, size: int, max_tokens: int | None, sen
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"params": {"top_k": 1}}, "[sampling] params is a dict; give SamplingParams or None."),
+        (
+            {"params": {"top_k": 1}},
+            "[sampling] params is of type dict; give SamplingParams or None.",
+        ),
         (
             {"tools": [{"name": "f"}]},
             "[engine] tools and template variables need messages; give the prompt as a list of "
@@ -220,7 +223,7 @@ def test_bad_arguments(engine: Engine, arguments: dict[str, Any], sentence: str)
     [
         (
             [1],
-            "is a list; give a dict of the chat template's variables.",
+            "is of type list; give a dict of the chat template's variables.",
         ),
         (
             {"messages": []},

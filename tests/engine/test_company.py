@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import FAMILIES, answered, case, check, even
+from request_cases import FAMILIES, answered, case, check, even
 from small_models import VOCABULARY, config, ids, write_model
 
 from arch.variants import tiny

@@ -245,7 +245,8 @@ def test_what_is_not_callable_is_refused(engine: Engine) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         engine.generate("a", constraint="[0-9]+")  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "[engine] constraint is a str; give a callable, as convergio_mlx.Constraint describes it."
+        "[engine] constraint is of type str; give a callable, as convergio_mlx.Constraint "
+        "describes it."
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import FAMILIES, Case, answered, case, check
+from request_cases import FAMILIES, Case, answered, case, check
 from small_models import VOCABULARY, config, ids, write_model
 
 from arch.variants import tiny

@@ -91,9 +91,9 @@ def test_what_llguidance_refuses(engine: Engine, schema: Any, why: str) -> None:
                 "JSON Schema as an object."),
         ([1], "response_format.schema is [1], which allows nothing or is no schema; give a JSON "
               "Schema as an object."),
-        ({"items": 3}, "response_format.schema.items is a int; give an object or a boolean."),
-        ({"anyOf": {}}, "response_format.schema.anyOf is a dict, which must be a list; correct "
-                        "it."),
+        ({"items": 3}, "response_format.schema.items is of type int; give an object or a boolean."),
+        ({"anyOf": {}}, "response_format.schema.anyOf is of type dict, which must be a list; "
+                        "correct it."),
         ({"$ref": "#/$defs/none"},
          "response_format.schema has the '$ref' '#/$defs/none', which leads to no schema within "
          "this one; refer to a part of it, as in '#/$defs/name'."),
@@ -129,7 +129,7 @@ def test_what_llguidance_refuses(engine: Engine, schema: Any, why: str) -> None:
         ({"items": {"allOf": [{"pattern": f"[a-z]{i}"} for i in range(22)]}},
          "response_format.schema.items asks for 22 patterns and formats of one text, and at most "
          "16 are compiled; say it with fewer."),
-        ({"properties": []}, "response_format.schema.properties is a list, which must be an "
+        ({"properties": []}, "response_format.schema.properties is of type list, which must be an "
                              "object; correct it."),
     ],
 )  # fmt: skip

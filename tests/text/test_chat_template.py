@@ -473,9 +473,9 @@ def test_the_caller_keeps_its_messages_as_they_were() -> None:
 
 
 BAD_MESSAGES: list[tuple[Any, str]] = [
-    ("hi", "messages is a str; give a list of messages."),
+    ("hi", "messages is of type str; give a list of messages."),
     ([], "messages is empty; give at least one message."),
-    (["hi"], "messages[0] is a str; give a dict with 'role' and 'content'."),
+    (["hi"], "messages[0] is of type str; give a dict with 'role' and 'content'."),
     (
         [user(), {"content": "x"}],
         "messages[1] has the role None; give 'system', 'user', 'assistant' or 'tool'.",
@@ -488,7 +488,7 @@ BAD_MESSAGES: list[tuple[Any, str]] = [
         [{"role": "user", "content": None}],
         "messages[0] has neither 'content' nor 'tool_calls'; give one of them.",
     ),
-    ([user(5)], "messages[0].content is a int; give a text or a list of text parts."),  # type: ignore[arg-type]
+    ([user(5)], "messages[0].content is of type int; give a text or a list of text parts."),  # type: ignore[arg-type]
     (
         [user([PARTS[0], {"type": "image_url", "image_url": {"url": "x"}}])],  # type: ignore[arg-type]
         "messages[0].content[1] is of type 'image_url'; "
@@ -501,7 +501,7 @@ BAD_MESSAGES: list[tuple[Any, str]] = [
     ),
     (
         [{"role": "assistant", "tool_calls": CALL}],
-        "messages[0].tool_calls is a dict; give a list of tool calls.",
+        "messages[0].tool_calls is of type dict; give a list of tool calls.",
     ),
     (
         [{"role": "assistant", "tool_calls": [{"id": 1}]}],
@@ -525,7 +525,7 @@ def test_messages_of_another_shape(messages: Any, sentence: str) -> None:
 
 
 BAD_TOOLS: list[tuple[Any, str]] = [
-    ({}, "tools is a dict; give a list of tool definitions."),
+    ({}, "tools is of type dict; give a list of tool definitions."),
     (
         [WEATHER, {"type": "function"}],
         "tools[1] has no function name; "
@@ -533,7 +533,7 @@ BAD_TOOLS: list[tuple[Any, str]] = [
     ),
     (
         [{"name": "f", "parameters": {"x": {1}}}],
-        "tools[0]['parameters']['x'] is a set; give JSON's types.",
+        "tools[0]['parameters']['x'] is of type set; give JSON's types.",
     ),
 ]
 
@@ -613,7 +613,8 @@ def test_variables_are_a_dict() -> None:
     with pytest.raises(InvalidRequestError) as error:
         ChatTemplate("").render([user()], chat_template_kwargs=[1])  # type: ignore[arg-type]
     assert str(error.value) == (
-        "[chat_template] chat_template_kwargs is a list; give a dict of the template's variables."
+        "[chat_template] chat_template_kwargs is of type list; give a dict of the "
+        "template's variables."
     )
 
 

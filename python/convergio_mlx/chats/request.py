@@ -155,7 +155,7 @@ def conversation_of(system: str | None, user: Question) -> list[Mapping[str, Any
     """
     if system is not None and not isinstance(system, str):
         raise InvalidRequestError(
-            f"[request] system is a {type(system).__name__}; give a text or None."
+            f"[request] system is of type {type(system).__name__}; give a text or None."
         )
     if isinstance(user, str):
         messages: list[Mapping[str, Any]] = [{"role": "user", "content": user}]
@@ -223,8 +223,8 @@ def template_variables(given: object) -> dict[str, Any] | None:
         return None
     if not isinstance(given, Mapping):
         raise InvalidRequestError(
-            f"[request] chat_template_kwargs is a {type(given).__name__}; give a dict of the chat "
-            "template's variables."
+            f"[request] chat_template_kwargs is of type {type(given).__name__}; give a dict "
+            "of the chat template's variables."
         )
     for name in given:
         if not isinstance(name, str) or name in ("messages", "tools"):

@@ -180,7 +180,8 @@ def several(name: str, given: Iterable[ItemT], of: str) -> Iterator[ItemT]:
     """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidRequestError(
-            f"[engine] {name} is a {type(given).__name__}; give a list or another iterable of {of}."
+            f"[engine] {name} is of type {type(given).__name__}; give a list or another "
+            f"iterable of {of}."
         )
     return iter(given)
 

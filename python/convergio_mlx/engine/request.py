@@ -311,7 +311,7 @@ def token_ids(tokens: Any, name: str = "the prompt") -> list[int]:
     """Token ids, whatever sequence they come in."""
     if isinstance(tokens, str | bytes | Mapping) or not isinstance(tokens, Iterable):
         raise InvalidRequestError(
-            f"[engine] {name} is a {type(tokens).__name__}; give a list of token ids."
+            f"[engine] {name} is of type {type(tokens).__name__}; give a list of token ids."
         )
     ids: list[int] = []
     for token in tokens:
@@ -341,7 +341,7 @@ def whole_number(name: str, given: object) -> int:
 def _constraint(given: Any) -> Constraint | None:
     if given is not None and not callable(given):
         raise InvalidRequestError(
-            f"[engine] constraint is a {type(given).__name__}; give a callable, as "
+            f"[engine] constraint is of type {type(given).__name__}; give a callable, as "
             "convergio_mlx.Constraint describes it."
         )
     return given  # type: ignore[no-any-return]

@@ -75,7 +75,8 @@ class SamplingParams:
         """
         if params is not None and not isinstance(params, SamplingParams):
             raise InvalidRequestError(
-                f"[sampling] params is a {type(params).__name__}; give SamplingParams or None."
+                f"[sampling] params is of type {type(params).__name__}; give SamplingParams or "
+                "None."
             )
         given = {name: value for name, value in options.items() if name in SAMPLING_OPTIONS}
         return replace(params or cls(), **given)

@@ -201,7 +201,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "".join(_text(part.get("text")) for part in value if isinstance(part, Mapping))
     if not isinstance(value, str):
-        raise TypeError(f"a text is a {type(value).__name__}")
+        raise TypeError(f"a text is of type {type(value).__name__}")
     return value
 
 

@@ -153,7 +153,7 @@ class Parts:
             return 0
         if not isinstance(part, dict):
             raise InvalidRequestError(
-                f"[schema] {name} is a {type(part).__name__}; give an object or a boolean."
+                f"[schema] {name} is of type {type(part).__name__}; give an object or a boolean."
             )
         if len(self.all) == _MOST_PARTS:
             raise InvalidRequestError(
@@ -234,6 +234,6 @@ def _typed(value: Any, kind: type, at: str) -> Any:
     if not isinstance(value, kind):
         wanted = "an object" if kind is dict else "a list"
         raise InvalidRequestError(
-            f"[schema] {at} is a {type(value).__name__}, which must be {wanted}; correct it."
+            f"[schema] {at} is of type {type(value).__name__}, which must be {wanted}; correct it."
         )
     return value

@@ -207,8 +207,8 @@ def _variables(given: Any) -> dict[str, Any]:
         return {}
     if not isinstance(given, Mapping):
         raise InvalidRequestError(
-            f"[chat_template] chat_template_kwargs is a {type(given).__name__}; give a dict of the "
-            "template's variables."
+            f"[chat_template] chat_template_kwargs is of type {type(given).__name__}; give a "
+            "dict of the template's variables."
         )
     for name in given:
         if not isinstance(name, str) or not name.isidentifier() or name in _NOT_VARIABLES:

@@ -48,7 +48,7 @@ def _plain(value: Any, where: str) -> Any:
         }
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    return _refuse(where, f"is a {type(value).__name__}", "give JSON's types")
+    return _refuse(where, f"is of type {type(value).__name__}", "give JSON's types")
 
 
 def _number(value: int | float, where: str) -> int | float:
@@ -85,7 +85,7 @@ def checked(messages: Any) -> list[Message]:
         InvalidRequestError: it says which message is not of that shape, and how.
     """
     if not isinstance(messages, list | tuple):
-        _refuse("messages", f"is a {type(messages).__name__}", "give a list of messages")
+        _refuse("messages", f"is of type {type(messages).__name__}", "give a list of messages")
     if not messages:
         _refuse("messages", "is empty", "give at least one message")
     return [_message(item, f"messages[{index}]") for index, item in enumerate(messages)]
@@ -93,7 +93,7 @@ def checked(messages: Any) -> list[Message]:
 
 def _message(item: Any, where: str) -> Message:
     if not isinstance(item, Mapping):
-        _refuse(where, f"is a {type(item).__name__}", "give a dict with 'role' and 'content'")
+        _refuse(where, f"is of type {type(item).__name__}", "give a dict with 'role' and 'content'")
     message = {key: value for key, value in plain(item, where).items() if value is not None}
     role = message.get("role")
     if not isinstance(role, str) or not role:
@@ -142,7 +142,9 @@ def _check_content(message: Message, where: str) -> None:
 def _check_tool_calls(message: Message, where: str) -> None:
     calls = message.get("tool_calls", [])
     if not isinstance(calls, list):
-        _refuse(f"{where}.tool_calls", f"is a {type(calls).__name__}", "give a list of tool calls")
+        _refuse(
+            f"{where}.tool_calls", f"is of type {type(calls).__name__}", "give a list of tool calls"
+        )
     for index, call in enumerate(calls):
         at = f"{where}.tool_calls[{index}]"
         function = call.get("function", call) if isinstance(call, dict) else None
@@ -163,7 +165,7 @@ def checked_tools(tools: Any) -> list[dict[str, Any]] | None:
     if tools is None:
         return None
     if not isinstance(tools, list | tuple):
-        _refuse("tools", f"is a {type(tools).__name__}", "give a list of tool definitions")
+        _refuse("tools", f"is of type {type(tools).__name__}", "give a list of tool definitions")
     for index, tool in enumerate(tools):
         function = tool.get("function", tool) if isinstance(tool, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
