@@ -512,7 +512,10 @@ BAD_MESSAGES: list[tuple[Any, str]] = [
         [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}],
         "messages[0].tool_calls[0] arguments are a list; give an object, or its JSON as a text.",
     ),
-    ([{**user(), "at": datetime.now()}], "messages[0]['at'] is a datetime; give JSON's types."),
+    (
+        [{**user(), "at": datetime.now()}],
+        "messages[0]['at'] is of type datetime; give JSON's types.",
+    ),
     ([{**user(), "at": {1: 2}}], "messages[0]['at'] has the key 1; keys must be texts."),
 ]
 

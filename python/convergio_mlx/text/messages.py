@@ -128,7 +128,7 @@ def _check_content(message: Message, where: str) -> None:
         return
     if not isinstance(content, list):
         form = type(content).__name__
-        _refuse(f"{where}.content", f"is a {form}", "give a text or a list of text parts")
+        _refuse(f"{where}.content", f"is of type {form}", "give a text or a list of text parts")
     for index, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         if kind != "text" or not isinstance(part.get("text"), str):
