@@ -32,7 +32,7 @@ def described(name: str) -> dict[str, Any]:
     return {**base, "vocab_size": VOCABULARY, "eos_token_id": 1}
 
 
-@pytest.fixture(scope="module", params=[*FAMILIES, "quantized", "dynamic"])
+@pytest.fixture(scope="module", params=[*FAMILIES, "gpt_oss", "quantized", "dynamic"])
 def family(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
