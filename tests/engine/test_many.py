@@ -68,8 +68,11 @@ def test_prompts_of_every_kind_are_answered_as_alone(engine: Engine, many: Any) 
 def test_answers_come_when_they_are_complete_or_in_order(engine: Engine, many: Any) -> None:
     counts = [400, 2, 30, 2]
     each = [SamplingParams(max_tokens=count, ignore_eos=True) for count in counts]
-    found = many(engine, [ids(4)] * 4, each)
-    assert sorted(one.index for one in found) == [0, 1, 2, 3]
+    for _ in range(20):  # the first can be over before a busy machine submits the others
+        found = many(engine, [ids(4)] * 4, each)
+        assert sorted(one.index for one in found) == [0, 1, 2, 3]
+        if found[-1].index == 0:
+            break
     assert found[-1].index == 0
     found = many(engine, [ids(4)] * 4, iter(each), ordered=True)
     assert [one.stats.output_tokens for one in found] == counts
