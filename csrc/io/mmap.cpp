@@ -23,6 +23,8 @@ namespace {
 
 // Bytes below which opening a file takes longer than copying them.
 constexpr std::size_t kSmall = std::size_t{64} << 10;
+// A number, though: the page fault for it reads what lies around it, on some systems megabytes.
+constexpr std::size_t kNumber = 8;
 
 // Metal binds pages that are shared; other systems map files privately on every file system.
 #if defined(__APPLE__)
@@ -96,7 +98,8 @@ std::size_t MappedFile::resident_bytes() const {
 }
 
 void MappedFile::read(std::size_t from, std::size_t bytes, std::byte* to) const {
-  const auto file = bytes < kSmall ? nullptr : reopened(path_, identity_);
+  const bool copied = bytes < kSmall && bytes > kNumber;
+  const auto file = copied ? nullptr : reopened(path_, identity_);
   if (!file) {
     std::memcpy(to, data_ + from, bytes);
     check_undamaged();

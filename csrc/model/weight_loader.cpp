@@ -6,6 +6,7 @@
 
 #include "formats/quantization.h"
 #include "io/error.h"
+#include "kernels/mlx/primitive.h"
 #include "mlx/ops.h"
 #include "model/float_dtype.h"
 
@@ -145,7 +146,11 @@ kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
 }
 
 float WeightLoader::scalar(const std::string& name) {
-  return mx::astype(mx::reshape(tensor(name), {}), mx::float32).item<float>();
+  const io::TensorView& view = *checkpoint_.find(name);
+  const auto begin = static_cast<std::size_t>(view.data - view.file->data());
+  const mx::array number(kernels::memory(view.bytes), {}, mlx_dtype(view));
+  view.file->read(begin, view.bytes, const_cast<std::byte*>(number.data<std::byte>()));
+  return mx::astype(number, mx::float32).item<float>();
 }
 
 mx::array WeightLoader::norm_weight(const arch::NormSpec& spec) {

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +52,22 @@ TEST(a_mapping_moves) {
   third = std::move(second);
   CHECK_EQ(text_of(third), "aaa");
   CHECK_EQ(third.path(), folder.path() / "a");
+}
+
+/// Which is taken from the file itself where the path still leads to it.
+TEST(a_number_is_read_whatever_its_place_and_its_name) {
+  const TemporaryFolder folder;
+  const std::string text = std::string(9000, 'a') + "bcd";
+  const MappedFile file(folder.write("a", text));
+  const auto number_at = [&](std::size_t from) {
+    std::array<std::byte, 2> number{};
+    file.read(from, number.size(), number.data());
+    return std::string(reinterpret_cast<const char*>(number.data()), number.size());
+  };
+  CHECK_EQ(number_at(0), "aa");
+  CHECK_EQ(number_at(9001), "cd");
+  std::filesystem::rename(folder.write("b", "other"), folder.path() / "a");
+  CHECK_EQ(number_at(9000), "bc");
 }
 
 TEST(a_mapping_outlives_a_file_renamed_over_it) {
