@@ -8,7 +8,7 @@ from typing import Any
 
 import fabricate
 from comparison.contender import Contender
-from comparison.geometry import GEOMETRIES
+from comparison.geometry import GEOMETRIES, Config, is_experts, is_matrix, shapes
 from comparison.vocabulary import write_tokenizer
 
 
@@ -21,14 +21,12 @@ class Checkpoints:
     def path(self, geometry: str, contender: Contender) -> Path:
         """The folder or file, made where it is missing."""
         kind = contender.format
-        is_gguf = kind.startswith("Q")
-        path = self._folder / f"{geometry}-{kind}{'.gguf' if is_gguf else ''}"
+        path = self._folder / f"{geometry}-{kind}{'.gguf' if contender.is_gguf else ''}"
         if path.exists():
             return path
         config = GEOMETRIES[geometry]
-        if not is_gguf:
-            block = {"group_size": int(kind.removeprefix("affine-")), "bits": 4}
-            return checkpoint(path, config | {"quantization": block})
+        if not contender.is_gguf:
+            return checkpoint(path, config | {"quantization": quantization(kind, config)})
         from comparison import gguf_file
 
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +34,18 @@ class Checkpoints:
         gguf_file.write(draft, config, kind)
         draft.rename(path)
         return path
+
+
+def quantization(kind: str, config: Config) -> Config:
+    """The block of config.json for a format that is not GGUF's."""
+    if kind == "mxfp4-q8":
+        dense = {"group_size": 64, "bits": 8, "mode": "affine"}
+        return {"group_size": 32, "bits": 4, "mode": "mxfp4"} | {
+            name.removesuffix(".weight"): dense
+            for name, shape in shapes(config).items()
+            if is_matrix(name, shape) and not is_experts(shape)
+        }
+    return {"group_size": int(kind.removeprefix("affine-")), "bits": 4}
 
 
 def checkpoint(folder: Path, config: dict[str, Any]) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from checkpoints import shapes
+from checkpoint_shapes import LayerSizes, layer_sizes, shapes
 
 Config = dict[str, Any]
 
@@ -124,6 +125,74 @@ GEOMETRIES: dict[str, Config] = {
         "tie_word_embeddings": False,
         "torch_dtype": "bfloat16",
     },
+    # Cut in layers: 8 of 24.
+    "gpt-oss-20b-8": {
+        "model_type": "gpt_oss",
+        "architectures": ["GptOssForCausalLM"],
+        "vocab_size": 201088,
+        "hidden_size": 2880,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 64,
+        "num_key_value_heads": 8,
+        "head_dim": 64,
+        "attention_bias": True,
+        "sliding_window": 128,
+        "layer_types": ["sliding_attention", "full_attention"] * 4,
+        "intermediate_size": 2880,
+        "num_local_experts": 32,
+        "num_experts_per_tok": 4,
+        "swiglu_limit": 7.0,
+        "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 150000.0,
+        "rope_scaling": {
+            "rope_type": "yarn",
+            "factor": 32.0,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "original_max_position_embeddings": 4096,
+            "truncate": False,
+        },
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    },
+    # The text model alone.
+    "gemma-4-e4b": {
+        "model_type": "gemma4_text",
+        "architectures": ["Gemma4ForCausalLM"],
+        "vocab_size": 262144,
+        "hidden_size": 2560,
+        "num_hidden_layers": 42,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 2,
+        "num_global_key_value_heads": None,
+        "attention_k_eq_v": False,
+        "num_kv_shared_layers": 18,
+        "head_dim": 256,
+        "global_head_dim": 512,
+        "sliding_window": 512,
+        "layer_types": [*["sliding_attention"] * 5, "full_attention"] * 7,
+        "intermediate_size": 10240,
+        "use_double_wide_mlp": False,
+        "enable_moe_block": False,
+        "hidden_size_per_layer_input": 256,
+        "vocab_size_per_layer_input": 262144,
+        "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-6,
+        "rope_parameters": {
+            "full_attention": {
+                "rope_type": "proportional",
+                "rope_theta": 1000000.0,
+                "partial_rotary_factor": 0.25,
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+        "final_logit_softcapping": 30.0,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "tie_word_embeddings": True,
+        "torch_dtype": "bfloat16",
+    },
     # As many layers as the first, and next to nothing in them: what a token costs beside the work.
     "thin-16": _LLAMA
     | {
@@ -141,23 +210,58 @@ GEOMETRIES: dict[str, Config] = {
 
 
 def head_dim(config: Config) -> int:
-    """The width of an attention head."""
+    """The width of an attention head; of one in a layer with a window, where they differ."""
     return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
 
 
-def weights_read(config: Config) -> int:
-    """Numbers of the matrices that making a token reads: all of them, but of experts those that it
-    goes to, and one row alone of an embedding that is not the head too."""
-    counts = {name: math.prod(shape) for name, shape in shapes(config).items()}
+class Weights(NamedTuple):
+    """Numbers of matrices."""
+
+    dense: int
+    experts: int
+
+
+def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor has the format of matrices: the biases of all experts have not."""
+    return len(shape) > 1 and not name.endswith(".bias")
+
+
+def is_experts(shape: tuple[int, ...]) -> bool:
+    """Whether a matrix is one of each expert."""
+    return len(shape) == 3
+
+
+def weights_read(config: Config) -> Weights:
+    """What making a token reads: all matrices, but of experts those that it goes to, and one row
+    alone of an embedding that is not the head too."""
+    dense = experts = 0
     for name, shape in shapes(config).items():
-        if len(shape) == 3:
-            counts[name] = counts[name] // shape[0] * config["num_experts_per_tok"]
-    matrices = sum(n for name, n in counts.items() if not name.endswith(("norm.weight", ".bias")))
-    unused = 0 if config["tie_word_embeddings"] else counts["model.embed_tokens.weight"]
-    return matrices - unused
+        if is_experts(shape):
+            experts += config["num_experts_per_tok"] * math.prod(shape[1:])
+        elif is_matrix(name, shape):
+            one_row = "embed_tokens" in name and not _is_head(name, config)
+            dense += math.prod(shape[1:]) * (1 if one_row else shape[0])
+    return Weights(dense, experts)
 
 
-def kv_numbers(config: Config, tokens: int) -> int:
-    """Numbers of the keys and values of `tokens` tokens."""
-    row = 2 * config["num_key_value_heads"] * head_dim(config)
-    return int(row * config["num_hidden_layers"] * tokens)
+def kv_read(config: Config, tokens: int) -> int:
+    """Numbers of the keys and values that making a token reads after `tokens` tokens."""
+    return sum(count for _, count in _kv_layers(config, tokens))
+
+
+def kv_kept(config: Config, tokens: int) -> int:
+    """Numbers of the keys and values that a cache of `tokens` tokens has at the least: a layer
+    that shares those of another has none, one with a window no more than it."""
+    return sum(count for sizes, count in _kv_layers(config, tokens) if not sizes.shared)
+
+
+def _is_head(name: str, config: Config) -> bool:
+    return bool(config["tie_word_embeddings"]) and name == "model.embed_tokens.weight"
+
+
+def _kv_layers(config: Config, tokens: int) -> Iterator[tuple[LayerSizes, int]]:
+    kinds = config.get("layer_types") or ["full_attention"] * config["num_hidden_layers"]
+    for index, kind in enumerate(kinds):
+        sizes = layer_sizes(config, index)
+        seen = min(tokens, config["sliding_window"]) if kind == "sliding_attention" else tokens
+        yield sizes, 2 * sizes.kv_heads * sizes.head_dim * seen

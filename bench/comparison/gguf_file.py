@@ -3,83 +3,97 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 
-from comparison.geometry import head_dim, shapes
+from comparison.geometry import Config, is_matrix, shapes
+from comparison.gguf_blocks import FORMATS, Noise
+from comparison.gguf_keys import ARCHITECTURES, value
 from comparison.vocabulary import vocabulary
+from convergio_mlx.convert import architectures
 
-_TYPE = gguf.GGMLQuantizationType
-FORMATS = {"Q4_0": _TYPE.Q4_0, "Q4_1": _TYPE.Q4_1, "Q4_K": _TYPE.Q4_K, "Q6_K": _TYPE.Q6_K}
 MIXED = "Q4_K_M"
 """llama.cpp's most used recipe: Q4_K, and Q6_K for what loses most by it."""
-_NAMES = {
-    "model.embed_tokens": "token_embd",
-    "model.norm": "output_norm",
-    "lm_head": "output",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-    "self_attn.q_norm": "attn_q_norm",
-    "self_attn.k_norm": "attn_k_norm",
-    "mlp.gate": "ffn_gate_inp",
-    "mlp.switch_mlp.gate_proj": "ffn_gate_exps",
-    "mlp.switch_mlp.up_proj": "ffn_up_exps",
-    "mlp.switch_mlp.down_proj": "ffn_down_exps",
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-}
-_PIECE_BYTES = 1 << 24
-"""Blocks of a format that are made once and written again and again."""
 
 
-def write(path: Path, config: dict[str, Any], kind: str) -> None:
-    """Writes one file, every matrix of it in `kind` (one of FORMATS, or MIXED)."""
-    arch = config["model_type"].replace("_", "")
-    writer = gguf.GGUFWriter(path, arch)
-    _describe(writer, config)
-    tensors = {_gguf_name(name): shape for name, shape in shapes(config).items()}
-    if "rope_scaling" in config:
-        tensors["rope_freqs.weight"] = (head_dim(config) // 2,)
-    formats = {
-        name: _mixed(name, config) if kind == MIXED else kind
-        for name, shape in tensors.items()
-        if len(shape) > 1
+def write(path: Path, config: Config, kind: str) -> None:
+    """Writes one file, every matrix of it in `kind` (one of FORMATS or RECIPES)."""
+    architecture = ARCHITECTURES[config["model_type"]]
+    writer = gguf.GGUFWriter(path, architecture.name)
+    describe(writer, config)
+    _add_vocabulary(writer, config["vocab_size"], architecture.pre_tokenizer)
+    shaped = tensors(config)
+    numbers = {
+        name: np.full(shape, 1.0 if name.endswith("norm.weight") else 0.1, np.float32)
+        for name, shape in shaped.items()
+        if not is_matrix(name, shape)
     }
-    for name, shape in tensors.items():
-        if name in formats:
-            number = FORMATS[formats[name]]
-            columns, block_bytes = gguf.GGML_QUANT_SIZES[number]
-            size = (*shape[:-1], shape[-1] // columns * block_bytes)
-            writer.add_tensor_info(name, size, np.dtype(np.uint8), math.prod(size), number)
-        else:
-            writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[0])
+    formats = {
+        name: RECIPES.get(kind, lambda *_: kind)(name, config)
+        for name in shaped
+        if name not in numbers
+    }
+    if architecture.rope_freqs:
+        numbers["rope_freqs.weight"] = np.array(architecture.rope_freqs(config), np.float32)
+    for name, array in numbers.items():
+        writer.add_tensor_info(name, array.shape, array.dtype, array.nbytes)
+    for name, one in formats.items():
+        shape, (columns, block_bytes) = shaped[name], FORMATS[one].sizes
+        size = (*shape[:-1], shape[-1] // columns * block_bytes)
+        number = FORMATS[one].number
+        writer.add_tensor_info(name, size, np.dtype(np.uint8), math.prod(size), number)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     file = writer.fout[0]  # type: ignore[index]
-    noise = {of: _noise(of) for of in set(formats.values())}
-    for name, shape in tensors.items():
+    noise = {one: Noise(one) for one in set(formats.values())}
+    for name in (*numbers, *formats):
         writer.write_padding(file, file.tell())
-        if name in formats:
-            for piece in _matrix(noise[formats[name]], shape, formats[name]):
-                file.write(piece)
-        else:
-            value = 1.0 if name.endswith(("norm.weight", "freqs.weight")) else 0.1
-            file.write(np.full(shape, value, np.float32).tobytes())
+        is_float = name in numbers
+        pieces = [numbers[name].data] if is_float else noise[formats[name]].matrix(shaped[name])
+        for piece in pieces:
+            file.write(piece)
         writer.write_padding(file, file.tell())
     writer.close()
 
 
-def _mixed(name: str, config: dict[str, Any]) -> str:
+def tensors(config: Config) -> dict[str, tuple[int, ...]]:
+    """The shapes of all tensors but rotary factors, by their names in a file."""
+    table = architectures.ARCHITECTURES[ARCHITECTURES[config["model_type"]].name].tensors
+    bases = {module: base for base, module in table.items()}
+    found = {}
+    for name, shape in shapes(config).items():
+        module, _, part = name.rpartition(".")
+        if part not in ("weight", "bias"):
+            module, part = name, "weight"
+        if module.startswith("model.layers."):
+            layer, _, module = module.removeprefix("model.layers.").partition(".")
+            found[f"blk.{layer}.{bases[module]}.{part}"] = shape
+        else:
+            found[f"{bases[module]}.{part}"] = shape
+    return found
+
+
+def describe(writer: gguf.GGUFWriter, config: Config) -> None:
+    """Adds the architecture's keys, each of its value's type, numbers in 32 bits."""
+    add: dict[type, Callable[[str, Any], None]] = {
+        bool: writer.add_bool,
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        str: writer.add_string,
+        list: writer.add_array,
+    }
+    architecture = ARCHITECTURES[config["model_type"]]
+    for key, field in architecture.keys.items():
+        one = value(config, field)
+        add[type(one)](f"{architecture.name}.{key}", one)
+
+
+def _mixed(name: str, config: Config) -> str:
     """The format that MIXED has for a tensor: Q6_K for the head, and in the first and last eighth
     of the layers and each third of those between for values and the feed-forward's output."""
     if name == "output.weight" or (name == "token_embd.weight" and config["tie_word_embeddings"]):
@@ -92,65 +106,20 @@ def _mixed(name: str, config: dict[str, Any]) -> str:
     return "Q6_K" if finer else "Q4_K"
 
 
-def _noise(kind: str) -> np.ndarray[Any, Any]:
-    """Random blocks, a row each."""
-    block_bytes = gguf.GGML_QUANT_SIZES[FORMATS[kind]][1]
-    count = _PIECE_BYTES // block_bytes
-    noise = np.random.default_rng(0).bytes(count * block_bytes)
-    return np.frombuffer(bytearray(noise), np.uint8).reshape(count, block_bytes)
+def _experts_apart(name: str, _config: Config) -> str:
+    return "MXFP4" if name.endswith("_exps.weight") else "Q8_0"
 
 
-def _matrix(blocks: np.ndarray[Any, Any], shape: tuple[int, ...], kind: str) -> Iterator[bytes]:
-    """Mean 0 and variance 1 / columns, so that activations stay of order 1. A block's scales of
-    float16 come first, or last in Q6_K; those of 6 and 8 bits are as random as its numbers."""
-    columns = shape[-1]
-    if kind == "Q4_K":
-        scale = 1 / math.sqrt(66_700 * columns)
-        floats = [scale, 7.5 * scale]
-    elif kind == "Q6_K":
-        floats = [1 / math.sqrt(1.86e6 * columns)]
-    else:
-        scale = 1 / math.sqrt(21.25 * columns)
-        floats = [scale] if kind == "Q4_0" else [scale, -7.5 * scale]
-    stored = np.array(floats, "<f2").view(np.uint8)
-    at = slice(-len(stored), None) if kind == "Q6_K" else slice(len(stored))
-    blocks[:, at] = stored
-    left = math.prod(shape) // gguf.GGML_QUANT_SIZES[FORMATS[kind]][0]
-    whole = blocks.tobytes()
-    while left > 0:
-        yield whole[: left * blocks.shape[1]]
-        left -= len(blocks)
+RECIPES: Mapping[str, Callable[[str, Config], str]] = {MIXED: _mixed, "MXFP4": _experts_apart}
+"""Files of several formats: a tensor's, by its name. MXFP4 is that of experts alone."""
 
 
-def _gguf_name(name: str) -> str:
-    module, _, suffix = name.rpartition(".")
-    if module.startswith("model.layers."):
-        layer, _, inner = module.removeprefix("model.layers.").partition(".")
-        return f"blk.{layer}.{_NAMES[inner]}.{suffix}"
-    return f"{_NAMES[module]}.{suffix}"
-
-
-def _describe(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_key_length(head_dim(config))
-    writer.add_value_length(head_dim(config))
-    writer.add_rope_dimension_count(head_dim(config))
-    writer.add_rope_freq_base(config["rope_theta"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_vocab_size(config["vocab_size"])
-    if "num_experts" in config:
-        writer.add_expert_count(config["num_experts"])
-        writer.add_expert_used_count(config["num_experts_per_tok"])
-        writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
-    tokens, merges = vocabulary(config["vocab_size"])
+def _add_vocabulary(writer: gguf.GGUFWriter, size: int, pre_tokenizer: str) -> None:
+    """One of bytes and merges, whatever the architecture's own is: ids go in and come out."""
+    tokens, merges = vocabulary(size)
     normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("llama-bpe" if config["model_type"] == "llama" else "qwen2")
+    writer.add_tokenizer_pre(pre_tokenizer)
     writer.add_token_list(tokens)
     writer.add_token_types([normal] * (len(tokens) - 2) + [control] * 2)
     writer.add_token_merges([" ".join(merge) for merge in merges])

@@ -84,7 +84,7 @@ def _ratios(
 ) -> dict[Contender, float]:
     found: dict[Contender, float] = {}
     for other, figure in figures.items():
-        ours = like("ours", other.bits_per_weight)
+        ours = like("ours", other)
         if other.engine == "ours" or ours is None or ours not in figures:
             continue
         check_alike(group[ours][0], group[other][0])

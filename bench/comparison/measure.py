@@ -50,6 +50,7 @@ def measure(sample: Sample, checkpoints: Checkpoints, threads: int) -> Row:
         engine=sample.contender.engine,
         format=sample.contender.format,
         bits_per_weight=sample.contender.bits_per_weight,
+        expert_bits_per_weight=sample.contender.expert_bits_per_weight,
         geometry=sample.geometry,
         case=sample.case.name,
         round=sample.round,

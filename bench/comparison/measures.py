@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from comparison.geometry import GEOMETRIES, kv_numbers, weights_read
+from comparison.geometry import GEOMETRIES, kv_kept, kv_read, weights_read
 from comparison.row import Row
 
 KV_BYTES = 2
@@ -29,7 +29,10 @@ def step_bytes(row: Row) -> float:
     """What making a token reads, in the middle of the answer: weights, keys and values."""
     config = GEOMETRIES[row.geometry]
     tokens = row.job["prompt"] + row.job["answer"] // 2
-    return weights_read(config) * row.bits_per_weight / 8 + kv_numbers(config, tokens) * KV_BYTES
+    read = weights_read(config)
+    expert_bits = row.expert_bits_per_weight or row.bits_per_weight
+    bits = read.dense * row.bits_per_weight + read.experts * expert_bits
+    return bits / 8 + kv_read(config, tokens) * KV_BYTES
 
 
 def decode_speed(row: Row) -> float | None:
@@ -91,7 +94,7 @@ def _tokenizer(row: Row) -> float | None:
 
 def _beyond(row: Row) -> float:
     tokens = sum(row.job[part] for part in ("prompt", "answer", "second_turn"))
-    kv = kv_numbers(GEOMETRIES[row.geometry], tokens) * KV_BYTES
+    kv = kv_kept(GEOMETRIES[row.geometry], tokens) * KV_BYTES
     return float((row.found["peak_bytes"] - row.found["checkpoint_bytes"] - kv) / 1e6)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from comparison.contender import Contender
+from comparison.contender import Contender, suits
+from comparison.geometry import GEOMETRIES
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ FULL: dict[str, tuple[Case, ...]] = {
         replace(MIDDLE, rounds=2, wide=False),
         replace(LONG, rounds=1),
     ),
+    "gpt-oss-20b-8": (SHORT, MIDDLE),
+    "gemma-4-e4b": (replace(SHORT, wide=False), replace(MIDDLE, wide=False)),
+    "qwen3-30b-a3b-5": (replace(SHORT, wide=False), replace(MIDDLE, wide=False)),
 }
 
 
@@ -87,14 +91,15 @@ def samples(
 
     Args:
         plan: cases of each geometry.
-        contenders: who takes part.
+        contenders: who takes part, where the geometry suits.
         slow: engines that get the cases for slow ones alone.
     """
-    fewest = min(one.bits_per_weight for one in contenders)
     for geometry, cases in plan.items():
+        suitable = [one for one in contenders if suits(one, GEOMETRIES[geometry])]
+        fewest = min(one.bits_per_weight for one in suitable)
         for case in cases:
             for number in range(case.rounds):
-                for contender in contenders:
+                for contender in suitable:
                     if contender.engine in slow and not case.on_slow:
                         continue
                     if case.wide or contender.bits_per_weight == fewest:

@@ -17,9 +17,19 @@ from comparison.lines import Line, bandwidth, groups, lines
 from comparison.measures import step_bytes
 from comparison.row import Row
 
-_PALETTE = ("#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#555555")
-COLOURS = dict(zip(CONTENDERS, _PALETTE, strict=True))
-"""Okabe and Ito's, which all eyes tell apart; ours blue."""
+_PALETTE = {
+    "ours": ("#0072b2", "#56b4e9", "#009e73"),
+    "llama_cpp": ("#d55e00", "#e69f00", "#f0e442"),
+    "mlx_lm": ("#555555", "#999999"),
+}
+"""Okabe and Ito's, which all eyes tell apart, and greys."""
+COLOURS = {
+    one: colour
+    for engine, colours in _PALETTE.items()
+    for one, colour in zip(
+        [one for one in CONTENDERS if one.engine == engine], colours, strict=True
+    )
+}
 PLOTS = {
     "decode": ("decode, tokens/s", ("short", "4096", "16384"), "tokens a second, more is better"),
     "prefill": ("prefill, tokens/s", ("512", "4096"), "tokens a second, more is better"),
@@ -78,13 +88,13 @@ def _limits(rows: Sequence[Row]) -> dict[tuple[str, str, Contender], float]:
 def _bars(
     axes: Axes, found: Sequence[Line], limits: dict[tuple[str, str, Contender], float]
 ) -> None:
-    width = 0.8 / len(CONTENDERS)
+    width = 0.8 / max(len(line.figures) for line in found)
     named: set[Contender] = set()
     for place, line in enumerate(found):
         for number, (one, figure) in enumerate(line.figures.items()):
             x = place + width * (number - (len(line.figures) - 1) / 2)
             error = [[figure.median - figure.low], [figure.high - figure.median]]
-            label = "" if one in named else f"{one.name} ({one.bits_per_weight:g} bits)"
+            label = "" if one in named else f"{one.name} ({one.bits} bits)"
             axes.bar(x, figure.median, width, color=COLOURS[one], label=label)
             axes.errorbar(x, figure.median, yerr=error, color="black", capsize=2, linewidth=0.8)
             named.add(one)

@@ -36,6 +36,8 @@ class Row:
     """When it began, in UTC."""
     found: Mapping[str, Any]
     """What subjects.process measured, and `process_to_first_token_seconds`."""
+    expert_bits_per_weight: float | None = None
+    """As a contender's."""
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""
@@ -58,7 +60,7 @@ def check_alike(one: Row, other: Row) -> None:
     ]
     pairs += [
         (name, getattr(one, name), getattr(other, name))
-        for name in ("device", "geometry", "bits_per_weight", "case")
+        for name in ("device", "geometry", "bits_per_weight", "expert_bits_per_weight", "case")
     ]
     pairs += [
         (name, one.job.get(name), other.job.get(name)) for name in sorted({**one.job, **other.job})

@@ -70,7 +70,7 @@ def _case(found: Sequence[Line]) -> list[str]:
 
 
 def _titled(one: Contender) -> str:
-    return f"{one.name} ({one.bits_per_weight:g} b)"
+    return f"{one.name} ({one.bits} b)"
 
 
 def provenance(row: Row) -> str:

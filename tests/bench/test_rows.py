@@ -36,6 +36,7 @@ def test_two_engines_on_the_same_terms_are_compared() -> None:
             "processor, 'Example 9000' and 'Other'",
         ),
         ({"bits": 5.0}, "bits_per_weight, 4.5 and 5.0"),
+        ({"expert_bits_per_weight": 4.25}, "expert_bits_per_weight, None and 4.25"),
         ({"geometry": "llama-3.2-1b"}, "geometry, 'thin-16' and 'llama-3.2-1b'"),
         ({"device": "metal"}, "device, 'cpu' and 'metal'"),
         ({"case": "512"}, "case, 'short' and '512'"),

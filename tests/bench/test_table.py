@@ -1,11 +1,12 @@
 """The table that a run prints."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.made_rows import JOB, row
-from comparison.geometry import GEOMETRIES, kv_numbers, weights_read
+from comparison.geometry import GEOMETRIES, kv_kept, kv_read, weights_read
 from comparison.page import BEGIN, END, figures, insert
 from comparison.row import UnlikeRowsError
 from comparison.table import render
@@ -64,15 +65,33 @@ def test_the_table_says_that_the_machine_was_busy() -> None:
 def test_decode_beside_what_memory_allows() -> None:
     ours = row(found=dict(row().found) | {"detail": {"read_bytes_per_second": 1e9}})
     other = row("llama_cpp", "Q4_0", decode_seconds=2.0)
-    step = weights_read(GEOMETRIES["thin-16"]) * 4.5 / 8 + 2 * kv_numbers(GEOMETRIES["thin-16"], 21)
+    thin = GEOMETRIES["thin-16"]
+    step = weights_read(thin).dense * 4.5 / 8 + 2 * kv_read(thin, 21)
     shares = [f"{100 * speed * step / 1e9:.0f}" for speed in (10, 5)]
     assert f"| decode, % of what 1.0 GB/s allow | {shares[0]} | {shares[1]} |  |" in render(
         [ours, other]
     )
 
 
+def test_the_share_of_what_memory_allows_counts_active_experts_in_their_own_bits() -> None:
+    bits: dict[str, Any] = {"bits": 8.5, "expert_bits_per_weight": 4.25}
+    found = dict(row().found) | {"detail": {"read_bytes_per_second": 1e10}}
+    rows = [
+        row(form="mxfp4-q8", geometry="gpt-oss-20b-8", found=found, **bits),
+        row("llama_cpp", "MXFP4", geometry="gpt-oss-20b-8", decode_seconds=2.0, **bits),
+    ]
+    oss = GEOMETRIES["gpt-oss-20b-8"]
+    dense, experts = weights_read(oss)
+    step = (dense * 8.5 + experts * 4.25) / 8 + 2 * kv_read(oss, 21)
+    shares = [f"{100 * speed * step / 1e10:.0f}" for speed in (10, 5)]
+    text = render(rows)
+    assert f"| decode, % of what 10.0 GB/s allow | {shares[0]} | {shares[1]} |  |" in text
+    assert "| | ours mxfp4-q8 (4.25/8.5 b) | llama_cpp MXFP4 (4.25/8.5 b) |" in text
+    assert "| gpt-oss-20b-8, short: decode, tokens/s | 2.00 × |" in text
+
+
 def test_memory_beyond_the_file_and_the_keys_and_values() -> None:
-    kv = 2 * kv_numbers(GEOMETRIES["thin-16"], 16 + 11 + 4)
+    kv = 2 * kv_kept(GEOMETRIES["thin-16"], 16 + 11 + 4)
     assert f"| peak beyond file and KV, MB | {100 - kv / 1e6:.0f} |" in render([row()])
 
 

@@ -37,6 +37,7 @@ class LlamaCpp:
         context.n_seq_max = sequences
         context.n_ctx = -(-(job.context + 32) // 256) * 256 * sequences
         context.n_batch, context.n_ubatch = BATCH, MICRO_BATCH
+        context.swa_full = False  # as llama.cpp's programs have it
         context.n_threads = context.n_threads_batch = job.threads
         self._context = lib.llama_init_from_model(self._model, context)
         if not self._context:

@@ -1,0 +1,113 @@
+"""What a GGUF file is told of a geometry: its keys, for each architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from comparison.geometry import Config, head_dim, layer_sizes
+
+Field = str | Callable[[Config], Any]
+"""A field of config.json, those inside others after a dot, or what is made of several."""
+
+
+def value(config: Config, one: Field) -> Any:
+    """A field's."""
+    if callable(one):
+        return one(config)
+    found: Any = config
+    for part in one.split("."):
+        found = found[part]
+    return found
+
+
+def _rotates_all(config: Config) -> list[float]:
+    return [1.0] * (head_dim(config) // 2)
+
+
+def _rotates_a_part(config: Config) -> list[float]:
+    """Of the layers without a window; a pair that is not rotated has a factor without end."""
+    pairs = config["global_head_dim"] // 2
+    rotated = int(pairs * value(config, "rope_parameters.full_attention.partial_rotary_factor"))
+    return [1.0] * rotated + [1e30] * (pairs - rotated)
+
+
+def _slides(config: Config) -> list[bool]:
+    return [kind == "sliding_attention" for kind in config["layer_types"]]
+
+
+def _widths(config: Config) -> list[int]:
+    return [layer_sizes(config, index).inner for index in range(config["num_hidden_layers"])]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How files of a model type are written."""
+
+    name: str
+    pre_tokenizer: str
+    keys: Mapping[str, Field]
+    """Without the architecture's name in front."""
+    rope_freqs: Callable[[Config], list[float]] | None = None
+    """The factors of the rotary embedding's periods, where they are a tensor of the file."""
+
+
+_KEYS: Mapping[str, Field] = {
+    "context_length": "max_position_embeddings",
+    "embedding_length": "hidden_size",
+    "block_count": "num_hidden_layers",
+    "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.key_length": head_dim,
+    "attention.value_length": head_dim,
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "vocab_size": "vocab_size",
+}
+_ROTARY: Mapping[str, Field] = {"rope.dimension_count": head_dim, "rope.freq_base": "rope_theta"}
+_DENSE = {**_KEYS, **_ROTARY}
+_QWEN3_MOE: Mapping[str, Field] = {
+    **_DENSE,
+    "expert_count": "num_experts",
+    "expert_used_count": "num_experts_per_tok",
+    "expert_feed_forward_length": "moe_intermediate_size",
+}
+_GPT_OSS: Mapping[str, Field] = {
+    **_DENSE,
+    "attention.sliding_window": "sliding_window",
+    "expert_count": "num_local_experts",
+    "expert_used_count": "num_experts_per_tok",
+    "expert_feed_forward_length": "intermediate_size",
+    "rope.scaling.type": "rope_scaling.rope_type",
+    "rope.scaling.factor": "rope_scaling.factor",
+    "rope.scaling.original_context_length": "rope_scaling.original_max_position_embeddings",
+    "rope.scaling.yarn_beta_fast": "rope_scaling.beta_fast",
+    "rope.scaling.yarn_beta_slow": "rope_scaling.beta_slow",
+}
+_GEMMA4: Mapping[str, Field] = {
+    **_KEYS,
+    "feed_forward_length": _widths,
+    "attention.key_length": "global_head_dim",
+    "attention.value_length": "global_head_dim",
+    "attention.key_length_swa": "head_dim",
+    "attention.value_length_swa": "head_dim",
+    "attention.sliding_window": "sliding_window",
+    "attention.sliding_window_pattern": _slides,
+    "attention.shared_kv_layers": "num_kv_shared_layers",
+    "embedding_length_per_layer_input": "hidden_size_per_layer_input",
+    "final_logit_softcapping": "final_logit_softcapping",
+    "rope.dimension_count": "global_head_dim",
+    "rope.dimension_count_swa": "head_dim",
+    "rope.freq_base": "rope_parameters.full_attention.rope_theta",
+    "rope.freq_base_swa": "rope_parameters.sliding_attention.rope_theta",
+}
+ARCHITECTURES = {
+    "llama": Architecture("llama", "llama-bpe", _DENSE, _rotates_all),
+    "qwen2": Architecture("qwen2", "qwen2", _DENSE),
+    "qwen3": Architecture("qwen3", "qwen2", _DENSE),
+    "qwen3_moe": Architecture("qwen3moe", "qwen2", _QWEN3_MOE),
+    "gpt_oss": Architecture("gpt-oss", "gpt-4o", _GPT_OSS),
+    "gemma4_text": Architecture("gemma4", "gpt-2", _GEMMA4, _rotates_a_part),
+}
+"""By config.json's model type."""
