@@ -31,9 +31,9 @@ constexpr int kLayers = 16;
 void measure(const Heads& heads, int context, int rounds) {
   std::vector<mx::array> caches;
   for (std::uint64_t i = 0; i < 2 * kLayers; ++i) {
-    caches.push_back(noise({heads.kv, context, heads.dim}, mx::float16, i));
+    caches.push_back(noise({1, heads.kv, context, heads.dim}, mx::float16, i));
   }
-  const mx::array q = noise({1, heads.queries, heads.dim}, mx::float32, 99);
+  const mx::array q = noise({1, heads.queries, 1, heads.dim}, mx::float32, 99);
   std::vector<double> times;
   std::vector<double> reads;
   for (int round = 0; round < rounds; ++round) {

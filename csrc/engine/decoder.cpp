@@ -1,6 +1,8 @@
 #include "engine/decoder.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -24,11 +26,9 @@ namespace {
 /// another thread.
 constexpr std::size_t kSmallStep = 16 << 20;
 
-bool on_gpu() { return mx::default_device() == mx::Device::gpu; }
-
-bool samples_on_gpu(const Answer& answer) {
-  return on_gpu() && samples_on_device(answer.options().sampling);
-}
+/// True where MLX's ops compute: then tokens are chosen by them too, so that a pass can be queued
+/// before the last one's token is read.
+bool ops_choose() { return !kernels::own_kernels(); }
 
 /// The logits of the tokens that the tokenizer knows, in one row.
 mx::array known_logits(const Answer& answer, const mx::array& logits) {
@@ -37,15 +37,6 @@ mx::array known_logits(const Answer& answer, const mx::array& logits) {
     return logits;
   }
   return mx::slice(mx::reshape(logits, {-1}), {0}, {count});
-}
-
-/// Waits for a token that was sampled on the device.
-Sample read_token(mx::array token) {
-  const int id = token.item<int>();
-  if (id < 0) {
-    throw logits_not_finite();
-  }
-  return {.token = id, .logprob = {}, .top = {}};
 }
 
 Sample sample_on_cpu(Answer& answer, const mx::array& logits, const TokenMask* allowed) {
@@ -61,13 +52,35 @@ Sample sample_on_cpu(Answer& answer, const mx::array& logits, const TokenMask* a
   return answer.sampler().sample(all, allowed);
 }
 
+/// Waits for a token that was chosen on the device; nullopt where the Sampler has to.
+std::optional<Sample> read(DeviceSample chosen) {
+  if (!std::isfinite(mx::astype(chosen.check, mx::float32).item<float>())) {
+    return std::nullopt;
+  }
+  Sample sample{
+      .token = static_cast<int>(chosen.token.item<std::uint32_t>()), .logprob = {}, .top = {}};
+  if (chosen.logprobs) {
+    auto& [norm, logit, top, top_logits] = *chosen.logprobs;
+    mx::eval(norm, logit, top, top_logits);
+    sample.logprob = logit.item<float>() - norm.item<float>();
+    for (std::size_t i = 0; i < top.size(); ++i) {
+      sample.top.push_back({static_cast<int>(top.data<std::uint32_t>()[i]),
+                            -top_logits.data<float>()[i] - norm.item<float>()});
+    }
+  }
+  return sample;
+}
+
 Sample sample(Answer& answer, const mx::array& logits, const TokenMask* allowed) {
-  if (!samples_on_gpu(answer)) {
+  const SamplingParams& params = answer.options().sampling;
+  if (!ops_choose() || params.edits_logits() || params.logprobs) {
     return sample_on_cpu(answer, logits, allowed);
   }
   const auto step = static_cast<std::uint64_t>(answer.stats().output_tokens);
   const mx::array left = allowed == nullptr ? logits : masked(logits, *allowed);
-  return read_token(sample_on_device(known_logits(answer, left), answer.options().sampling, step));
+  const std::optional<Sample> chosen =
+      read(DeviceSampler(params).sample(known_logits(answer, left), step));
+  return chosen ? *chosen : sample_on_cpu(answer, logits, allowed);
 }
 
 /// The logits that the next token is decided from.
@@ -94,44 +107,67 @@ class PlainDecoder : public Decoder {
   Answer& answer_;
 };
 
-/// Samples on the GPU, one pass ahead: the pass after a token is queued before that token is read.
+/// Samples by MLX's ops, one pass ahead: the pass after a token is queued before that is read.
 class PipelinedDecoder : public Decoder {
  public:
-  explicit PipelinedDecoder(Answer& answer) : answer_(answer) {}
+  explicit PipelinedDecoder(Answer& answer)
+      : answer_(answer), sampler_(answer.options().sampling) {}
 
-  void decode(const mx::array& logits) override { queue(logits); }
+  void decode(const mx::array& logits) override {
+    const std::span<const int> tokens = answer_.tokens();
+    const std::span<const int> prompt = answer_.request().prompt();
+    const mx::array known = known_logits(answer_, logits);
+    sampler_.begin(prompt, tokens.subspan(prompt.size()), static_cast<int>(known.size()));
+    queued_tokens_ = answer_.stats().output_tokens;
+    queue(logits);
+  }
 
   bool pending() const override { return queued_.has_value(); }
 
   void resume() override {
-    const mx::array token = *queued_;
+    const Queued now = *queued_;
     model::Cache& cache = answer_.cache();
-    if (!cache.rotate_for(cache.length() + 1)) {
-      queued_.reset();  // the sequence is recomputed with this token
-    } else if (queued_tokens_ < answer_.options().max_tokens) {
-      const mx::array hidden = forward(answer_, mx::reshape(token, {1}), /*drafted=*/0,
-                                       /*interruptible=*/false);
-      queue(answer_.model().logits(hidden));
+    queued_.reset();
+    // where tables are outgrown, the sequence is recomputed with this token
+    if (cache.rotate_for(cache.length() + 1) && queued_tokens_ < answer_.options().max_tokens) {
+      queue(answer_.model().logits(forward(answer_, now.sample.token, /*drafted=*/0,
+                                           /*interruptible=*/false)));
     }
-    answer_.take(read_token(token));
+    std::optional<Sample> chosen = read(now.sample);
+    if (!chosen && queued_) {  // the pass ahead has gone on with no token
+      queued_.reset();
+      cache.trim(cache.length() - 1);
+    }
+    answer_.take(chosen ? *std::move(chosen) : sample_on_cpu(answer_, now.logits, nullptr));
   }
 
-  void reset() noexcept override {
-    queued_.reset();
-    queued_tokens_ = answer_.stats().output_tokens;
-  }
+  void reset() noexcept override { queued_.reset(); }
 
  private:
+  /// A token being computed, and what it is chosen from; the cache has those before it.
+  struct Queued {
+    DeviceSample sample;
+    mx::array logits;
+  };
+
   void queue(const mx::array& logits) {
-    queued_ = sample_on_device(known_logits(answer_, logits), answer_.options().sampling,
-                               static_cast<std::uint64_t>(queued_tokens_));
+    queued_ = {
+        sampler_.sample(known_logits(answer_, logits), static_cast<std::uint64_t>(queued_tokens_)),
+        logits};
     ++queued_tokens_;
-    mx::async_eval(*queued_);
+    const DeviceSample& sample = queued_->sample;
+    std::vector<mx::array> all{sample.token, sample.check};
+    if (sample.logprobs) {
+      all.insert(all.end(), {sample.logprobs->norm, sample.logprobs->logit, sample.logprobs->top,
+                             sample.logprobs->top_logits});
+    }
+    mx::async_eval(all);
   }
 
   Answer& answer_;
-  std::optional<mx::array> queued_;  ///< the token being computed; the cache has those before it
-  int queued_tokens_ = 0;            ///< of the answer, so far
+  DeviceSampler sampler_;
+  std::optional<Queued> queued_;
+  int queued_tokens_ = 0;  ///< of the answer, so far
 };
 
 /// Takes tokens that a constraint forces, and samples among those that it allows.
@@ -288,7 +324,7 @@ std::unique_ptr<Decoder> make_decoder(Answer& answer) {
   if (answer.request().constraint()) {
     return std::make_unique<ConstrainedDecoder>(answer);
   }
-  if (samples_on_gpu(answer)) {
+  if (ops_choose()) {
     return std::make_unique<PipelinedDecoder>(answer);
   }
   return std::make_unique<PlainDecoder>(answer);
@@ -296,7 +332,7 @@ std::unique_ptr<Decoder> make_decoder(Answer& answer) {
 
 mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible) {
   model::Model::Interrupt interrupt;
-  if (interruptible && !on_gpu()) {
+  if (interruptible && kernels::own_kernels()) {
     interrupt = [&answer] { answer.request().check(); };
   }
   try {

@@ -17,6 +17,7 @@
 #include "engine/request_check.h"
 #include "engine/reserve.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/mlx/forced_dtype.h"
 #include "kernels/mlx/mapped_arrays.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/ops/bandwidth.h"
@@ -38,7 +39,8 @@ std::mutex start_mutex;
 std::atomic<Worker*> started = nullptr;
 
 /// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
-/// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read, and
+/// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_DTYPE the dtype of activations,
+/// CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read, and
 /// CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
 void read_environment() {
   const char* value = std::getenv("CONVERGIO_MLX_DEVICE");
@@ -54,6 +56,7 @@ void read_environment() {
   try {
     kernels::active_isa();
     kernels::device_binding();
+    kernels::forced_dtype();
   } catch (const std::invalid_argument& error) {
     throw Error(ErrorKind::InvalidRequest, error.what());
   }

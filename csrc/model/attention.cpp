@@ -57,7 +57,7 @@ std::vector<mx::array> SelfAttention::project(const mx::array& x) const {
   return projected;
 }
 
-/// (n, heads · head_dim) → (n, heads, head_dim), normed and rotated to its positions.
+/// (n, heads · head_dim) → (1, heads, n, head_dim), normed and rotated to its positions.
 mx::array SelfAttention::shape_heads(const mx::array& x, int heads,
                                      const std::optional<kernels::Norm>& norm,
                                      Segments segments) const {

@@ -36,9 +36,9 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
 
 LayerCache::LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype,
                        int latent)
-    : keys_(empty({kv_heads, 0, head_dim}, dtype)), latent_(latent), reach_(reach) {
+    : keys_(empty({1, kv_heads, 0, head_dim}, dtype)), latent_(latent), reach_(reach) {
   if (latent == 0) {
-    values_ = empty({kv_heads, 0, head_dim}, dtype);
+    values_ = empty({1, kv_heads, 0, head_dim}, dtype);
   }
 }
 
@@ -53,13 +53,13 @@ int LayerCache::needed_behind(int rows) const {
 
 void LayerCache::move_rows(int from, int capacity) {
   const auto moved = [&](const mx::array& old) {
-    mx::array fresh = empty({old.shape(0), capacity, old.shape(2)}, old.dtype());
+    mx::array fresh = empty({1, old.shape(1), capacity, old.shape(3)}, old.dtype());
     if (rows_ == from) {
       return fresh;
     }
-    const mx::array kept = kernels::rows_of_heads(old, from, rows_);
-    return mx::slice_update(fresh, kept, mx::Shape{0, 0, 0},
-                            mx::Shape{old.shape(0), rows_ - from, old.shape(2)});
+    const mx::array kept = kernels::rows_between(old, from, rows_);
+    return mx::slice_update(fresh, kept, mx::Shape{0, 0, 0, 0},
+                            mx::Shape{1, old.shape(1), rows_ - from, old.shape(3)});
   };
   mx::array keys = moved(keys_);
   if (values_) {
@@ -71,7 +71,7 @@ void LayerCache::move_rows(int from, int capacity) {
 }
 
 void LayerCache::make_room(int rows) {
-  const int capacity = keys_.shape(1);
+  const int capacity = keys_.shape(2);
   if (rows_ + rows <= capacity) {
     return;
   }
@@ -87,13 +87,13 @@ void LayerCache::make_room(int rows) {
 void LayerCache::reserve(int rows) {
   const int most = window() > 0 ? std::max(rows_, 2 * window()) : rows_ + rows;
   const int wanted = std::min(rows_ + rows, most);
-  if (wanted > keys_.shape(1)) {
+  if (wanted > keys_.shape(2)) {
     move_rows(0, wanted);
   }
 }
 
 std::pair<mx::array, mx::array> LayerCache::append(const mx::array& keys, const mx::array& values) {
-  const int n = keys.shape(0);
+  const int n = keys.shape(2);
   make_room(n);
   keys_ = kernels::kv_append(std::move(keys_), keys, rows_);
   values_ = kernels::kv_append(*std::move(values_), values, rows_);
@@ -103,7 +103,7 @@ std::pair<mx::array, mx::array> LayerCache::append(const mx::array& keys, const 
 
 std::pair<mx::array, mx::array> LayerCache::append_latent(const mx::array& values,
                                                           const mx::array& rest) {
-  const int n = values.shape(0);
+  const int n = values.shape(2);
   make_room(n);
   keys_ = kernels::kv_append(std::move(keys_), values, rows_);
   keys_ = kernels::kv_append(std::move(keys_), rest, rows_, latent_);
@@ -113,8 +113,8 @@ std::pair<mx::array, mx::array> LayerCache::append_latent(const mx::array& value
 
 std::pair<mx::array, mx::array> LayerCache::seen_by(int n) const {
   const int first = rows_ - n - needed_behind(rows_ - n);
-  const mx::array keys = kernels::rows_of_heads(keys_, first, rows_);
-  return {keys, values_ ? kernels::rows_of_heads(*values_, first, rows_)
+  const mx::array keys = kernels::rows_between(keys_, first, rows_);
+  return {keys, values_ ? kernels::rows_between(*values_, first, rows_)
                         : kernels::part_of_rows(keys, 0, latent_)};
 }
 

@@ -30,13 +30,13 @@ class LayerCache {
   /// O(1) times, and a window drops rows that no later query sees.
   void make_room(int rows);
 
-  /// Appends keys and values, each (n, kv_heads, head_dim); returns what seen_by(n) does.
+  /// Appends keys and values, each (1, kv_heads, n, head_dim); returns what seen_by(n) does.
   std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
 
-  /// The same where values are a part of the keys: those, (n, kv_heads, latent), and the rest.
+  /// The same where values are a part of the keys: those, (1, kv_heads, n, latent), and the rest.
   std::pair<mx::array, mx::array> append_latent(const mx::array& values, const mx::array& rest);
 
-  /// Views of the keys and values that the last n queries may see, each (kv_heads, m, head_dim).
+  /// Views of the keys and values that the last n queries may see, each (1, kv_heads, m, head_dim).
   std::pair<mx::array, mx::array> seen_by(int n) const;
 
   /// Goes back to the first `length` positions; false where rows they need are gone.
@@ -63,7 +63,7 @@ class LayerCache {
   /// How many positions before `length` the query at `position` sees.
   int seen_before(int length, int position) const;
 
-  mx::array keys_;  ///< (kv_heads, capacity, head_dim); the first rows_ rows are filled
+  mx::array keys_;  ///< (1, kv_heads, capacity, head_dim); the first rows_ rows are filled
   std::optional<mx::array> values_;  ///< likewise; none where they are a part of the keys
   int latent_;                       ///< and how much of them; 0 where they are not
   formats::Reach reach_;

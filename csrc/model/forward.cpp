@@ -7,7 +7,9 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "kernels/cpu/precision.h"
+#include "kernels/mlx/forced_dtype.h"
 #include "kernels/mlx/primitive.h"
+#include "kernels/ops/activation.h"
 #include "kernels/ops/embedding.h"
 #include "kernels/ops/linear.h"
 #include "kernels/ops/norm.h"
@@ -24,6 +26,9 @@ namespace {
 
 /// On CPU activations are float32: half precision would be slower and no smaller where it counts.
 mx::Dtype activation_dtype(const arch::ModelSpec& spec, const io::Checkpoint& checkpoint) {
+  if (const std::optional<mx::Dtype> forced = kernels::forced_dtype()) {
+    return *forced;
+  }
   if (mx::default_device() == mx::Device::cpu) {
     return mx::float32;
   }
@@ -106,13 +111,14 @@ mx::array Model::logits(const mx::array& hidden) const {
     y = mx::divide(y, mx::array(config.logits_divisor, y.dtype()));
   }
   if (config.logits_softcap > 0.0F) {
-    const mx::array cap(config.logits_softcap, y.dtype());
-    y = mx::multiply(cap, mx::tanh(mx::divide(y, cap)));
+    y = kernels::softcapped(y, config.logits_softcap);
   }
   return y;
 }
 
-bool Model::keeps_half_cache() { return kernels::own_kernels() && !kernels::exact(); }
+bool Model::keeps_half_cache() {
+  return kernels::own_kernels() && !kernels::exact() && !kernels::forced_dtype();
+}
 
 Cache Model::make_cache(int length) const { return Cache(spec_, kv_dtype_, length); }
 

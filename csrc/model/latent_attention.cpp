@@ -61,7 +61,7 @@ LatentAttention::LatentAttention(WeightLoader& weights, const arch::ModelSpec& s
   }
 }
 
-/// (n, heads, rank + rotated): against a latent and the rotated key beside it.
+/// (1, heads, n, rank + rotated): against a latent and the rotated key beside it.
 mx::array LatentAttention::queries(const mx::array& x, Segments segments) const {
   const auto& [rank, q_rank, plain, turned, value] = sizes_.latent;
   const mx::array q = kernels::heads_of(

@@ -22,8 +22,8 @@ using Segments = std::span<const Segment>;
 
 int rows_of(Segments segments);
 
-/// x, (n, heads, head_dim), rotated to the positions that its rows take in their sequences by their
-/// tables `index` (LayerConfig::rope); as it is where that is negative.
+/// x, (1, heads, n, head_dim), rotated to the positions that its rows take in their sequences by
+/// their tables `index` (LayerConfig::rope); as it is where that is negative.
 mx::array rotated(const mx::array& x, Segments segments, int index, bool interleaved);
 
 /// What the rows see of layer `index`: join(layer, from, to) puts rows [from, to) into a sequence's
@@ -35,7 +35,7 @@ std::vector<kernels::SeenKeys> seen_keys(Segments segments, int index, const Joi
   for (const Segment& one : segments) {
     LayerCache& layer = one.cache->layer(index);
     auto [keys, values] = join(layer, from, from + one.rows);
-    const int first_key = layer.length() - keys.shape(1);
+    const int first_key = layer.length() - keys.shape(2);
     seen.push_back({one.rows, std::move(keys), std::move(values), first_key});
     from += one.rows;
   }

@@ -1,4 +1,4 @@
-"""mlx-lm as a reference: the same folder, computed in float32."""
+"""mlx-lm as a reference: the same folder, computed in float32 or another dtype."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ TOLERANCE = 1e-4
 """Absolute, on logits of order 1."""
 
 
-def _float32(value: Any) -> Any:
-    return value.astype(mx.float32) if mx.issubdtype(value.dtype, mx.floating) else value
-
-
 @contextmanager
-def _model(folder: Path) -> Iterator[Any]:
+def _model(folder: Path, dtype: str = "float32") -> Iterator[Any]:
     """mlx-lm's model of a folder.
 
-    All floats of the checkpoint, scales and biases too, are cast to float32: on CPU the engine
+    All floats of the checkpoint, scales and biases too, are cast to a dtype: on CPU the engine
     computes in float32 from the numbers that the file has.
     """
+
+    def cast(value: Any) -> Any:
+        return (
+            value.astype(getattr(mx, dtype)) if mx.issubdtype(value.dtype, mx.floating) else value
+        )
+
     from mlx_lm.utils import load_model
 
     mx.disable_compile()  # compiling means calling the system's C++ compiler, at each new shape
     try:
         model, _ = load_model(folder, lazy=True)
-        model.update(tree_map(_float32, model.parameters()))
+        model.update(tree_map(cast, model.parameters()))
         yield model
     finally:
         mx.enable_compile()
 
 
-def logits(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
+def logits(folder: Path, tokens: list[int], dtype: str = "float32") -> np.ndarray[Any, Any]:
     """mlx-lm's logits at every token, (len(tokens), vocab_size), in one forward without a cache."""
-    with _model(folder) as model:
+    with _model(folder, dtype) as model:
         return np.array(model(mx.array([tokens]))[0].astype(mx.float32))
 
 

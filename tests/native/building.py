@@ -61,6 +61,7 @@ MLX = Build(
     "mlx",
     "address,undefined",
     unit_tests=("test_model", "test_device_sampler", "test_kernels"),
+    tools=("count_primitives",),
     needs_mlx=True,
 )
 BUILDS = (ADDRESS, THREAD, MLX)

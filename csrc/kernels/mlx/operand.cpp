@@ -27,13 +27,13 @@ mx::array row_contiguous(const mx::array& a) {
 }
 
 RowsOperand::RowsOperand(const mx::array& a) {
-  const bool has_heads = a.ndim() == 3;
+  const bool has_heads = a.ndim() == 4;
   const std::int64_t width = a.shape(-1);
   rows_ = {.data = a.data<float>(),
-           .n = a.ndim() > 1 ? a.shape(0) : 1,
+           .n = a.ndim() > 1 ? a.shape(-2) : 1,
            .heads = has_heads ? a.shape(1) : 1,
            .width = width,
-           .row = a.ndim() > 1 ? a.strides(0) : 0,
+           .row = a.ndim() > 1 ? a.strides(-2) : 0,
            .head = has_heads ? a.strides(1) : 0};
   if (width > 1 && a.strides(-1) != 1) {
     stride_ = a.strides(-1);

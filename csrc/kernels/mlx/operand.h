@@ -28,7 +28,7 @@ struct Rows {
   std::int64_t head;
 };
 
-/// A float32 operand of shape (width,), (n, width) or (n, heads, width) and any strides, read as
+/// A float32 operand of shape (width,), (n, width) or (1, heads, n, width) and any strides, read as
 /// rows of unit stride.
 class RowsOperand {
  public:

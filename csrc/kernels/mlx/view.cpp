@@ -46,40 +46,48 @@ std::vector<mx::array> split_columns(const mx::array& x, const mx::Shape& column
 }
 
 mx::array heads_of(const mx::array& x, int heads) {
+  const int n = x.shape(0);
   const int width = x.shape(1) / heads;
-  if (!eager_on({&x, 1})) {
-    return mx::reshape(x, {x.shape(0), heads, width});
+  if (eager_on({&x, 1})) {
+    return view(x, {1, heads, n, width},
+                {n * x.strides(0), width * x.strides(1), x.strides(0), x.strides(1)}, 0);
   }
-  return view(x, {x.shape(0), heads, width}, {x.strides(0), width * x.strides(1), x.strides(1)}, 0);
+  if (n == 1) {
+    return mx::reshape(x, {1, heads, 1, width});
+  }
+  return mx::transpose(mx::reshape(x, {1, n, heads, width}), {0, 2, 1, 3});
 }
 
-mx::array rows_between(const mx::array& x, int from, int to) {
-  if (from == 0 && to == x.shape(0)) {
+mx::array without_heads(const mx::array& x) {
+  const int n = x.shape(2);
+  return mx::reshape(n == 1 ? x : mx::transpose(x, {0, 2, 1, 3}), {n, x.shape(1) * x.shape(3)});
+}
+
+namespace {
+
+/// The items [from, to) of one axis.
+mx::array between(const mx::array& x, int axis, int from, int to) {
+  if (from == 0 && to == x.shape(axis)) {
     return x;
   }
   mx::Shape shape = x.shape();
+  const auto at = static_cast<std::size_t>(axis);
   if (!eager_on({&x, 1})) {
     mx::Shape start(shape.size(), 0);
-    start[0] = from;
-    shape[0] = to;
+    start[at] = from;
+    shape[at] = to;
     return mx::slice(x, start, shape);
   }
-  shape[0] = to - from;
-  return view(x, shape, x.strides(), from * x.strides(0));
+  shape[at] = to - from;
+  return view(x, shape, x.strides(), from * x.strides(axis));
 }
 
-mx::array rows_of_heads(const mx::array& x, int from, int to) {
-  if (!eager_on({&x, 1})) {
-    return mx::slice(x, {0, from, 0}, {x.shape(0), to, x.shape(2)});
-  }
-  return view(x, {x.shape(0), to - from, x.shape(2)}, x.strides(), from * x.strides(1));
+}  // namespace
+
+mx::array rows_between(const mx::array& x, int from, int to) {
+  return between(x, x.ndim() == 4 ? 2 : 0, from, to);
 }
 
-mx::array part_of_rows(const mx::array& x, int from, int to) {
-  if (!eager_on({&x, 1})) {
-    return mx::slice(x, {0, 0, from}, {x.shape(0), x.shape(1), to});
-  }
-  return view(x, {x.shape(0), x.shape(1), to - from}, x.strides(), from * x.strides(2));
-}
+mx::array part_of_rows(const mx::array& x, int from, int to) { return between(x, 3, from, to); }
 
 }  // namespace convergio::kernels

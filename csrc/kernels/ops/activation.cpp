@@ -5,15 +5,19 @@
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 #include "kernels/bodies/kernel_set.h"
 #include "kernels/cpu/pool.h"
+#include "kernels/mlx/fast.h"
 #include "kernels/mlx/row_op.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
 
 namespace {
+
+using Arrays = std::vector<mx::array>;
 
 mx::array scalar(double value, const mx::array& like) {
   return mx::array(static_cast<float>(value), like.dtype());
@@ -72,19 +76,69 @@ bool own_rows(const mx::array& x) {
   return own_kernels(x) && x.dtype() == mx::float32 && x.ndim() == 2;
 }
 
+template <Activation kind>
+Arrays gated_by(const Arrays& in) {
+  return {mx::multiply(activate(in[0], kind), in[1])};
+}
+
+template <Activation kind>
+Arrays activated_by(const Arrays& in) {
+  return {activate(in[0], kind)};
+}
+
+/// What MLX compiles of an activation, with a gate and without.
+struct Functions {
+  Elementwise gated;
+  Elementwise activated;
+};
+
+template <Activation kind>
+constexpr Functions kFunctions{gated_by<kind>, activated_by<kind>};
+
+const Functions& functions_of(Activation activation) {
+  switch (activation) {
+    case Activation::Silu:
+      return kFunctions<Activation::Silu>;
+    case Activation::GeluTanh:
+      return kFunctions<Activation::GeluTanh>;
+    case Activation::Gelu:
+      return kFunctions<Activation::Gelu>;
+    case Activation::Relu:
+      return kFunctions<Activation::Relu>;
+    case Activation::ReluSquared:
+      return kFunctions<Activation::ReluSquared>;
+    case Activation::Sigmoid:
+      return kFunctions<Activation::Sigmoid>;
+  }
+  throw std::logic_error("[activation] an activation outside its enumeration.");
+}
+
+/// Of x, alpha_p, alpha_n, beta and eps.
+Arrays xielu_of(const Arrays& in) {
+  const mx::array& x = in[0];
+  const mx::array above = mx::multiply(in[1], mx::square(x));
+  const mx::array below = mx::multiply(in[2], mx::subtract(mx::expm1(mx::minimum(x, in[4])), x));
+  return {mx::add(mx::where(mx::greater(x, scalar(0.0, x)), above, below), mx::multiply(in[3], x))};
+}
+
 mx::array mlx_xielu(const mx::array& x, const Xielu& p) {
-  const mx::array above = mx::multiply(scalar(p.alpha_p, x), mx::square(x));
-  const mx::array bent = mx::subtract(mx::expm1(mx::minimum(x, scalar(p.eps, x))), x);
-  const mx::array below = mx::multiply(scalar(p.alpha_n, x), bent);
-  return mx::add(mx::where(mx::greater(x, scalar(0.0, x)), above, below),
-                 mx::multiply(scalar(p.beta, x), x));
+  return fused(xielu_of, {x, scalar(p.alpha_p, x), scalar(p.alpha_n, x), scalar(p.beta, x),
+                          scalar(p.eps, x)});
 }
 
 }  // namespace
 
+mx::array softcapped(const mx::array& x, float cap) {
+  return fused(
+      [](const Arrays& in) {
+        return Arrays{mx::multiply(in[1], mx::tanh(mx::divide(in[0], in[1])))};
+      },
+      {x, scalar(cap, x)});
+}
+
 mx::array gated(const mx::array& gate, const mx::array& up, Activation activation) {
   if (!own_kernels(gate) || up.dtype() != mx::float32 || gate.ndim() != 2) {
-    return mx::multiply(activate(gate, activation), up);
+    return fused(functions_of(activation).gated, {gate, up});
   }
   return row_op(
       "gated", std::array{gate, up},
@@ -95,7 +149,7 @@ mx::array gated(const mx::array& gate, const mx::array& up, Activation activatio
 
 mx::array activated(const mx::array& x, Activation activation) {
   if (!own_rows(x)) {
-    return activate(x, activation);
+    return fused(functions_of(activation).activated, {x});
   }
   return row_op(
       "activated", std::array{x},

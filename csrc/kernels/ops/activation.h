@@ -14,4 +14,7 @@ mx::array gated(const mx::array& gate, const mx::array& up, Activation activatio
 mx::array activated(const mx::array& x, Activation activation);
 mx::array activated(const mx::array& x, const Xielu& parameters);
 
+/// cap · tanh(x / cap), by MLX's ops.
+mx::array softcapped(const mx::array& x, float cap);
+
 }  // namespace convergio::kernels

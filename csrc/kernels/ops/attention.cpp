@@ -24,13 +24,13 @@ namespace convergio::kernels {
 namespace {
 
 KeysOrValues view_of(const mx::array& a) {
-  if (a.strides(2) != 1 && a.shape(2) != 1) {
+  if (a.strides(3) != 1 && a.shape(3) != 1) {
     throw std::invalid_argument("[attention] the numbers of a key are " +
-                                std::to_string(a.strides(2)) +
+                                std::to_string(a.strides(3)) +
                                 " apart; pass keys and values with their numbers side by side.");
   }
   const auto size = static_cast<std::int64_t>(a.itemsize());
-  return {a.data<std::uint8_t>(), *type_of(a.dtype()), a.strides(0) * size, a.strides(1) * size};
+  return {a.data<std::uint8_t>(), *type_of(a.dtype()), a.strides(1) * size, a.strides(2) * size};
 }
 
 /// What cpu_op runs: the pieces of all sequences together.
@@ -86,12 +86,12 @@ class AttentionKernel {
             .keys = view_of(keys),
             .values = view_of(values),
             .n = place.rows,
-            .m = keys.shape(1),
+            .m = keys.shape(2),
             .first_key = place.first_key,
             .heads = q.heads,
-            .kv_heads = keys.shape(0),
+            .kv_heads = keys.shape(1),
             .key_dim = q.width,
-            .value_dim = values.shape(2),
+            .value_dim = values.shape(3),
             .scale = options_.scale,
             .temperature_beta = options_.temperature_beta,
             .temperature_period = options_.temperature_period,
@@ -148,7 +148,7 @@ mx::array attention(const mx::array& q, std::vector<SeenKeys> seen, const Attent
   if (!own_kernels(q) || !readable) {
     return by_mlx(q, seen, options, sinks);
   }
-  const int width = q.shape(1) * seen.front().values.shape(2);
+  const int width = q.shape(1) * seen.front().values.shape(3);
   AttentionKernel kernel(kernel_set(active_isa()), options, seen);
   std::vector<mx::array> inputs{q};
   for (SeenKeys& one : seen) {
@@ -158,14 +158,14 @@ mx::array attention(const mx::array& q, std::vector<SeenKeys> seen, const Attent
   if (sinks) {
     inputs.push_back(*sinks);
   }
-  return cpu_op("attention", {q.shape(0), width}, mx::float32, std::move(inputs),
+  return cpu_op("attention", {q.shape(2), width}, mx::float32, std::move(inputs),
                 std::move(kernel));
 }
 
 mx::array attention(const mx::array& q, const mx::array& keys, const mx::array& values,
                     const AttentionOptions& options, int first_key,
                     const std::optional<mx::array>& sinks) {
-  return attention(q, {{q.shape(0), keys, values, first_key}}, options, sinks);
+  return attention(q, {{q.shape(2), keys, values, first_key}}, options, sinks);
 }
 
 }  // namespace convergio::kernels

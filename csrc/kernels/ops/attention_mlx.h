@@ -8,7 +8,7 @@ namespace convergio::kernels {
 
 /// attention() in MLX's own operations.
 mx::array mlx_attention(const mx::array& q, const mx::array& keys, const mx::array& values,
-                        const AttentionOptions& options, int first_key,
+                        AttentionOptions options, int first_key,
                         const std::optional<mx::array>& sinks);
 
 }  // namespace convergio::kernels

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/cpu/pool.h"
+#include "kernels/mlx/fast.h"
 #include "kernels/mlx/operand.h"
 #include "kernels/mlx/primitive.h"
 #include "mlx/ops.h"
@@ -28,8 +29,8 @@ mx::array mlx_rows(const mx::array& ids, const Matrix& weight, mx::Dtype dtype) 
   if (weight.format == Format::Affine) {
     scales = mx::astype(scales, dtype);
   }
-  return mx::dequantize(rows, scales, biases, weight.group_size, weight.bits,
-                        mode_name(weight.format), std::nullopt, dtype);
+  return fast_dequantize(rows, scales, biases, weight.group_size, weight.bits,
+                         mode_name(weight.format), dtype);
 }
 
 mx::array mlx_embedding(const mx::array& ids, const Matrix& weight, mx::Dtype dtype,

@@ -1,8 +1,11 @@
 #include "kernels/ops/experts_mlx.h"
 
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <utility>
 
+#include "kernels/mlx/fast.h"
 #include "kernels/ops/activation.h"
 #include "mlx/ops.h"
 
@@ -50,17 +53,18 @@ Routes sparse_mixer(const mx::array& logits, const formats::Router& router) {
   return {mx::concatenate(experts, -1), mx::concatenate(weights, -1)};
 }
 
-/// x (n, 1, cols), a row for each chosen expert, through that expert's matrix.
+/// x (…, 1, cols) through the matrices of `experts`, (…): a row of x for each, or one for several.
+/// `rows`: which row of x, where that is not one after another.
 mx::array gathered(const mx::array& x, const ExpertStack& stack, const mx::array& experts,
-                   bool sorted) {
+                   const std::optional<mx::array>& rows) {
   const auto& [weight, bias] = stack.parts.front();
-  mx::array y =
-      weight.format == Format::Dense
-          ? mx::gather_mm(x, mx::swapaxes(mx::astype(weight.data, x.dtype()), -1, -2), std::nullopt,
-                          experts, sorted)
-          : mx::gather_qmm(x, weight.data, *weight.scales, weight.biases, std::nullopt, experts,
-                           /*transpose=*/true, weight.group_size, weight.bits,
-                           mode_name(weight.format), std::nullopt, sorted);
+  const bool sorted = !rows;
+  mx::array y = weight.format == Format::Dense
+                    ? mx::gather_mm(x, mx::swapaxes(mx::astype(weight.data, x.dtype()), -1, -2),
+                                    rows, experts, sorted)
+                    : mx::gather_qmm(x, weight.data, *weight.scales, weight.biases, rows, experts,
+                                     /*transpose=*/true, weight.group_size, weight.bits,
+                                     mode_name(weight.format), std::nullopt, sorted);
   if (bias) {
     const mx::array of_rows = mx::take(mx::astype(*bias, y.dtype()), experts, 0);
     y = mx::add(y, mx::expand_dims(of_rows, -2));
@@ -82,12 +86,71 @@ mx::array gated_by(const mx::array& gate, const mx::array& up, const formats::Ex
   if (config.swiglu_limit == 0.0F) {
     return gated(gate, up, activation);
   }
-  const mx::array limit(config.swiglu_limit, gate.dtype());
-  const mx::array x = mx::minimum(gate, limit);
-  const mx::array linear =
-      mx::add(mx::clip(up, mx::negative(limit), limit), mx::array(1.0F, gate.dtype()));
-  const mx::array alpha(config.swiglu_alpha, gate.dtype());
-  return mx::multiply(linear, mx::multiply(x, mx::sigmoid(mx::multiply(alpha, x))));
+  return fused(
+      [](const std::vector<mx::array>& in) {
+        const mx::array& limit = in[2];
+        const mx::array x = mx::minimum(in[0], limit);
+        const mx::array linear =
+            mx::add(mx::clip(in[1], mx::negative(limit), limit), mx::array(1.0F, limit.dtype()));
+        return std::vector{
+            mx::multiply(linear, mx::multiply(x, mx::sigmoid(mx::multiply(in[3], x))))};
+      },
+      {gate, up, mx::array(config.swiglu_limit, gate.dtype()),
+       mx::array(config.swiglu_alpha, gate.dtype())});
+}
+
+/// x (…, 1, hidden) through gate, up and down of `experts`.
+mx::array feed_forward(const mx::array& x, const ExpertWeights& weights,
+                       const formats::Experts& config, Activation activation,
+                       const mx::array& experts, const std::optional<mx::array>& rows,
+                       const std::optional<mx::array>& hidden_rows) {
+  const mx::array gate = gathered(x, weights.gate_up[0], experts, rows);
+  const std::vector<mx::array> parts =
+      weights.gate_up.size() == 1
+          ? halves(gate, weights.interleaved)
+          : std::vector{gate, gathered(x, weights.gate_up[1], experts, rows)};
+  return gathered(gated_by(parts[0], parts[1], config, activation), weights.down, experts,
+                  hidden_rows);
+}
+
+/// 0, 1, …: a constant, where MLX would make one of three kernels a layer.
+mx::array counting(const mx::Shape& shape) {
+  std::vector<std::uint32_t> numbers(static_cast<std::size_t>(shape[0] * shape[1]));
+  std::iota(numbers.begin(), numbers.end(), 0U);
+  return mx::array(numbers.begin(), shape, mx::uint32);
+}
+
+/// What experts are given of a few rows, as they are: (n, chosen, hidden). `shares`, (n, chosen):
+/// what x is weighed by before.
+mx::array of_few(const mx::array& x, const mx::array& experts,
+                 const std::optional<mx::array>& shares, const ExpertWeights& weights,
+                 const formats::Experts& config, Activation activation) {
+  const int n = experts.shape(0);
+  const mx::array each = counting({n, experts.shape(1)});
+  mx::array in = mx::expand_dims(x, {1, 2});
+  if (shares) {
+    in = mx::multiply(in, mx::expand_dims(*shares, {2, 3}));
+  }
+  return mx::squeeze(feed_forward(in, weights, config, activation, experts,
+                                  shares ? each : counting({n, 1}), each),
+                     -2);
+}
+
+/// The same of many rows, sorted by expert, so that each expert's matrices are read once.
+mx::array of_many(const mx::array& x, const mx::array& experts,
+                  const std::optional<mx::array>& shares, const ExpertWeights& weights,
+                  const formats::Experts& config, Activation activation) {
+  const int chosen = experts.shape(1);
+  const mx::array all = mx::flatten(experts);
+  const mx::array order = mx::argsort(all);
+  mx::array in = mx::take(x, mx::floor_divide(order, mx::array(chosen, order.dtype())), 0);
+  if (shares) {
+    in = mx::multiply(in, mx::expand_dims(mx::take(mx::flatten(*shares), order), 1));
+  }
+  const mx::array y = feed_forward(mx::expand_dims(in, -2), weights, config, activation,
+                                   mx::take(all, order), std::nullopt, std::nullopt);
+  return mx::reshape(mx::take(mx::squeeze(y, -2), mx::argsort(order), 0),
+                     {experts.shape(0), chosen, x.shape(1)});
 }
 
 }  // namespace
@@ -150,41 +213,16 @@ ExpertStack mlx_stacked(const ExpertStack& stack) {
 mx::array mlx_experts(const mx::array& x, const mx::array& logits, const ExpertWeights& weights,
                       const formats::Experts& config, Activation activation) {
   constexpr int kWorthSorting = 64;  // rows: below, experts have few of them anyway
-  const int n = x.shape(0);
-  const int chosen = config.router.chosen;
   Routes routes = mlx_route(logits, weights.correction, config.router);
   if (weights.scales) {
     routes.weights = mx::multiply(routes.weights, mx::take(*weights.scales, routes.experts, 0));
   }
-  mx::array experts = mx::flatten(routes.experts);
-  const mx::array shares = mx::astype(mx::reshape(routes.weights, {n * chosen, 1}), x.dtype());
-  mx::array rows = mx::floor_divide(mx::arange(n * chosen), mx::array(chosen));
-  const bool sorted = n * chosen >= kWorthSorting;
-  const mx::array order = mx::argsort(experts);
-  if (sorted) {
-    experts = mx::take(experts, order);
-    rows = mx::take(rows, order);
-  }
-  mx::array given = mx::take(x, rows, 0);
-  if (config.weighs_input) {
-    given = mx::multiply(given, sorted ? mx::take(shares, order, 0) : shares);
-  }
-  const mx::array in = mx::expand_dims(given, -2);
-  const mx::array gate = gathered(in, weights.gate_up[0], experts, sorted);
-  const std::vector<mx::array> parts =
-      weights.gate_up.size() == 1
-          ? halves(gate, weights.interleaved)
-          : std::vector{gate, gathered(in, weights.gate_up[1], experts, sorted)};
-  const mx::array hidden = gated_by(parts[0], parts[1], config, activation);
-  mx::array y = mx::squeeze(gathered(hidden, weights.down, experts, sorted), -2);
-  if (sorted) {
-    y = mx::take(y, mx::argsort(order), 0);
-  }
-  if (!config.weighs_input) {
-    y = mx::multiply(y, shares);
-  }
-  y = mx::reshape(y, {n, chosen, x.shape(1)});
-  return mx::sum(y, 1);
+  const bool many = routes.experts.size() >= kWorthSorting;
+  const mx::array shares = mx::astype(routes.weights, x.dtype());
+  const auto given = config.weighs_input ? std::optional(shares) : std::nullopt;
+  const mx::array y =
+      (many ? of_many : of_few)(x, routes.experts, given, weights, config, activation);
+  return mx::sum(given ? y : mx::multiply(y, mx::expand_dims(shares, 2)), 1);
 }
 
 }  // namespace convergio::kernels

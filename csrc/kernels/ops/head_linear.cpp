@@ -9,6 +9,7 @@
 #include "kernels/cpu/pool.h"
 #include "kernels/mlx/operand.h"
 #include "kernels/mlx/primitive.h"
+#include "kernels/mlx/view.h"
 #include "kernels/ops/product.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
@@ -70,18 +71,15 @@ HeadMatrices dense_blocks(HeadMatrices matrices) {
 
 mx::array mlx_head_linear(const mx::array& x, const Matrix& weight,
                           const std::optional<mx::array>& tail) {
-  const mx::array heads_first = mx::transpose(x, {1, 0, 2});
-  mx::array y =
-      weight.format == Format::Dense
-          ? mx::matmul(heads_first, mx::swapaxes(mx::astype(weight.data, x.dtype()), -1, -2))
-          : mx::quantized_matmul(heads_first, weight.data, *weight.scales, weight.biases,
-                                 /*transpose=*/true, weight.group_size, weight.bits,
-                                 mode_name(weight.format));
-  y = mx::transpose(y, {1, 0, 2});
+  mx::array y = weight.format == Format::Dense
+                    ? mx::matmul(x, mx::swapaxes(mx::astype(weight.data, x.dtype()), -1, -2))
+                    : mx::quantized_matmul(x, weight.data, *weight.scales, weight.biases,
+                                           /*transpose=*/true, weight.group_size, weight.bits,
+                                           mode_name(weight.format));
   if (tail) {
-    y = mx::concatenate({y, *tail}, 2);
+    y = mx::concatenate({y, *tail}, 3);
   }
-  return mx::reshape(y, {x.shape(0), -1});
+  return without_heads(y);
 }
 
 /// What cpu_op runs: a task for each head and some rows of x.
@@ -161,12 +159,12 @@ mx::array HeadLinear::operator()(const mx::array& x, const std::optional<mx::arr
     return mlx_head_linear(x, (table_ == nullptr ? matrices_ : dense_blocks(matrices_)).weight,
                            tail);
   }
-  const int width = matrices_.weight.rows + (tail ? tail->shape(2) : 0);
+  const int width = matrices_.weight.rows + (tail ? tail->shape(3) : 0);
   std::vector<mx::array> inputs{x};
   if (tail) {
     inputs.push_back(*tail);
   }
-  return cpu_op("head_linear", {x.shape(0), x.shape(1) * width}, mx::float32, std::move(inputs),
+  return cpu_op("head_linear", {x.shape(2), x.shape(1) * width}, mx::float32, std::move(inputs),
                 HeadLinearKernel(table_));
 }
 

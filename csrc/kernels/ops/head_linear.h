@@ -24,8 +24,8 @@ class HeadLinear {
  public:
   explicit HeadLinear(HeadMatrices matrices);
 
-  /// x is (n, heads, cols); the result (n, heads · (rows + tail)) in x's dtype: what a head's
-  /// matrix makes of it, then its row of `tail`, (n, heads, tail), where that is given.
+  /// x is (1, heads, n, cols); the result (n, heads · (rows + tail)) in x's dtype: what a head's
+  /// matrix makes of it, then its row of `tail`, (1, heads, n, tail), where that is given.
   mx::array operator()(const mx::array& x, const std::optional<mx::array>& tail = {}) const;
 
  private:

@@ -16,9 +16,9 @@ namespace convergio::kernels {
 namespace {
 
 mx::array mlx_append(mx::array buffer, const mx::array& rows, int at, int column) {
-  const mx::array update = mx::astype(mx::transpose(rows, {1, 0, 2}), buffer.dtype());
-  const mx::Shape start{0, at, column};
-  const mx::Shape stop{buffer.shape(0), at + rows.shape(0), column + rows.shape(2)};
+  const mx::array update = mx::astype(rows, buffer.dtype());
+  const mx::Shape start{0, 0, at, column};
+  const mx::Shape stop{1, buffer.shape(1), at + rows.shape(2), column + rows.shape(3)};
   return mx::slice_update(std::move(buffer), update, start, stop);
 }
 
@@ -48,8 +48,8 @@ struct AppendKernel {
     y = out.data<std::uint8_t>();
     first_byte = column * size;
     bytes = out.nbytes();
-    row_bytes = out.shape(2) * size;
-    head_bytes = out.shape(1) * row_bytes;
+    row_bytes = out.shape(3) * size;
+    head_bytes = out.shape(2) * row_bytes;
   }
 
   void run() {

@@ -5,8 +5,8 @@
 
 #include "kernels/bodies/kernel_set.h"
 #include "kernels/cpu/pool.h"
+#include "kernels/mlx/fast.h"
 #include "kernels/mlx/row_op.h"
-#include "mlx/fast.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -23,7 +23,8 @@ void for_heads(const Rows& x, const Rows& weight, float* y, const Body& body) {
                     for (std::int64_t i = begin; i < end; ++i) {
                       const std::int64_t head = i % x.heads;
                       body(x.data + i / x.heads * x.row + head * x.head,
-                           weight.data + (weight.n > 1 ? head * weight.row : 0), y + i * x.width);
+                           weight.data + (weight.n > 1 ? head * weight.row : 0),
+                           y + (head * x.n + i / x.heads) * x.width);
                     }
                   });
 }
@@ -31,15 +32,15 @@ void for_heads(const Rows& x, const Rows& weight, float* y, const Body& body) {
 mx::array mlx_norm(const mx::array& x, const Norm& norm) {
   const bool one_weight = norm.weight.ndim() == 1;
   const std::optional<mx::array> weight = one_weight ? std::optional(norm.weight) : std::nullopt;
-  mx::array y = norm.subtracts_mean ? mx::fast::layer_norm(x, weight, norm.bias, norm.eps)
-                                    : mx::fast::rms_norm(x, weight, norm.eps);
-  return one_weight ? y : mx::multiply(y, norm.weight);
+  mx::array y = norm.subtracts_mean ? fast_layer_norm(x, weight, norm.bias, norm.eps)
+                                    : fast_rms_norm(x, weight, norm.eps);
+  return one_weight ? y : mx::multiply(y, mx::expand_dims(norm.weight, 1));
 }
 
 }  // namespace
 
 mx::array norm(const mx::array& x, const Norm& norm) {
-  if (!own_kernels(x) || x.ndim() < 2 || x.ndim() > 3 || norm.weight.dtype() != mx::float32) {
+  if (!own_kernels(x) || (x.ndim() != 2 && x.ndim() != 4) || norm.weight.dtype() != mx::float32) {
     return mlx_norm(x, norm);
   }
   const KernelSet& set = kernel_set(active_isa());

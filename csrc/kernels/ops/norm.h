@@ -16,8 +16,8 @@ struct Norm {
   bool subtracts_mean = false;  ///< layer norm (Ba et al. 2016); else RMS norm
 };
 
-/// x of (n, width) or (n, heads, width), each row or head of it divided by its root mean square, or
-/// by its deviation from its mean, times the weight, plus the bias.
+/// x of (n, width) or (1, heads, n, width), each row or head of it divided by its root mean square,
+/// or by its deviation from its mean, times the weight, plus the bias.
 mx::array norm(const mx::array& x, const Norm& norm);
 
 /// Root mean square normalization (Zhang and Sennrich 2019) with a weight of (width,).

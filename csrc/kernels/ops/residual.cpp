@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "kernels/cpu/pool.h"
+#include "kernels/mlx/fast.h"
 #include "kernels/mlx/row_op.h"
 #include "mlx/ops.h"
 
@@ -16,8 +18,14 @@ namespace {
 constexpr std::int64_t kGrain = 16 * 1024;  // floats: below that a second thread costs more
 
 mx::array mlx_residual(const mx::array& x, const mx::array& branch, float factor) {
-  return mx::add(x,
-                 factor == 1.0F ? branch : mx::multiply(branch, mx::array(factor, branch.dtype())));
+  if (factor == 1.0F) {
+    return mx::add(x, branch);
+  }
+  return fused(
+      [](const std::vector<mx::array>& in) {
+        return std::vector{mx::add(in[0], mx::multiply(in[1], in[2]))};
+      },
+      {x, branch, mx::array(factor, branch.dtype())});
 }
 
 void add_row(const Rows& x, const Rows& branch, std::int64_t i, float factor, float* y) {
@@ -48,7 +56,11 @@ mx::array residual(mx::array x, mx::array branch, float factor) {
 
 mx::array gated_residual(mx::array x, mx::array branch, mx::array gate) {
   if (!own_kernels(x) || branch.dtype() != mx::float32 || gate.dtype() != mx::float32) {
-    return mx::add(x, mx::multiply(branch, mx::sigmoid(gate)));
+    return fused(
+        [](const std::vector<mx::array>& in) {
+          return std::vector{mx::add(in[0], mx::multiply(in[1], mx::sigmoid(in[2])))};
+        },
+        {x, branch, gate});
   }
   return row_op("gated_residual", std::array{std::move(x), std::move(branch), std::move(gate)},
                 [](const std::array<Rows, 3>& in, float* y) {

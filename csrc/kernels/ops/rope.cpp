@@ -9,10 +9,10 @@
 
 #include "kernels/bodies/kernel_set.h"
 #include "kernels/cpu/pool.h"
+#include "kernels/mlx/fast.h"
 #include "kernels/mlx/operand.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
-#include "mlx/fast.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -21,24 +21,15 @@ namespace {
 
 mx::array mlx_rope(const mx::array& x, const mx::array& periods, float magnitude, int offset,
                    bool interleaved) {
-  const int n = x.shape(0);
-  const int heads = x.shape(1);
-  const int head_dim = x.shape(2);
+  const int head_dim = x.shape(3);
   const int dims = 2 * periods.shape(0);
-  // fast::rope counts positions along the axis before the last
-  mx::array y = mx::fast::rope(mx::reshape(mx::transpose(x, {1, 0, 2}), {1, heads, n, head_dim}),
-                               dims, /*traditional=*/interleaved, /*base=*/std::nullopt,
-                               /*scale=*/1.0F, offset, periods);
-  y = mx::transpose(mx::reshape(y, {heads, n, head_dim}), {1, 0, 2});
+  const mx::array y = fast_rope(x, dims, interleaved, offset, periods);
   if (magnitude == 1.0F) {
     return y;
   }
-  const mx::array rotated =
-      mx::multiply(mx::slice(y, {0, 0, 0}, {n, heads, dims}), mx::array(magnitude, y.dtype()));
-  if (dims == head_dim) {
-    return rotated;
-  }
-  return mx::concatenate({rotated, mx::slice(y, {0, 0, dims}, {n, heads, head_dim})}, 2);
+  const mx::array rotated = mx::multiply(part_of_rows(y, 0, dims), mx::array(magnitude, y.dtype()));
+  return dims == head_dim ? rotated
+                          : mx::concatenate({rotated, part_of_rows(y, dims, head_dim)}, 3);
 }
 
 mx::array mlx_rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool interleaved) {
@@ -49,7 +40,7 @@ mx::array mlx_rope(const mx::array& x, const std::vector<RotatedRows>& parts, bo
                                part.magnitude, part.offset, interleaved));
     from += part.rows;
   }
-  return rotated.size() == 1 ? rotated[0] : mx::concatenate(rotated, 0);
+  return rotated.size() == 1 ? rotated[0] : mx::concatenate(rotated, 2);
 }
 
 /// The angles of one position, as cosines and sines of `half` dimensions.
@@ -115,7 +106,7 @@ class RopeKernel {
       angles(part.offset + i, periods.data, half, part.magnitude, cosines, sines);
       for (std::int64_t h = 0; h < x.heads; ++h) {
         rotate_(x.data + (from + i) * x.row + h * x.head, cosines, sines, half, x.width,
-                y_ + ((from + i) * x.heads + h) * x.width);
+                y_ + (h * x.n + from + i) * x.width);
       }
     }
   }
@@ -131,7 +122,7 @@ class RopeKernel {
 mx::array rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool interleaved) {
   const bool floats = std::ranges::all_of(
       parts, [](const RotatedRows& part) { return part.periods.dtype() == mx::float32; });
-  if (!own_kernels(x) || x.ndim() != 3 || !floats) {
+  if (!own_kernels(x) || x.ndim() != 4 || !floats) {
     return mlx_rope(x, parts, interleaved);
   }
   std::vector<mx::array> inputs{x};
@@ -144,7 +135,7 @@ mx::array rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool i
 
 mx::array rope(const mx::array& x, const mx::array& periods, float magnitude, int offset,
                bool interleaved) {
-  return rope(x, {{x.shape(0), offset, periods, magnitude}}, interleaved);
+  return rope(x, {{x.shape(2), offset, periods, magnitude}}, interleaved);
 }
 
 }  // namespace convergio::kernels

@@ -19,7 +19,7 @@ struct RotatedRows {
 /// Rotary position embedding (Su et al. 2021) of the first 2 · |periods| dimensions of each head,
 /// in two halves: (x[i], x[i + half]) rotates by position / periods[i]. The rotated part is then
 /// multiplied by `magnitude`; dimensions past it stay as they are.
-/// x is (n, heads, head_dim), whose rows are those of `parts`, one part after another.
+/// x is (1, heads, n, head_dim), whose rows are those of `parts`, one part after another.
 /// `interleaved`: (x[2i], x[2i + 1]) rotates instead.
 mx::array rope(const mx::array& x, const std::vector<RotatedRows>& parts, bool interleaved = false);
 

@@ -20,6 +20,12 @@ mx::array random(const mx::Shape& shape, std::uint64_t seed, mx::Dtype dtype) {
   return a;
 }
 
+mx::array heads_first(const mx::array& rows) {
+  mx::array x = mx::expand_dims(mx::transpose(rows, {1, 0, 2}), 0);
+  mx::eval(x);
+  return x;
+}
+
 mx::array by_mlx(const std::function<mx::array()>& op) {
   const With off(Isa::Off);
   mx::array y = op();

@@ -29,6 +29,9 @@ mx::array by_mlx(const std::function<mx::array()>& op);
 /// Normal numbers, the same for the same seed.
 mx::array random(const mx::Shape& shape, std::uint64_t seed, mx::Dtype dtype = mx::float32);
 
+/// Rows of heads as projections make them, (n, heads, d), as the ops take them: (1, heads, n, d).
+mx::array heads_first(const mx::array& rows);
+
 /// The same numbers in memory that begins at an odd byte, as a mapped file's may.
 mx::array misaligned(const mx::array& a);
 

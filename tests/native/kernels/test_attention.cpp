@@ -23,13 +23,13 @@ struct Shape {
 
 /// Keys or values as a cache has them: the middle of a longer buffer.
 mx::array cached(const Shape& s, std::uint64_t seed, mx::Dtype dtype) {
-  const mx::array buffer = random({s.kv_heads, s.m + 9, s.head_dim}, seed, dtype);
-  return mx::slice(buffer, {0, 4, 0}, {s.kv_heads, s.m + 4, s.head_dim});
+  const mx::array buffer = random({1, s.kv_heads, s.m + 9, s.head_dim}, seed, dtype);
+  return mx::slice(buffer, {0, 0, 4, 0}, {1, s.kv_heads, s.m + 4, s.head_dim});
 }
 
 void against_mlx(const Shape& s, const AttentionOptions& options, mx::Dtype dtype = mx::float32,
                  const std::optional<mx::array>& sinks = std::nullopt) {
-  const mx::array q = random({s.n, s.heads, s.head_dim}, 1);
+  const mx::array q = heads_first(random({s.n, s.heads, s.head_dim}, 1));
   const mx::array keys = cached(s, 2, dtype);
   const mx::array values = cached(s, 3, dtype);
   const mx::array wanted = by_mlx([&] { return attention(q, keys, values, options, 0, sinks); });
@@ -152,8 +152,8 @@ TEST(attention_withstands_large_scores) { against_mlx({9, 200, 2, 1, 64}, {.scal
 
 TEST(attention_takes_strided_queries) {
   const mx::array wide = random({8, 6, 32}, 1);
-  const mx::array q = mx::slice(wide, {0, 1, 0}, {8, 5, 32});
-  const mx::array keys = random({2, 8, 32}, 2);
+  const mx::array q = heads_first(mx::slice(wide, {0, 1, 0}, {8, 5, 32}));
+  const mx::array keys = random({1, 2, 8, 32}, 2);
   const mx::array whole = mx::contiguous(q);
   check_close(attention(q, keys, keys, {.scale = 0.3F}),
               attention(whole, keys, keys, {.scale = 0.3F}), 0.0F, "strided queries");
@@ -163,9 +163,9 @@ TEST(attention_equals_mlx_where_values_are_a_part_of_the_keys) {
   for (const auto& [width, value] : {std::pair{576, 512}, {80, 64}, {48, 40}, {35, 20}, {24, 24}}) {
     for (const auto& [n, m] : {std::pair{1, 1}, {1, 700}, {3, 65}, {50, 200}}) {
       for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
-        const mx::array q = random({n, 6, width}, 1);
+        const mx::array q = heads_first(random({n, 6, width}, 1));
         const mx::array keys = cached({n, m, 6, 1, width}, 2, dtype);
-        const mx::array values = mx::slice(keys, {0, 0, 0}, {1, m, value});
+        const mx::array values = mx::slice(keys, {0, 0, 0, 0}, {1, 1, m, value});
         const auto mixed = [&] { return attention(q, keys, values, {.scale = 0.1F}); };
         const mx::array wanted = by_mlx(mixed);
         for (const Isa isa : available_isas()) {
@@ -182,8 +182,8 @@ TEST(attention_equals_mlx_where_values_are_a_part_of_the_keys) {
 
 TEST(kv_append_equals_mlx) {
   for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
-    const mx::array before = random({3, 20, 24}, 1, dtype);
-    const mx::array rows = mx::transpose(random({3, 5, 24}, 2), {1, 0, 2});
+    const mx::array before = random({1, 3, 20, 24}, 1, dtype);
+    const mx::array rows = random({1, 3, 5, 24}, 2);
     const mx::array wanted = by_mlx([&] { return kv_append(before, rows, 7); });
     for (const Isa isa : available_isas()) {
       const With set(isa);
@@ -195,8 +195,8 @@ TEST(kv_append_equals_mlx) {
 
 TEST(kv_append_writes_a_part_of_rows) {
   for (const mx::Dtype dtype : {mx::float32, mx::float16}) {
-    const mx::array before = random({1, 20, 24}, 1, dtype);
-    const mx::array rows = random({5, 1, 7}, 2);
+    const mx::array before = random({1, 1, 20, 24}, 1, dtype);
+    const mx::array rows = heads_first(random({5, 1, 7}, 2));
     const mx::array wanted = by_mlx([&] { return kv_append(before, rows, 7, 13); });
     for (const Isa isa : available_isas()) {
       const With set(isa);
@@ -210,20 +210,20 @@ TEST(kv_append_rounds_as_mlx_does) {
   // ties, subnormals and the largest halves
   const mx::array rows({1.00048828125F, 1.00146484375F, 6.1e-5F, 5.9604645e-8F, 2.9802322e-8F,
                         8.9e-8F, 65504.0F, 65519.0F, 65520.0F, -0.0F, 1e-30F, 3.38e38F},
-                       {1, 1, 12});
+                       {1, 1, 1, 12});
   for (const mx::Dtype dtype : {mx::float16, mx::bfloat16}) {
     const mx::array wanted = mx::astype(rows, dtype);
     for (const Isa isa : available_isas()) {
       const With set(isa);
-      const mx::array seen = kv_append(mx::zeros({1, 1, 12}, dtype), rows, 0);
+      const mx::array seen = kv_append(mx::zeros({1, 1, 1, 12}, dtype), rows, 0);
       CHECK(mx::array_equal(mx::view(seen, mx::uint16), mx::view(wanted, mx::uint16)).item<bool>());
     }
   }
 }
 
 TEST(kv_append_writes_in_place_where_nobody_else_looks) {
-  mx::array buffer(mx::allocator::malloc(2 * 64 * 16 * sizeof(float)), {2, 64, 16}, mx::float32);
-  const mx::array rows = random({1, 2, 16}, 2);
+  mx::array buffer(mx::allocator::malloc(2 * 64 * 16 * sizeof(float)), {1, 2, 64, 16}, mx::float32);
+  const mx::array rows = random({1, 2, 1, 16}, 2);
   const void* home = buffer.data<void>();
   for (int i = 0; i < 3; ++i) {
     buffer = kv_append(std::move(buffer), rows, i);

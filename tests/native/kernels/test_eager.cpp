@@ -35,7 +35,7 @@ class Limited {
 };
 
 mx::array room(int heads, int rows, int width) {
-  mx::array buffer = mx::zeros({heads, rows, width}, mx::float16);
+  mx::array buffer = mx::zeros({1, heads, rows, width}, mx::float16);
   mx::eval(buffer);
   return buffer;
 }
@@ -55,7 +55,7 @@ Arrays attend(const mx::array& x, const std::vector<Linear>& qkv, int seen) {
   keys = kv_append(std::move(keys), k, seen);
   values = kv_append(std::move(values), heads_of(parts[2], kKvHeads), seen);
   const mx::array y =
-      attention(q, rows_of_heads(keys, 0, seen + n), rows_of_heads(values, 0, seen + n),
+      attention(q, rows_between(keys, 0, seen + n), rows_between(values, 0, seen + n),
                 {.scale = 0.25F, .softcap = 0.0F, .reach = {0}});
   return {q, k, keys, values, y};
 }
@@ -106,15 +106,15 @@ TEST(eager_ops_give_what_the_graph_gives) {
 
 TEST(views_are_those_of_mlx) {
   const mx::array x = random({5, 48}, 1);
-  const mx::array buffer = random({3, 10, 4}, 2);
+  const mx::array buffer = random({1, 3, 10, 4}, 2);
   const auto parts = [&] {
     Arrays all = split_columns(x, {16, 32});
     for (const mx::array& part : Arrays(all)) {
       all.push_back(heads_of(part, 4));
     }
     all.push_back(rows_between(x, 4, 5));
-    all.push_back(rows_of_heads(buffer, 2, 7));
-    all.push_back(rows_of_heads(buffer, 0, 10));
+    all.push_back(rows_between(buffer, 2, 7));
+    all.push_back(rows_between(buffer, 0, 10));
     return all;
   };
   against_graph("view", parts);
@@ -152,15 +152,15 @@ TEST(nothing_is_eager_outside_of_its_scope) {
 }
 
 TEST(an_eager_append_writes_in_place_where_nobody_else_reads) {
-  const mx::array rows = random({1, 2, 16}, 1);
+  const mx::array rows = random({1, 2, 1, 16}, 1);
   const Eager eager;
   mx::array buffer = room(2, 4, 16);
   const void* before = buffer.data<void>();
   buffer = kv_append(std::move(buffer), rows, 0);
   CHECK(buffer.data<void>() == before);
-  const mx::array seen = rows_of_heads(buffer, 0, 1);
+  const mx::array seen = rows_between(buffer, 0, 1);
   const std::vector<float> kept = values(seen);
-  buffer = kv_append(std::move(buffer), random({1, 2, 16}, 2), 0);  // over what is still read
+  buffer = kv_append(std::move(buffer), random({1, 2, 1, 16}, 2), 0);  // over what is still read
   CHECK(buffer.data<void>() != before);
   CHECK(values(seen) == kept);
 }

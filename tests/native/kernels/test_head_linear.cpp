@@ -44,21 +44,21 @@ mx::array unpacked(const HeadMatrices& matrices) {
 /// y[h] = W[h] · x[h], and then the tail.
 mx::array wanted_of(const mx::array& x, const mx::array& matrices,
                     const std::optional<mx::array>& tail) {
-  mx::array y = mx::transpose(mx::matmul(mx::transpose(x, {1, 0, 2}), mx::swapaxes(matrices, 1, 2)),
-                              {1, 0, 2});
+  mx::array y = mx::matmul(x, mx::swapaxes(matrices, 1, 2));
   if (tail) {
-    y = mx::concatenate({y, *tail}, 2);
+    y = mx::concatenate({y, *tail}, 3);
   }
-  return mx::reshape(y, {x.shape(0), -1});
+  return mx::reshape(mx::transpose(y, {0, 2, 1, 3}), {x.shape(2), -1});
 }
 
 void against_mlx(const HeadMatrices& matrices, const std::string& what) {
   const int cols = matrices.weight.cols;
   for (const int n : {1, 3, 70}) {
     // a part of wider heads, as queries are
-    const mx::array x = mx::slice(random({n, kHeads, cols + 5}, 1), {0, 0, 0}, {n, kHeads, cols});
+    const mx::array x =
+        heads_first(mx::slice(random({n, kHeads, cols + 5}, 1), {0, 0, 0}, {n, kHeads, cols}));
     for (const std::optional<mx::array>& tail :
-         {std::optional<mx::array>(), std::optional(random({n, kHeads, 5}, 2))}) {
+         {std::optional<mx::array>(), std::optional(heads_first(random({n, kHeads, 5}, 2)))}) {
       const mx::array wanted = by_mlx([&] { return wanted_of(x, unpacked(matrices), tail); });
       check_close(by_mlx([&] { return HeadLinear(matrices)(x, tail); }), wanted, 2e-5F,
                   "MLX: " + what);

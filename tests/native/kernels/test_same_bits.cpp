@@ -72,16 +72,16 @@ struct Heads {
 /// n positions at the end of m keys in passes of some sizes, each over the keys that it sees alone.
 void attention_has_same_bits(const Heads& heads, int n, int m, const AttentionOptions& options,
                              mx::Dtype dtype) {
-  const mx::array q = random({n, heads.queries, heads.dim}, 1);
-  const mx::array keys = random({heads.kv, m, heads.dim}, 2, dtype);
-  const mx::array values = random({heads.kv, m, heads.dim}, 3, dtype);
+  const mx::array q = heads_first(random({n, heads.queries, heads.dim}, 1));
+  const mx::array keys = random({1, heads.kv, m, heads.dim}, 2, dtype);
+  const mx::array values = random({1, heads.kv, m, heads.dim}, 3, dtype);
   const auto pass = [&](int begin, int end) {
     const int last = m - n + end;
     const auto oldest = static_cast<int>(formats::oldest_seen(options.reach, m - n + begin));
     const auto seen = [&](const mx::array& all) {
-      return mx::slice(all, {0, oldest, 0}, {heads.kv, last, heads.dim});
+      return mx::slice(all, {0, 0, oldest, 0}, {1, heads.kv, last, heads.dim});
     };
-    return attention(mx::slice(q, {begin, 0, 0}, {end, heads.queries, heads.dim}), seen(keys),
+    return attention(mx::slice(q, {0, 0, begin, 0}, {1, heads.queries, end, heads.dim}), seen(keys),
                      seen(values), options, oldest);
   };
   for (const Isa isa : available_isas()) {

@@ -40,20 +40,21 @@ Rows make_rows(int n) {
   return rows;
 }
 
-/// (n, heads, dim), as attention makes them.
+/// (1, heads, n, dim), as attention makes them.
 mx::array packed(const Rows& rows) {
   Row all;
   for (const Row& row : rows) all.insert(all.end(), row.begin(), row.end());
-  return mx::array(all.begin(), {static_cast<int>(rows.size()), kHeads, kWidth}, mx::float32);
+  const mx::array a(all.begin(), {1, static_cast<int>(rows.size()), kHeads, kWidth}, mx::float32);
+  return mx::transpose(a, {0, 2, 1, 3});
 }
 
-/// The rows of (heads, m, dim).
+/// The rows of (1, heads, m, dim).
 Rows unpacked(mx::array view) {
-  view = mx::contiguous(mx::transpose(mx::astype(view, mx::float32), {1, 0, 2}));
+  view = mx::contiguous(mx::transpose(mx::astype(view, mx::float32), {0, 2, 1, 3}));
   mx::eval(view);
   Rows rows;
   const float* data = view.data<float>();
-  for (int i = 0; i < view.shape(0); ++i) {
+  for (int i = 0; i < view.shape(1); ++i) {
     rows.emplace_back(data + i * kHeads * kWidth, data + (i + 1) * kHeads * kWidth);
   }
   return rows;
@@ -92,7 +93,7 @@ struct Twin {
     const std::size_t behind = reach.chunked ? before % window
                                : window > 0  ? std::min(before, window - 1)
                                              : before;
-    CHECK_EQ(keys.shape(1), behind + fresh.size());
+    CHECK_EQ(keys.shape(2), behind + fresh.size());
     if (look) {
       const Rows wanted = last_of(rows, behind + fresh.size());
       CHECK(unpacked(keys) == wanted);
@@ -234,7 +235,7 @@ TEST(a_snapshot_shares_its_buffer_until_one_of_both_appends) {
   snapshot.append(1, true);  // the only owner now
   CHECK(where(snapshot.cache) == buffer);
   twin.append(1, true);
-  CHECK(unpacked(mx::slice(twin.cache.arrays().front(), {0, 0, 0}, {kHeads, 12, kWidth})) ==
+  CHECK(unpacked(mx::slice(twin.cache.arrays().front(), {0, 0, 0, 0}, {1, kHeads, 12, kWidth})) ==
         twin.rows);
 }
 
@@ -249,17 +250,18 @@ TEST(rows_take_the_dtype_of_the_buffer) {
 TEST(latents_are_kept_once) {
   constexpr int kLatent = kWidth - 1;
   LayerCache cache(1, kWidth, {}, mx::float32, kLatent);
-  mx::array all = mx::zeros({1, 0, kWidth});
+  mx::array all = mx::zeros({1, 1, 0, kWidth});
   for (const int n : {3, 70, 1}) {
     const int begin = cache.length();
-    const mx::array rows =
-        mx::reshape(mx::arange(begin * kWidth, (begin + n) * kWidth, mx::float32), {n, 1, kWidth});
-    all = mx::concatenate({all, mx::transpose(rows, {1, 0, 2})}, 1);
+    const mx::array rows = mx::reshape(
+        mx::arange(begin * kWidth, (begin + n) * kWidth, mx::float32), {1, 1, n, kWidth});
+    all = mx::concatenate({all, rows}, 2);
     const auto [keys, values] =
-        cache.append_latent(mx::slice(rows, {0, 0, 0}, {n, 1, kLatent}),
-                            mx::slice(rows, {0, 0, kLatent}, {n, 1, kWidth}));
+        cache.append_latent(mx::slice(rows, {0, 0, 0, 0}, {1, 1, n, kLatent}),
+                            mx::slice(rows, {0, 0, 0, kLatent}, {1, 1, n, kWidth}));
     CHECK(mx::array_equal(keys, all).item<bool>());
-    CHECK(mx::array_equal(values, mx::slice(all, {0, 0, 0}, {1, begin + n, kLatent})).item<bool>());
+    CHECK(mx::array_equal(values, mx::slice(all, {0, 0, 0, 0}, {1, 1, begin + n, kLatent}))
+              .item<bool>());
   }
   CHECK_EQ(cache.bytes(), 128UL * kWidth * 4);
   CHECK(cache.rewind(2));
@@ -267,7 +269,7 @@ TEST(latents_are_kept_once) {
   cache.own(5);
   CHECK_EQ(cache.bytes(), 7UL * kWidth * 4);
   const auto [keys, values] = cache.seen_by(2);
-  CHECK(mx::array_equal(keys, mx::slice(all, {0, 0, 0}, {1, 2, kWidth})).item<bool>());
+  CHECK(mx::array_equal(keys, mx::slice(all, {0, 0, 0, 0}, {1, 1, 2, kWidth})).item<bool>());
 }
 
 ModelSpec spec_of(const std::vector<int>& windows, bool chunked = false) {
@@ -449,7 +451,7 @@ TEST(a_cache_goes_back_to_where_its_chunks_were_copied) {
       const mx::array rows = packed(make_rows(3));
       const auto seen = back.layer(1).append(rows, rows);
       const auto expected = wanted.layer(1).append(rows, rows);
-      CHECK_EQ(seen.first.shape(1), length % 8 + 3);
+      CHECK_EQ(seen.first.shape(2), length % 8 + 3);
       CHECK(unpacked(seen.first) == unpacked(expected.first));
     }
   }
