@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::array kFamilies{
     Family{.model_type = "llama",
+           .fits_float16 = true,
            .defaults = {.vocab_size = 32000,
                         .hidden_size = 4096,
                         .intermediate_size = 11008,
@@ -18,6 +19,7 @@ constexpr std::array kFamilies{
     Family{.model_type = "mistral",
            .also = {"mistral3"},
            .sliding = Sliding::All,
+           .fits_float16 = true,
            .defaults = {.vocab_size = 32000,
                         .hidden_size = 4096,
                         .intermediate_size = 14336,

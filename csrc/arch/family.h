@@ -82,6 +82,7 @@ struct Family {
   std::array<std::string_view, 3> also{};
   Placement placement = Placement::Pre;
   Sliding sliding = Sliding::Never;
+  bool fits_float16 = false;      ///< published in float16 too: activations keep to its range
   bool layer_norm = false;        ///< norms subtract the mean (Ba et al. 2016)
   bool norm_adds_one = false;     ///< norms multiply by 1 + weight
   bool final_norm_plain = false;  ///< but the final one by its weight

@@ -12,6 +12,7 @@
 
 #include "io/error.h"
 #include "kernels/mlx/mapped_arrays.h"
+#include "kernels/mlx/policy.h"
 #include "kernels/mlx/primitive.h"
 #include "mlx/memory.h"
 
@@ -79,6 +80,7 @@ WeightsRoom::WeightsRoom(std::size_t bytes) : bytes_(bytes) {
                     std::to_string(*given - std::min(weights, *given)) +
                     "; raise the limit, close another model, or load a smaller one.");
   }
+  kernels::wire(weights + bytes);
   weights += bytes;
   apply();
 }

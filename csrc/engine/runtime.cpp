@@ -19,6 +19,7 @@
 #include "kernels/cpu/isa.h"
 #include "kernels/mlx/forced_dtype.h"
 #include "kernels/mlx/mapped_arrays.h"
+#include "kernels/mlx/policy.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/ops/bandwidth.h"
 #include "mlx/device.h"
@@ -29,10 +30,6 @@
 namespace convergio::engine {
 
 namespace {
-
-/// Freed GPU buffers that MLX may keep: enough for a step's. Metal's are a page of 16 KiB at least,
-/// so these are 65 536 at most, far from its limit of 499 000.
-constexpr std::size_t kBufferCacheBytes = std::size_t{1} << 30;
 
 std::mutex start_mutex;
 // never destroyed: threads of the host may still call while the process ends
@@ -84,8 +81,8 @@ void prepare() {
   std::call_once(done, [] {
     set_memory_limit(std::nullopt);
     read_environment();
-    if (mx::default_device() == mx::Device::gpu) {
-      mx::set_cache_limit(kBufferCacheBytes);
+    if (const std::size_t most = kernels::policy().buffer_cache; most > 0) {
+      mx::set_cache_limit(most);
     }
   });
 }
@@ -222,14 +219,12 @@ void shutdown() {
 
 std::string backend() {
   prepare();
-  if (mx::default_device() == mx::Device::cpu) {
-    return "cpu";
-  }
-#ifdef __APPLE__
-  return "metal";
-#else
-  return "cuda";
-#endif
+  return kernels::policy().name;
+}
+
+int prefill_chunk() {
+  prepare();
+  return kernels::policy().prefill_chunk;
 }
 
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {

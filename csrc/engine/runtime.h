@@ -28,6 +28,9 @@ void shutdown();
 /// this machine lacks.
 std::string backend();
 
+/// Tokens of a prompt that are best run at once there.
+int prefill_chunk();
+
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 

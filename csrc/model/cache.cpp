@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "io/error.h"
+#include "kernels/mlx/policy.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
 #include "kernels/ops/kv_append.h"
@@ -35,8 +36,8 @@ mx::array empty(const mx::Shape& shape, mx::Dtype dtype) {
 }  // namespace
 
 LayerCache::LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype,
-                       int latent)
-    : keys_(empty({1, kv_heads, 0, head_dim}, dtype)), latent_(latent), reach_(reach) {
+                       int latent, int step)
+    : keys_(empty({1, kv_heads, 0, head_dim}, dtype)), latent_(latent), reach_(reach), step_(step) {
   if (latent == 0) {
     values_ = empty({1, kv_heads, 0, head_dim}, dtype);
   }
@@ -76,7 +77,8 @@ void LayerCache::make_room(int rows) {
     return;
   }
   const int kept = needed_behind(rows_);
-  int wanted = std::max(2 * capacity, kFirstCapacity);
+  int wanted = step_ > 0 ? (rows_ + rows + step_ - 1) / step_ * step_
+                         : std::max(2 * capacity, kFirstCapacity);
   if (window() > 0) {
     wanted = std::min(wanted, 2 * window());  // so that a row is moved once a window at most
   }
@@ -85,6 +87,9 @@ void LayerCache::make_room(int rows) {
 }
 
 void LayerCache::reserve(int rows) {
+  if (step_ > 0) {
+    return;
+  }
   const int most = window() > 0 ? std::max(rows_, 2 * window()) : rows_ + rows;
   const int wanted = std::min(rows_ + rows, most);
   if (wanted > keys_.shape(2)) {
@@ -170,7 +175,8 @@ Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length)
       continue;
     }
     places_.push_back(static_cast<int>(layers_.size()));
-    layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.reach(), dtype, sizes.latent.rank);
+    layers_.emplace_back(sizes.kv_heads, sizes.head_dim, sizes.reach(), dtype, sizes.latent.rank,
+                         kernels::policy().kv_step);
   }
   make_tables(length);
 }

@@ -21,13 +21,16 @@ namespace mx = mlx::core;
 class LayerCache {
  public:
   /// `latent` > 0: values are the first so many numbers of the keys, and are kept there alone.
-  LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype, int latent = 0);
+  /// `step` > 0: buffers grow by so many rows (kernels::Policy::kv_step).
+  LayerCache(int kv_heads, int head_dim, formats::Reach reach, mx::Dtype dtype, int latent = 0,
+             int step = 0);
 
-  /// Makes room for `rows` more, and no more than that where the buffer has to grow.
+  /// Makes room for `rows` more, and no more than that where the buffer has to grow; with a step,
+  /// it grows when it has to.
   void reserve(int rows);
 
   /// The same before a pass, as append() does: a buffer at least doubles, so that a row is moved
-  /// O(1) times, and a window drops rows that no later query sees.
+  /// O(1) times, or grows by the step; and a window drops rows that no later query sees.
   void make_room(int rows);
 
   /// Appends keys and values, each (1, kv_heads, n, head_dim); returns what seen_by(n) does.
@@ -67,6 +70,7 @@ class LayerCache {
   std::optional<mx::array> values_;  ///< likewise; none where they are a part of the keys
   int latent_;                       ///< and how much of them; 0 where they are not
   formats::Reach reach_;
+  int step_;  ///< rows; 0: it doubles
   int rows_ = 0;
   int dropped_ = 0;
 };

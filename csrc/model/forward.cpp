@@ -8,6 +8,7 @@
 #include "io/json.h"
 #include "kernels/cpu/precision.h"
 #include "kernels/mlx/forced_dtype.h"
+#include "kernels/mlx/policy.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/embedding.h"
@@ -32,7 +33,9 @@ mx::Dtype activation_dtype(const arch::ModelSpec& spec, const io::Checkpoint& ch
   if (mx::default_device() == mx::Device::cpu) {
     return mx::float32;
   }
-  return WeightLoader(checkpoint, mx::float32).dtype_of(spec.embedding);
+  const mx::Dtype own = WeightLoader(checkpoint, mx::float32).dtype_of(spec.embedding);
+  const bool halved = own == mx::bfloat16 && spec.config.family->fits_float16;
+  return halved && kernels::emulates_bfloat16() ? mx::float16 : own;
 }
 
 }  // namespace

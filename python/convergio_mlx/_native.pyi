@@ -12,6 +12,9 @@ def mlx_version() -> str:
 def backend() -> str:
     """Where MLX computes: 'metal', 'cuda' or 'cpu'."""
 
+def prefill_chunk() -> int:
+    """Tokens of a prompt that are best run at once there."""
+
 def memory() -> tuple[int, int, int, int, int, int]:
     """
     Bytes that MLX holds and may hold: (active, peak, cached, limit, weights, mapped).

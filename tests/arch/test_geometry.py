@@ -15,7 +15,7 @@ import convergio_mlx as cm
 from arch.variants import tiny
 from convergio_mlx.errors import ModelCorruptError, UnsupportedModelError
 from convergio_mlx.platform.native import native
-from convergio_mlx.sizing.footprint import PREFILL_CHUNK, folder_footprint
+from convergio_mlx.sizing.footprint import folder_footprint, prefill_chunk
 
 ROW = "gemma4_text"
 AGAIN = "; download the model again or correct the file."
@@ -169,7 +169,7 @@ def test_the_footprint_counts_what_each_layer_keeps(tmp_path: Path) -> None:
     folder = checkpoints.write(tmp_path / "model", tiny(ROW))
     footprint = folder_footprint(folder)
     assert footprint is not None
-    rows = PREFILL_CHUNK - 1 + 8
+    rows = prefill_chunk() - 1 + 8
     assert footprint.need(250).kv_cache == (2 * 64 * min(250, rows) + 128 * 250) * 2
     with cm.Engine.load(folder) as engine:
         assert engine.kv_bytes_per_token == 128 * footprint.kv_bytes

@@ -1,6 +1,8 @@
 """What the doctor finds, and what it ends with."""
 
+import getpass
 import json
+import platform
 import shutil
 from pathlib import Path
 
@@ -86,3 +88,29 @@ def test_a_machine_where_mlx_cannot_run(run: Run, home: Path) -> None:
     found = findings(result)
     assert found["MLX"][0]["state"] == "failure"
     assert found["disk"][0]["state"] in {"ok", "warning"}
+
+
+def test_a_report_has_what_a_machine_does_and_nothing_of_its_owner(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    found = run("doctor", "--report", str(path), CONVERGIO_HOME=str(home))
+    assert (found.returncode, found.stderr) == (0, b"")
+    text = path.read_text()
+    said = json.loads(text)
+    assert said["versions"]["backend"] in {"cpu", "metal", "cuda"}
+    assert said["numbers"]["finite"]
+    assert said["numbers"]["apart_from_our_kernels"] < 0.02 * said["numbers"]["largest"]
+    assert said["numbers"]["apart_from_operations_of_mlx"] < 0.02 * said["numbers"]["largest"]
+    assert said["mapping"]["weights"] > 0
+    assert said["speed"]["greedy_tokens_per_second"] > 0
+    assert not [name for name, part in said.items() if "failed" in part]
+    for personal in (str(Path.home()), str(tmp_path), platform.node(), getpass.getuser()):
+        assert len(personal) < 5 or personal not in text
+
+
+def test_a_report_that_cannot_be_written(run: Run, home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "no" / "report.json"
+    found = run("doctor", "--report", str(path), CONVERGIO_HOME=str(home))
+    assert found.returncode != 0
+    assert b"name another file." in found.stderr

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from building import MLX, built, run
+from building import COUNTS, built, run
 
 import checkpoints
 from arch.variants import rows, tiny
@@ -39,6 +39,7 @@ OF_A_TOKEN: dict[str, Counts] = {
     "hunyuan_v1_dense": (109, 62),
     "internlm3": (103, 56),
     "llama": (103, 56),
+    "llama4_text": (183, 103),
     "minimax_m2": (178, 98),
     "ministral3": (103, 56),
     "mistral": (103, 56),
@@ -78,7 +79,7 @@ OF_SAMPLING: dict[str, tuple[str, Counts]] = {
 
 
 def count(*arguments: str | Path) -> Counts:
-    done = run(built(MLX) / "count_primitives", *arguments)
+    done = run(built(COUNTS) / "count_primitives", *arguments)
     assert done.returncode == 0, done.stdout
     name, primitives, kernels = done.stdout.splitlines()[-1].split()
     assert name == "token"

@@ -40,4 +40,7 @@ using Elementwise = std::vector<mx::array> (*)(const std::vector<mx::array>&);
 /// inputs, or the same in every call.
 mx::array fused(Elementwise function, const std::vector<mx::array>& inputs);
 
+/// For tests: MLX compiles them on a CPU too, by the system's C++ compiler, from now on or no more.
+void force_fusing(bool on);
+
 }  // namespace convergio::kernels

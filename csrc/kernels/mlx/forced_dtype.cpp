@@ -25,7 +25,7 @@ std::optional<mlx::core::Dtype> chosen() {
     return mlx::core::bfloat16;
   }
   throw std::invalid_argument("[precision] CONVERGIO_MLX_DTYPE is '" + std::string(text) +
-                              "', which must be float32, float16 or bfloat16.");
+                              "', but must be float32, float16 or bfloat16.");
 }
 
 }  // namespace

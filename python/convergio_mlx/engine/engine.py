@@ -68,7 +68,6 @@ from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.home import models_folder
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.fit import check
-from convergio_mlx.sizing.footprint import PREFILL_CHUNK
 from convergio_mlx.store.locate import locate
 from convergio_mlx.text.model_folder import ModelFolder
 from convergio_mlx.text.tokenizer import Tokenizer
@@ -346,7 +345,7 @@ class Engine:
         """
         planning.prepare_constraints(self.tokenizer)
 
-    def logits(self, tokens: Sequence[int], *, chunk: int = PREFILL_CHUNK) -> Any:
+    def logits(self, tokens: Sequence[int], *, chunk: int = 256) -> Any:
         """The model's logits at every token, for scoring and tests.
 
         Args:

@@ -25,7 +25,7 @@ from convergio_mlx.errors import ContextLengthError, InvalidRequestError
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.platform.native import native
-from convergio_mlx.sizing.footprint import PREFILL_CHUNK
+from convergio_mlx.sizing.footprint import prefill_chunk
 from convergio_mlx.structured.host import grammar_of, native_constraint
 from convergio_mlx.text import messages as conversation
 from convergio_mlx.text.stop_strings import StopStrings
@@ -195,7 +195,7 @@ def _prepared(
         max_tokens=max(room, 1) if settings.max_tokens is None else settings.max_tokens,
         stop_tokens=settings.stop_tokens,
         timeout=timeout,
-        prefill_chunk=PREFILL_CHUNK,
+        prefill_chunk=prefill_chunk(),
         constraint=native_form,
         known_tokens=target.tokenizer.known_ids(vocab_size),
         priority=PRIORITIES.index(priority),

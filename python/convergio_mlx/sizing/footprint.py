@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from convergio_mlx._native import Geometry
     from convergio_mlx.registry import RegistryEntry
 
-PREFILL_CHUNK = 256
-"""Tokens of a prompt that are run at once; other requests get their turn between. On a CPU more at
-once go no faster, and what they take grows with them."""
 _PROGRAM = 200_000_000
 """Bytes of the interpreter, the libraries and a tokenizer: a vocabulary of 128 thousand takes 77
 MB, and 212 while its file is read."""
+
+
+def prefill_chunk() -> int:
+    """Tokens of a prompt that are run at once; other requests get their turn between. On a CPU more
+    at once go no faster, and what they take grows with them (csrc/kernels/mlx/policy.cpp)."""
+    chunk: int = native().prefill_chunk()
+    return chunk
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,12 @@ class Footprint:
     def need(self, context: int) -> Need:
         """Bytes at a length of context. Layers with a sliding window keep two windows, or one and
         a chunk of the prompt (csrc/model/cache.cpp)."""
+        chunk = prefill_chunk()
         numbers = sum(
-            row * (min(context, max(2 * window, window - 1 + PREFILL_CHUNK)) if window else context)
+            row * (min(context, max(2 * window, window - 1 + chunk)) if window else context)
             for window, row in self._layers
         )
-        compute = self._compute(min(context, PREFILL_CHUNK))
+        compute = self._compute(min(context, chunk))
         return Need(context, self.weights, numbers * self.kv_bytes, compute)
 
     def longest(self, memory: int) -> int:

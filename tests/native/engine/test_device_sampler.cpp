@@ -11,6 +11,7 @@
 #include "check.h"
 #include "engine/random.h"
 #include "engine/sampler.h"
+#include "kernels/mlx/fast.h"
 #include "mlx/array.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
@@ -83,6 +84,32 @@ TEST(both_samplers_choose_the_same) {
   }
   CHECK(differ <= draws / 1000);  // the rounding of sums in float32
   CHECK(left_to_cpu > 0 && left_to_cpu < draws / 10);
+}
+
+TEST(compiled_chains_choose_the_same) {
+  std::mt19937_64 random(5);
+  for (const std::size_t size : {300, 5000, 128256}) {
+    Logits logits(size);
+    for (float& logit : logits) logit = static_cast<float>(random() % 4000) / 200;
+    for (int setting = 0; setting < 6; ++setting) {
+      SamplingParams params;
+      params.seed = random();
+      params.temperature = 0.8;
+      params.top_k = setting % 2 == 0 ? 0 : 30;
+      params.top_p = setting % 3 == 0 ? 1 : 0.8;
+      params.min_p = setting == 4 ? 0.1 : 0;
+      params.repetition_penalty = setting == 5 ? 1.2 : 1.0;
+      const auto chosen = [&] {
+        DeviceSampler sampler(params);
+        sampler.begin(std::vector<int>{1, 2}, {}, static_cast<int>(size));
+        return token_of(sampler.sample(row(logits), 3));
+      };
+      const int wanted = chosen();
+      convergio::kernels::force_fusing(true);
+      CHECK_EQ(chosen(), wanted);
+      convergio::kernels::force_fusing(false);
+    }
+  }
 }
 
 TEST(among_equal_logits_both_keep_the_lower_tokens) {

@@ -222,6 +222,19 @@ TEST(growth_moves_each_row_a_few_times_at_most) {
   CHECK_EQ(twin.cache.bytes(), 2UL * 2048 * kHeads * kWidth * sizeof(float));
 }
 
+TEST(a_layer_with_a_step_grows_by_it_and_reserves_nothing) {
+  LayerCache cache(kHeads, kWidth, {}, mx::float32, 0, /*step=*/16);
+  cache.reserve(1000);
+  CHECK_EQ(cache.bytes(), 0);
+  for (int i = 0; i < 40; ++i) {
+    cache.append(packed(make_rows(1)), packed(make_rows(1)));
+    settle(cache);
+    CHECK_EQ(cache.bytes(), 2UL * static_cast<std::size_t>(i / 16 + 1) * 16 * kHeads * kWidth * 4);
+  }
+  cache.append(packed(make_rows(50)), packed(make_rows(50)));
+  CHECK_EQ(cache.bytes(), 2UL * 96 * kHeads * kWidth * 4);
+}
+
 TEST(a_snapshot_shares_its_buffer_until_one_of_both_appends) {
   Twin twin(0);
   twin.cache.reserve(50);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convergio_mlx.cli import exits
@@ -28,6 +29,14 @@ def add_to(commands: Commands) -> None:
         "nothing.",
     )
     add_json(parser, "the findings")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        nargs="?",
+        const="convergio-mlx-report.json",
+        help="write one file to send with a question: versions, chip, self-tests and speed, and "
+        "nothing about you (default: convergio-mlx-report.json)",
+    )
     finish(parser, _run)
 
 
@@ -37,6 +46,9 @@ def _run(given: argparse.Namespace) -> None:
     from convergio_mlx.cli.doctor.checks import examine
 
     out = standard_output()
+    if given.report is not None:
+        _write_report(Path(given.report), out)
+        return
     findings = []
     with Waiting(standard_error(), "checking this machine") as waiting:
         for finding in examine():
@@ -47,6 +59,14 @@ def _run(given: argparse.Namespace) -> None:
     if wants_json(given):
         out.raw(json.dumps([one.as_json() for one in findings], indent=2) + "\n")
     sys.exit(_exit_code(findings))
+
+
+def _write_report(path: Path, out: Stream) -> None:
+    from convergio_mlx.cli.doctor.report import write
+
+    with Waiting(standard_error(), "testing and measuring this machine"):
+        write(path)
+    out.hanging("", f"{path} has versions, chip, self-tests and speed, and nothing about you.")
 
 
 def show(finding: Finding, out: Stream) -> None:
