@@ -54,7 +54,7 @@ def rate(contender: Contender, folder: Path, geometry: str, count: int, args: An
 def gaps(engine: cm.Engine, prompts: list[list[int]], newcomer: list[int]) -> dict[str, float]:
     """Longest seconds between two tokens of those who decode, before and while a prompt is run."""
     answers = [
-        engine.generate(prompt, max_tokens=100_000, temperature=0, ignore_eos=True)
+        engine.generate(prompt, max_tokens=100_000, temperature=0, ignore_eos=True, speculate=False)
         for prompt in prompts
     ]
     over = threading.Event()

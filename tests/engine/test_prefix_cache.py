@@ -350,5 +350,8 @@ def test_prefix_caches_go_with_their_engine(tmp_path: Path) -> None:
     assert native().memory()[0] - before > 4 * 800 * engine.kv_bytes_per_token
     engine.close()
     with Engine.load(folder) as other:
-        answered(other, ids(3), 1)  # after which the worker has freed the first
-        assert native().memory()[0] - before < stats.bytes / 2
+        answered(other, ids(3), 1)
+        deadline = time.monotonic() + 60
+        while native().memory()[0] - before >= stats.bytes / 2:  # the worker frees the first
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

@@ -33,15 +33,21 @@ class Ours:
         self._tokenizer_bytes = after - before if known else None
         self._cached: list[int] = []
 
+    def _params(self, count: int) -> Any:
+        """Each token from a pass of its own, as the others make it."""
+        return self._cm.SamplingParams(
+            temperature=0, max_tokens=count, ignore_eos=True, speculate=False
+        )
+
     def answer(self, prompt: Sequence[int], count: int) -> Iterator[int]:
-        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        params = self._params(count)
         generation = self._engine.generate(list(prompt), params)
         for chunk in generation:
             yield from chunk.token_ids
         self._cached.append(generation.stats.cached_tokens)
 
     def constrained(self, count: int) -> dict[str, float]:
-        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        params = self._params(count)
         schema = {"type": "array", "items": {"type": "string"}, "minItems": count}
         json_only = {"type": "json_schema", "json_schema": {"schema": schema}}
         found = {}
@@ -56,7 +62,7 @@ class Ours:
         return found
 
     def together(self, prompts: Sequence[Sequence[int]], count: int) -> float:
-        params = self._cm.SamplingParams(temperature=0, max_tokens=count, ignore_eos=True)
+        params = self._params(count)
         for prompt in prompts:  # so that all are decoded from the beginning
             self._engine.generate(list(prompt), params, max_tokens=1).text()
         gate = threading.Barrier(len(prompts))
