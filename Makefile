@@ -45,6 +45,9 @@ docs:  ## write docs/cli.md, the README's table of models, docs/session.md and i
 	$(PYTHON) tools/make_readme_table.py
 	$(PYTHON) tools/record_session.py
 
+pictures:  ## take the pictures of the server's page for chat, by Chromium
+	$(PYTHON) tools/picture_page.py
+
 site:  ## the documentation as pages, in build/site; a warning is an error
 	$(PIP) install -r docs/requirements.txt
 	$(PYTHON) -m mkdocs build --strict

@@ -29,7 +29,7 @@ def serving(*arguments: str, **environment: str) -> Iterator[tuple[str, subproce
     try:
         assert process.stderr is not None
         line = process.stderr.readline().decode()
-        found = re.match(r"Serving at (http://\S+)/v1; Ctrl-C stops\.", line)
+        found = re.match(r"Serving at (http://\S+)/v1, a page for chat at \1; Ctrl-C stops\.", line)
         assert found, line
         yield found[1], process
     finally:

@@ -24,7 +24,8 @@ def add_to(commands: Commands) -> None:
         "serve models to other programs over HTTP",
         "Serve the installed models to other programs, at the interfaces of OpenAI "
         "(/v1/chat/completions, /v1/completions, /v1/responses, /v1/models), Anthropic "
-        "(/v1/messages) and Ollama (/api/chat, /api/tags), until Ctrl-C.\n\n"
+        "(/v1/messages) and Ollama (/api/chat, /api/tags), with a page for chat at /, until "
+        "Ctrl-C.\n\n"
         f"If {_KEY} is set, requests must bring it as their API key. Without one the server "
         "listens only where other machines cannot reach it.",
     )
@@ -107,5 +108,6 @@ def _run(given: argparse.Namespace) -> None:
         for model in settings.models:
             provider.load(model)
         server = ModelServer(provider, settings)
-        standard_error().line(f"Serving at {server.url}/v1; Ctrl-C stops.")
+        page = f"a page for chat at {server.url}"
+        standard_error().line(f"Serving at {server.url}/v1, {page}; Ctrl-C stops.")
         server.run()

@@ -21,6 +21,7 @@ from convergio_mlx.server.guard import Guard
 from convergio_mlx.server.openai_chat import chat_completions
 from convergio_mlx.server.openai_completions import completions
 from convergio_mlx.server.openai_responses import responses
+from convergio_mlx.server.page import ENDPOINTS as PAGE
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.settings import ServerSettings
 from convergio_mlx.version import __version__
@@ -61,6 +62,7 @@ _GET: dict[str, Endpoint] = {
     "/v1/models": models,
     "/v1/models/{id:path}": model,
     "/api/tags": ollama.tags,
+    **PAGE,
 }
 _POST: dict[str, Endpoint] = {
     "/v1/chat/completions": chat_completions,

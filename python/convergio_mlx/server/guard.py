@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convergio_mlx.server.answers import LOG
 from convergio_mlx.server.body import too_large
+from convergio_mlx.server.page import ENDPOINTS as PAGE
 from convergio_mlx.server.problems import (
     FAULT,
     STOPPING,
@@ -26,7 +27,7 @@ from convergio_mlx.server.problems import (
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.settings import is_loopback
 
-OPEN_PATHS = frozenset({"/health"})
+OPEN_PATHS = frozenset({"/health", *PAGE})
 """Those that need no key."""
 _INVALID = "invalid_request_error"
 
@@ -58,7 +59,9 @@ class Guard:
                 LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
             if not sent.status:
                 told = shape_of(scope["path"])(problem)
-                response = JSONResponse(told, problem.status, problem.headers())
+                given = error.headers if isinstance(error, HTTPException) else None
+                headers = {**problem.headers(), **(given or {})}
+                response = JSONResponse(told, problem.status, headers)
                 await response(scope, receive, sent)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
@@ -71,7 +74,9 @@ class Guard:
         if settings.api_key is None and not _is_local(headers.get("host", "")):
             raise RefusedError(_forbidden(f"the host {headers.get('host', '')[:200]!r}"))
         origin = headers.get("origin")
-        if origin is not None and not {origin, "*"} & set(settings.origins):
+        # What the page for chat asks comes from this very address.
+        own = {f"{scheme}://{headers.get('host', '')}" for scheme in ("http", "https")}
+        if origin is not None and not {origin, "*"} & {*settings.origins, *own}:
             raise RefusedError(_forbidden(f"pages of {origin[:200]!r}"))
         if scope["path"] not in OPEN_PATHS and settings.api_key is not None:
             _check_key(headers, settings.api_key)
