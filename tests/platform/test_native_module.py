@@ -149,7 +149,7 @@ def test_this_machine() -> None:
         (
             "CONVERGIO_MLX_DTYPE",
             "int8",
-            "[precision] CONVERGIO_MLX_DTYPE is 'int8' but must be float32, float16 or bfloat16.",
+            "[precision] CONVERGIO_MLX_DTYPE is 'int8', but must be float32, float16 or bfloat16.",
         ),
         ("CONVERGIO_MLX_ISA", "mmx", "[isa] CONVERGIO_MLX_ISA is 'mmx' but this machine runs: "),
     ],
