@@ -1,14 +1,15 @@
 """What requests that share passes give: tokens a second of all, and how a newcomer slows them.
 
     python bench/together.py --scratch FOLDER [--geometry llama-3.2-1b] [--together 1 2 4 8 16]
-        [--context 128] [--tokens 40] [--newcomer 512] [--only ours] [--rounds 5] [--json FILE]
+        [--context 128] [--tokens 40] [--newcomer 512] [--pause SECONDS ...]
+        [--only ours] [--rounds 5] [--json FILE]
 
 Each round measures in turn, for each number of requests, how many tokens they make a second, all
 together, while every one of them decodes: ours, and llama.cpp with as many sequences and as many
 bits a weight, each in a process of its own. Then, beside 4 requests that decode, a newcomer with a
-prompt of so many tokens: the longest time between two tokens of any, with it and without. Prompts
-but the newcomer's are cached before. Weights are random, 4 bits in groups of 64 or Q4_0; medians
-are printed.
+prompt of so many tokens: the longest time between two tokens of any, with it and without, for each
+bound on that (`Engine.prefill_pause`). Prompts but the newcomer's are cached before. Weights are
+random, 4 bits in groups of 64 or Q4_0; medians are printed.
 """
 
 from __future__ import annotations
@@ -97,6 +98,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=40, help="of each answer")
     parser.add_argument("--newcomer", type=int, default=512, help="tokens of its prompt; 0 is none")
     parser.add_argument("--only", nargs="+", choices=["ours", "llama_cpp"], help="else both")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        nargs="*",
+        default=[],
+        help="bounds of a newcomer's pause, in seconds",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="also writes every sample there")
     args = parser.parse_args()
@@ -109,7 +117,8 @@ def main() -> None:
     if args.only:
         contenders = [one for one in contenders if one.engine in args.only]
     rates: dict[tuple[str, int], list[float]] = {}
-    pauses = []
+    bounds: list[float | None] = [None, *args.pause]
+    pauses: dict[float | None, list[dict[str, float]]] = {bound: [] for bound in bounds}
     ours = CONTENDERS[0]
     with Crowd() as crowd:
         for _ in range(args.rounds):
@@ -122,7 +131,9 @@ def main() -> None:
                 prompts = [draw(args.context) for _ in range(BESIDE)]
                 for prompt in prompts:
                     engine.generate(prompt, max_tokens=1).text()
-                pauses += [gaps(engine, prompts, draw(args.newcomer)) for _ in range(args.rounds)]
+                for _, (bound, measured) in itertools.product(range(args.rounds), pauses.items()):
+                    engine.prefill_pause = bound
+                    measured.append(gaps(engine, prompts, draw(args.newcomer)))
     print(f"{args.geometry}, {args.context} tokens of context, {args.rounds} rounds")
     if crowd.share is not None:
         print(f"other processes took {crowd.share:.0%} of the machine")
@@ -135,19 +146,22 @@ def main() -> None:
         against = [medians[theirs, n] for theirs, n in medians if n == count and theirs != name]
         print("".join(f", {median / one:.2f} of the other's" for one in against))
     if args.json:
+        told = [{"bound": bound, "samples": measured} for bound, measured in pauses.items()]
         named = {f"{name} {count}": found for (name, count), found in rates.items()}
-        args.json.write_text(json.dumps({"rates": named, "pauses": pauses}, indent=1))
-    if not pauses:
-        return
-    step, longest, first = (
-        statistics.median(one[name] for one in pauses)
-        for name in ("alone", "longest", "first_token")
-    )
-    print(
-        f"{BESIDE} decode, a newcomer with {args.newcomer} tokens: a step {step * 1e3:.0f} ms, "
-        f"the longest {longest * 1e3:.0f} ms ({longest / step:.1f} steps), "
-        f"its first token after {first:.2f} s"
-    )
+        args.json.write_text(json.dumps({"rates": named, "pauses": told}, indent=1))
+    for bound, measured in pauses.items():
+        if not measured:
+            continue
+        step, longest, first = (
+            statistics.median(one[name] for one in measured)
+            for name in ("alone", "longest", "first_token")
+        )
+        bounded = "as usual" if bound is None else f"a pause of {bound * 1e3:.0f} ms at most"
+        print(
+            f"{BESIDE} decode, a newcomer with {args.newcomer} tokens, {bounded}: "
+            f"a step {step * 1e3:.0f} ms, the longest {longest * 1e3:.0f} ms "
+            f"({longest / step:.1f} steps), its first token after {first:.2f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -113,6 +113,19 @@ void bind_model(nb::module_& m) {
             return std::pair(stats.sequences, stats.bytes);
           },
           "What the prefix cache holds of finished requests: (sequences, bytes).")
+      .def_prop_rw(
+          "pass_bytes", [](const ModelHandle& self) { return self.loaded->pass_bytes.load(); },
+          [](ModelHandle& self, std::size_t bytes) { self.loaded->pass_bytes = bytes; },
+          "Bytes that a pass takes beside weights and KV caches; requests that wait leave them "
+          "free.")
+      .def_prop_rw(
+          "prefill_pause", [](const ModelHandle& self) { return self.loaded->pace.bound(); },
+          [](ModelHandle& self, std::optional<double> seconds) {
+            self.loaded->pace.bound(seconds);
+          },
+          nb::for_setter(nb::arg("seconds").none()),
+          "Seconds by which rows of a prompt may lengthen the passes of those that decode; None: "
+          "no bound of time.")
       .def("logits", &logits, "tokens"_a, "chunk"_a = 512,
            "Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` "
            "tokens each.")

@@ -41,7 +41,8 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                                  double frequency_penalty, const Biases& logit_bias,
                                  std::uint64_t seed, std::optional<int> logprobs,
                                  const ConstraintHandle* constraint,
-                                 std::optional<int> known_tokens, int priority, bool speculate) {
+                                 std::optional<int> known_tokens, int priority, bool speculate,
+                                 bool open_ended) {
   if (priority < 0 || priority > static_cast<int>(engine::Priority::Interactive)) {
     throw Error(ErrorKind::InvalidRequest, "[engine] priority is " + std::to_string(priority) +
                                                ", which must be from 0 to 2.");
@@ -59,6 +60,7 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                    .logprobs = logprobs},
       .priority = static_cast<engine::Priority>(priority),
       .max_tokens = max_tokens,
+      .open_ended = open_ended,
       .stop_tokens = read_ints(stop_tokens),
       .prefill_chunk = prefill_chunk,
       .timeout = timeout,
@@ -150,7 +152,8 @@ void bind_request(nb::module_& m) {
            "timeout"_a.none(), "prefill_chunk"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a,
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
            "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none(),
-           "known_tokens"_a.none() = nb::none(), "priority"_a = 1, "speculate"_a = true)
+           "known_tokens"_a.none() = nb::none(), "priority"_a = 1, "speculate"_a = true,
+           "open_ended"_a = false)
       .def(
           "check", [](const RequestHandle& self) { self.request->check(); },
           "Raises where the request is over: cancelled, or too late.")

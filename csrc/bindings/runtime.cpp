@@ -39,6 +39,15 @@ void bind_runtime(nb::module_& m) {
       "Bytes that MLX holds and may hold: (active, peak, cached, limit, weights, mapped).");
   m.def("set_memory_limit", &engine::set_memory_limit, "bytes"_a.none(),
         "Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.");
+  m.def(
+      "queue_stats",
+      [] {
+        const engine::Worker::Stats stats = engine::queue_stats();
+        return std::tuple(stats.waiting, stats.running, stats.reserved);
+      },
+      nb::call_guard<WithoutGil>(),
+      "Requests that wait and that run, and the bytes of KV cache that the latter reserve: "
+      "(waiting, running, reserved).");
   m.def("give_back_free_memory", &engine::give_back_free_memory, nb::call_guard<WithoutGil>(),
         "Gives pages of freed memory that malloc holds back to the system.");
   m.def("gpu", &engine::gpu,

@@ -36,12 +36,36 @@ double seconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
 
+std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request) {
+  const RequestOptions& options = request.options();
+  const auto prompt = static_cast<int>(request.prompt().size());
+  const int begin = std::min(options.max_tokens, kReservedAnswer);
+  const int end = prompt + (options.open_ended ? begin : options.max_tokens);
+  int room = prompt + begin + loaded.prefix_cache.spare(prompt);
+  while (room < end) {
+    room *= 2;
+  }
+  return loaded.model->kv_bytes(room);
+}
+
 Answer::Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
     : loaded_(std::move(loaded)),
       request_(std::move(request)),
       sampler_(checked(*loaded_, *request_).options().sampling, request_->prompt()),
       so_far_(request_->prompt()) {
   stats_.prompt_tokens = static_cast<int>(request_->prompt().size());
+}
+
+bool Answer::may_start() const {
+  if (may_start_ || active()) {
+    return true;
+  }
+  if (awaited_.sequence == nullptr) {
+    awaited_ = loaded_->prefix_cache.awaited(so_far_, level());
+    return awaited_.sequence == nullptr;
+  }
+  may_start_ = !awaited_.is_coming();
+  return may_start_;
 }
 
 void Answer::start() {
@@ -55,6 +79,9 @@ void Answer::start() {
   const int room = std::min(options().max_tokens, kReservedAnswer);
   Prefix prefix = loaded_->prefix_cache.acquire(so_far_, room);
   sequence_ = std::move(prefix.sequence);
+  sequence_->level = level();
+  may_start_ = true;
+  awaited_.sequence.reset();
   if (first) {
     stats_.cached_tokens = prefix.length;
     stats_.prefix_miss = prefix.miss;

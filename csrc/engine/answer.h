@@ -16,7 +16,14 @@ namespace convergio::engine {
 
 namespace mx = mlx::core;
 
+/// Tokens of an answer that get room in the cache from the start.
+constexpr int kReservedAnswer = 512;
+
 double seconds(Clock::time_point from, Clock::time_point to);
+
+/// Bytes of KV cache that a request may come to need: for prompt and answer, with the room that a
+/// buffer that grows has in advance. Of an open-ended answer that is what it begins with.
+std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request);
 
 /// A request while it is answered: its sequence, its sampler, its statistics and whether it has
 /// ended. A Generation runs passes over the sequence, a Decoder adds tokens to it.
@@ -26,9 +33,14 @@ class Answer {
   Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request);
 
   const model::Model& model() const { return *loaded_->model; }
+  std::size_t pass_bytes() const { return loaded_->pass_bytes; }
+  Pace& pace() const { return loaded_->pace; }
   Request& request() const { return *request_; }
   const RequestOptions& options() const { return request_->options(); }
+  /// Of the request among others (Task::level).
+  std::size_t level() const { return static_cast<std::size_t>(options().priority); }
   RequestStats& stats() { return stats_; }
+  const RequestStats& stats() const { return stats_; }
   Sampler& sampler() { return sampler_; }
 
   /// Between start() and the end, or restart().
@@ -46,6 +58,9 @@ class Answer {
 
   /// Lengths at which the sliding-window layers are to be copied.
   const std::vector<int>& checkpoints() const { return checkpoints_; }
+
+  /// False while another request computes what start() could take a good part of.
+  bool may_start() const;
 
   /// Takes a sequence for prompt and answer so far from the prefix cache.
   void start();
@@ -98,6 +113,8 @@ class Answer {
   std::shared_ptr<Request> request_;
   Sampler sampler_;
   std::vector<int> so_far_;             ///< prompt and answer, where there is no sequence
+  mutable bool may_start_ = false;      ///< what was awaited is there, or it has started before
+  mutable Awaited awaited_;             ///< before the first start
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
   std::vector<int> checkpoints_;
   std::optional<NgramDrafter> drafter_;
@@ -111,8 +128,5 @@ class Answer {
   Clock::time_point first_token_;
   RequestStats stats_;
 };
-
-/// Tokens of an answer that get room in the cache from the start.
-constexpr int kReservedAnswer = 512;
 
 }  // namespace convergio::engine

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <numeric>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/failure.h"
+#include "engine/memory.h"
 #include "engine/speculation.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
@@ -41,10 +43,28 @@ void wait_after(const Error& error) {
   }
 }
 
+/// Refuses a prompt that has no room even where nothing else has any.
+void check_room(const LoadedModel& loaded, const Request& request) {
+  const auto tokens = static_cast<int>(request.prompt().size()) + 1;
+  const std::size_t needed = loaded.model->kv_bytes(tokens);
+  if (const std::size_t most = most_for_caches(); needed > most) {
+    throw Error(ErrorKind::OutOfMemory,
+                "[engine] the KV cache of a prompt of " + std::to_string(tokens - 1) +
+                    " tokens takes " + std::to_string(needed) +
+                    " bytes, and the memory limit leaves " + std::to_string(most) +
+                    "; shorten the prompt, raise the limit, or use a smaller model.");
+  }
+}
+
 }  // namespace
 
-Generation::Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
-    : answer_(std::move(loaded), std::move(request)), decoder_(make_decoder(answer_)) {}
+Generation::Generation(const std::shared_ptr<LoadedModel>& loaded,
+                       const std::shared_ptr<Request>& request)
+    : answer_(loaded, request),
+      reachable_(reachable_bytes(*loaded, *request)),
+      decoder_(make_decoder(answer_)) {
+  check_room(*loaded, *request);
+}
 
 Generation::~Generation() {
   if (!answer_.finished()) {
@@ -55,8 +75,10 @@ Generation::~Generation() {
 
 std::size_t Generation::level() const {
   static_assert(static_cast<std::size_t>(Priority::Interactive) < kLevels);
-  return static_cast<std::size_t>(answer_.options().priority);
+  return answer_.level();
 }
+
+std::size_t Generation::reserves() const { return std::max(reachable_, answer_.stats().kv_bytes); }
 
 /// Active, and with no more than the last token to be run.
 bool Generation::decodes() const { return answer_.active() && answer_.missing() <= 1; }
@@ -92,7 +114,7 @@ void Generation::step(const Tasks& tasks) {
     one->attempt([&] { one->make_room(); });
   }
   if (const std::size_t left = those_left(those); left > 0) {
-    run({company.data(), left});
+    run_timed({company.data(), left});
   }
   for (const auto& task : tasks) {
     static_cast<Generation*>(task.get())->end_slice();
@@ -136,6 +158,18 @@ bool Generation::begin_slice() {
     recompute();
   }
   return true;
+}
+
+/// Runs one pass for all, and notes how long it takes.
+void Generation::run_timed(Company company) noexcept {
+  int rows = 0;
+  for (const Generation* one : company) {
+    rows += one->decodes() ? 0 : one->share_.rows;
+  }
+  const Clock::time_point begin = Clock::now();
+  Pace& pace = company.front()->answer_.pace();
+  run(company);
+  pace.note(rows, seconds(begin, Clock::now()));
 }
 
 /// Runs one pass for all. What fails in it before there are logits fails for all: they start over,
@@ -260,8 +294,11 @@ int Generation::rows_beside(int others) const {
   const int chunk = answer_.options().prefill_chunk;
   const int hurrying = std::accumulate(decoding.begin() + static_cast<std::ptrdiff_t>(level()),
                                        decoding.end(), counted_ ? -1 : 0);
-  const bool hurried = hurrying > 0 && kernels::own_kernels();
-  return hurried ? std::min(chunk, std::max(kPassRows - others, kLeastRows)) : chunk;
+  if (hurrying <= 0 || !(kernels::own_kernels() || answer_.pace().bound())) {
+    return chunk;
+  }
+  const int usual = kernels::own_kernels() ? std::max(kPassRows - others, kLeastRows) : chunk;
+  return std::min(chunk, answer_.pace().rows(usual));
 }
 
 /// Those of the missing tokens that are run next, up to a checkpoint at most.

@@ -21,8 +21,8 @@ constexpr int kMostTogether = 16;
 /// tokens that are likely to follow.
 class Generation : public Task {
  public:
-  /// Throws Error (InvalidRequest, ContextLength) before any work.
-  Generation(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request);
+  /// Throws Error (InvalidRequest, ContextLength, OutOfMemory) before any work.
+  Generation(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request);
   ~Generation() override;  ///< an unfinished request fails
 
   void step(const Tasks& tasks) override;
@@ -30,13 +30,17 @@ class Generation : public Task {
   bool joins(const Tasks& tasks) const override;
   bool over() const override { return answer_.request().over(); }
   std::size_t level() const override;
+  std::size_t reserves() const override;
+  std::size_t step_bytes() const override { return answer_.pass_bytes(); }
   bool ready() const override { return decoder_->ready(); }
+  bool held_up() const override { return !answer_.may_start(); }
   void cancel() override { answer_.request().cancel(); }
 
  private:
   using Company = std::span<Generation* const>;
 
   static void run(Company company) noexcept;
+  static void run_timed(Company company) noexcept;
   static std::optional<mx::array> run_pass(Company company);
   static void charge_drafts(std::span<const Share> shares, double took);
   static void choose_drafts(Company company) noexcept;
@@ -56,6 +60,7 @@ class Generation : public Task {
   void start_over_alone(const Error& error) noexcept;
 
   Answer answer_;
+  const std::size_t reachable_;  ///< bytes of its KV cache
   std::unique_ptr<Decoder> decoder_;
   Share share_{};         ///< of the pass at hand
   bool counted_ = false;  ///< among those that are decoding

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <utility>
 
 #include "engine/memory.h"
+#include "engine/pace.h"
 #include "engine/pass_costs.h"
 #include "engine/prefix_cache.h"
 #include "model/forward.h"
@@ -22,6 +24,8 @@ struct LoadedModel {
   const std::shared_ptr<const model::Model> model;
   PrefixCache prefix_cache;
   PassCosts pass_costs;  ///< touched by the worker's thread alone
+  Pace pace;
+  std::atomic<std::size_t> pass_bytes = 0;  ///< what a pass takes beside weights and KV caches
 };
 
 }  // namespace convergio::engine

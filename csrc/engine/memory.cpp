@@ -59,6 +59,19 @@ void set_memory_limit(std::optional<std::size_t> bytes) {
   apply();
 }
 
+std::size_t room_for_caches(std::size_t held) {
+  const std::size_t active = mx::get_active_memory();
+  const std::size_t others = active - std::min(held, active);
+  const std::size_t limit = kernels::memory_limit();
+  return limit - std::min(others, limit);
+}
+
+std::size_t most_for_caches() {
+  const std::scoped_lock lock(mutex);
+  const std::size_t limit = kernels::memory_limit();
+  return limit - std::min(weights - mapped(), limit);
+}
+
 void give_back_free_memory() noexcept {
   try {
     mx::clear_cache();

@@ -20,6 +20,13 @@ Memory memory();
 /// fails as if memory had run out. nullopt: MLX's own limit for this machine, on arrays alone.
 void set_memory_limit(std::optional<std::size_t> bytes);
 
+/// What is left for KV caches, of which all together take `held` bytes now, besides weights and all
+/// else that MLX holds.
+std::size_t room_for_caches(std::size_t held);
+
+/// The most that KV caches could ever take beside the loaded models.
+std::size_t most_for_caches();
+
 /// Gives what MLX and malloc hold of freed memory back to the system, where they hold any.
 void give_back_free_memory() noexcept;
 

@@ -21,6 +21,10 @@ constexpr std::size_t kEvictedRemembered = 16;
 /// to copy a row costs a few hundredths of what it costs to compute it.
 constexpr int kWorthCopying = 16;
 
+/// Tokens that are not computed twice where a request waits for another to have computed them; less
+/// than a pass has beside those that decode is not worth it.
+constexpr int kWorthWaiting = 16;
+
 constexpr std::size_t kMostCheckpoints = 4;  ///< of a sequence
 
 std::mutex all_mutex;
@@ -172,8 +176,7 @@ Prefix PrefixCache::acquire(const std::vector<int>& tokens, int answer) {
   const Match match = limit_ > 0 ? longest(tokens, prefix) : Match{};
   explain(tokens, match, prefix);
   const auto count_of = static_cast<int>(tokens.size());
-  // and for the conversation's next turn, where it is cached
-  const int room = count_of - match.length + answer + (limit_ > 0 ? count_of / 4 : 0);
+  const int room = count_of - match.length + answer + spare(count_of);
   if (match.length > 0) {
     prefix.sequence = take(match, room);
     prefix.length = match.length;
@@ -187,6 +190,26 @@ Prefix PrefixCache::acquire(const std::vector<int>& tokens, int answer) {
   sequences_.push_back(prefix.sequence);
   count();
   return prefix;
+}
+
+Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) const {
+  Awaited best;
+  if (limit_ == 0) {
+    return best;
+  }
+  const int key = arch::table_key(model_->spec().config.ropes, static_cast<int>(tokens.size()));
+  int cached = 0;
+  for (const auto& one : sequences_) {
+    const int common = std::min(common_length(one->tokens, tokens), longest_useful(tokens));
+    if (one->cache.table_key() != key) {
+      continue;
+    }
+    cached = std::max(cached, std::min(common, one->cache.length()));
+    if (one->active && one->level >= level && common > best.length) {
+      best = {.sequence = one, .length = common};
+    }
+  }
+  return best.length - cached >= kWorthWaiting ? best : Awaited{};
 }
 
 /// Those that begin `whole` have nothing that it lacks.
@@ -212,6 +235,7 @@ void PrefixCache::release(const std::shared_ptr<Sequence>& sequence) {
 }
 
 void PrefixCache::discard(const std::shared_ptr<Sequence>& sequence) {
+  sequence->active = false;
   std::erase(sequences_, sequence);
   count();
 }
@@ -243,6 +267,17 @@ bool PrefixCache::clear_all() {
     freed = one->clear() || freed;
   }
   return freed;
+}
+
+std::size_t PrefixCache::all_bytes() {
+  const std::scoped_lock lock(all_mutex);
+  std::size_t bytes = 0;
+  for (const PrefixCache* cache : all_caches()) {
+    for (const auto& one : cache->sequences_) {
+      bytes += one->bytes();
+    }
+  }
+  return bytes;
 }
 
 void PrefixCache::count() {

@@ -19,6 +19,7 @@ struct Sequence {
   model::Cache cache;
   std::vector<model::WindowSnapshot> checkpoints;  ///< lengths it can be trimmed to, ascending
   bool active = true;                              ///< a request appends to it
+  std::size_t level = 0;                           ///< of that request
 
   /// Makes it possible to trim it to its length at this moment.
   void checkpoint();
@@ -31,6 +32,17 @@ struct Prefix {
   int length = 0;
   Miss miss = Miss::None;
   int missed_at = 0;  ///< tokens up to where `miss` speaks of; at least `length`
+};
+
+/// A sequence that is worth waiting for.
+struct Awaited {
+  std::shared_ptr<const Sequence> sequence;
+  int length = 0;
+
+  /// Until it has that length, or its request is over.
+  bool is_coming() const {
+    return sequence != nullptr && sequence->active && sequence->cache.length() < length;
+  }
 };
 
 /// The sequences of one model, bounded in bytes; the least recently used go first. Lives on the
@@ -48,6 +60,13 @@ class PrefixCache {
   /// needs is taken. There is room for `answer` tokens behind them.
   Prefix acquire(const std::vector<int>& tokens, int answer);
 
+  /// A sequence that a request of this level or a higher one computes, and that will have more of
+  /// these tokens' keys and values than it has; with how many that are. nullptr: there is none.
+  Awaited awaited(const std::vector<int>& tokens, std::size_t level) const;
+
+  /// Rows of room behind a prompt of so many tokens for the conversation's next turn.
+  int spare(int prompt) const { return limit_ > 0 ? prompt / 4 : 0; }
+
   /// A request is done with its sequence, which later ones may continue.
   void release(const std::shared_ptr<Sequence>& sequence);
 
@@ -59,6 +78,9 @@ class PrefixCache {
 
   /// The same for every model: when memory is needed.
   static bool clear_all();
+
+  /// Bytes of all sequences of every model, in use or not.
+  static std::size_t all_bytes();
 
   struct Stats {
     std::size_t sequences = 0;

@@ -31,6 +31,7 @@ struct RequestOptions {
   SamplingParams sampling;
   Priority priority = Priority::Normal;
   int max_tokens = 0;               ///< of the answer, at least 1
+  bool open_ended = false;          ///< max_tokens is what the context window leaves, not a wish
   std::vector<int> stop_tokens;     ///< end the answer and are not part of it
   int prefill_chunk = 256;          ///< tokens a prefill pass; others run between passes
   std::optional<double> timeout;    ///< seconds from submission, prefill included

@@ -200,7 +200,8 @@ Worker& worker() {
     if (current == nullptr) {
       prepare();
       try {
-        current = new Worker(kMostTogether);
+        current =
+            new Worker(kMostTogether, [] { return room_for_caches(PrefixCache::all_bytes()); });
       } catch (const std::system_error& error) {
         throw Error(ErrorKind::LoadFailed, std::string("[engine] no thread could be started (") +
                                                error.what() + "); raise the limit on threads.");
@@ -209,6 +210,11 @@ Worker& worker() {
     }
   }
   return *current;
+}
+
+Worker::Stats queue_stats() {
+  Worker* current = started;
+  return current == nullptr ? Worker::Stats{} : current->stats();
 }
 
 void shutdown() {

@@ -21,6 +21,9 @@ namespace convergio::engine {
 /// The process's one worker, started at its first use. Throws Error.
 Worker& worker();
 
+/// Of the worker, zeros where none was started.
+Worker::Stats queue_stats();
+
 /// Ends the worker; requests that wait or run fail. For the end of the program.
 void shutdown();
 

@@ -16,8 +16,9 @@ constexpr std::chrono::milliseconds kLook{10};
 
 }  // namespace
 
-Worker::Worker(std::size_t most_active)
+Worker::Worker(std::size_t most_active, std::function<std::size_t()> room)
     : most_active_(most_active),
+      room_(std::move(room)),
       process_(getpid()),
       thread_(std::make_unique<std::thread>([this] { loop(); })) {}
 
@@ -112,25 +113,79 @@ Worker::Jobs Worker::next_job() {
   return one;
 }
 
+Worker::Stats Worker::stats() {
+  if (forked()) {
+    return {};
+  }
+  const std::scoped_lock lock(mutex_);
+  Stats found{.running = active_.size() + running_.size()};
+  found.reserved = found.running == 0 ? 0 : reserved_;
+  for (const Tasks& queue : waiting_) {
+    found.waiting += queue.size();
+  }
+  return found;
+}
+
+/// The level whose first is to be the next one active, where a place is free for it: one that was
+/// overtaken often enough, else the highest.
+std::optional<std::size_t> Worker::next_waiting(const Levels<std::size_t>& busy) const {
+  std::optional<std::size_t> next;
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    if (busy[level] < most_active_ && !waiting_[level].empty()) {
+      next = level;
+      if (overtaken_[level] >= kPassedOver) {
+        break;
+      }
+    }
+  }
+  return next;
+}
+
+/// Whether all parts together are no more than `room`, which may be the largest number.
+bool Worker::holds(std::size_t room, std::initializer_list<std::size_t> parts) {
+  return std::ranges::all_of(parts, [&room](std::size_t part) {
+    const bool fits = part <= room;
+    room -= fits ? part : 0;
+    return fits;
+  });
+}
+
+/// Those that wait get places and room, until there is none for the next one. With nothing reserved
+/// there is room for any: what it really needs is found when it runs.
 void Worker::admit() {
   Levels<std::size_t> busy{};
+  reserved_ = 0;
+  std::size_t step = 0;
   for (const auto& task : active_) {
     busy[task->level()] += task->ready() ? 1 : 0;
+    reserved_ += task->reserves();
+    step = std::max(step, task->step_bytes());
   }
-  for (std::size_t level = kLevels; level-- > 0;) {
-    Tasks& queue = waiting_[level];
-    for (; busy[level] < most_active_ && !queue.empty(); ++busy[level]) {
-      active_.splice(active_.end(), queue, queue.begin());
+  while (const auto level = next_waiting(busy)) {
+    Tasks& queue = waiting_[*level];
+    const std::size_t more = queue.front()->reserves();
+    step = std::max(step, queue.front()->step_bytes());
+    if (reserved_ > 0 && !holds(room_(), {reserved_, more, step})) {
+      break;
+    }
+    active_.splice(active_.end(), queue, queue.begin());
+    reserved_ += more;
+    ++busy[*level];
+    overtaken_[*level] = 0;
+    for (std::size_t lower = 0; lower < *level; ++lower) {
+      overtaken_[lower] = waiting_[lower].empty() ? 0 : overtaken_[lower] + 1;
     }
   }
 }
+
+bool Worker::can_run(const Task& task) { return task.ready() && !task.held_up(); }
 
 /// Of each level whether its tasks may have a part in the next step: the highest that is ready, and
 /// lower ones that were passed over often enough.
 Worker::Levels<bool> Worker::open_levels() const {
   Levels<bool> open{};
   for (const auto& task : active_) {
-    open[task->level()] = open[task->level()] || task->ready();
+    open[task->level()] = open[task->level()] || can_run(*task);
   }
   bool is_highest = true;
   for (std::size_t level = kLevels; level-- > 0;) {
@@ -146,7 +201,7 @@ Worker::Levels<bool> Worker::open_levels() const {
 void Worker::note_passed_over(const Tasks& next) {
   Levels<bool> passed{};
   for (const auto& task : active_) {
-    passed[task->level()] = passed[task->level()] || task->ready();
+    passed[task->level()] = passed[task->level()] || can_run(*task);
   }
   for (const auto& task : next) {
     passed[task->level()] = false;
@@ -176,7 +231,7 @@ Tasks Worker::next_tasks() {
   const auto open = open_levels();
   for (auto at = active_.begin(); at != active_.end();) {
     const auto task = at++;
-    if (open[(*task)->level()] && (*task)->ready() && (next.empty() || (*task)->joins(next))) {
+    if (open[(*task)->level()] && can_run(**task) && (next.empty() || (*task)->joins(next))) {
       next.splice(next.end(), active_, task);
     }
   }

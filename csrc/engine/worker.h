@@ -7,9 +7,12 @@
 #include <cstddef>
 #include <functional>
 #include <future>
+#include <initializer_list>
+#include <limits>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -24,7 +27,8 @@ using Tasks = std::list<std::shared_ptr<Task>>;
 /// Levels of tasks: those of a higher one go first.
 constexpr std::size_t kLevels = 3;
 
-/// Steps in a row that a higher level takes from one that is ready too.
+/// Steps in a row that a higher level takes from one that is ready too, and places in a row that it
+/// takes from one that waits too.
 constexpr int kPassedOver = 7;
 
 /// Work that is done in slices, between which other tasks run.
@@ -49,9 +53,18 @@ class Task {
   /// Below kLevels; the same all its life. Does not throw; cheap.
   virtual std::size_t level() const { return 0; }
 
+  /// Bytes that it has or may come to need. Does not throw; cheap.
+  virtual std::size_t reserves() const { return 0; }
+
+  /// Bytes that a step of it takes besides, for a while. Does not throw; cheap.
+  virtual std::size_t step_bytes() const { return 0; }
+
   /// False while it waits for another thread, which then calls Worker::wake(). Does not throw;
   /// cheap.
   virtual bool ready() const { return true; }
+
+  /// True while another task does what it could make use of. Does not throw; cheap.
+  virtual bool held_up() const { return false; }
 
   /// Ends it soon, during a slice too; from any thread.
   virtual void cancel() = 0;
@@ -60,10 +73,11 @@ class Task {
 /// One thread that owns what is bound to a thread (MLX's streams) and does all the work. Tasks of
 /// the highest level that has a ready one alternate, a slice each, or of several together where
 /// they join. Those of a lower level keep what they have, and have a part in one step of eight at
-/// least. Of each level at most `most_active` that are ready alternate, the others wait in the
-/// order they came. Only the calls that queue something allocate, before they change anything: once
-/// queued, a task or job moves from list to list, so that running out of memory never affects the
-/// thread between two slices.
+/// least. Of each level at most `most_active` that are ready alternate, as far as what they reserve
+/// fits into the room there is; the others wait in the order they came, those of higher levels
+/// first, unless seven of them came before one. Only the calls that queue something allocate,
+/// before they change anything: once queued, a task or job moves from list to list, so that running
+/// out of memory never affects the thread between two slices.
 class Worker {
   struct Job {
     virtual ~Job() = default;
@@ -86,7 +100,8 @@ class Worker {
     Jobs one_;
   };
 
-  explicit Worker(std::size_t most_active);
+  /// `room`: bytes that tasks may reserve together; called on the thread, and does not throw.
+  explicit Worker(std::size_t most_active, std::function<std::size_t()> room = unbounded);
   ~Worker();  ///< as stop()
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -114,6 +129,14 @@ class Worker {
   /// there is no thread.
   void run_later(Later later) noexcept;
 
+  struct Stats {
+    std::size_t waiting = 0;   ///< tasks that have no place or no room yet
+    std::size_t running = 0;   ///< those that alternate, or wait for another thread
+    std::size_t reserved = 0;  ///< bytes, by those that run
+  };
+  /// From any thread.
+  Stats stats();
+
   /// A task has become ready. From any thread.
   void wake();
 
@@ -135,13 +158,18 @@ class Worker {
   static Error stopped();
   void loop();
   Jobs next_job();
+  static std::size_t unbounded() { return std::numeric_limits<std::size_t>::max(); }
+  std::optional<std::size_t> next_waiting(const Levels<std::size_t>& busy) const;
   void admit();
   Tasks next_tasks();
+  static bool holds(std::size_t room, std::initializer_list<std::size_t> parts);
+  static bool can_run(const Task& task);
   Levels<bool> open_levels() const;
   void note_passed_over(const Tasks& next);
   void drop_finished(std::unique_lock<std::mutex>& lock);
 
   const std::size_t most_active_;
+  const std::function<std::size_t()> room_;
   const pid_t process_;
   std::mutex ending_;  ///< of those who call stop()
   std::mutex mutex_;
@@ -150,6 +178,8 @@ class Worker {
   Levels<Tasks> waiting_;
   Tasks active_;               ///< touched by the thread alone
   Tasks running_;              ///< whose slices are being done; set by the thread alone
+  std::size_t reserved_ = 0;   ///< by those that are active
+  Levels<int> overtaken_{};    ///< tasks of higher levels that came before the first that waits
   Levels<int> passed_over_{};  ///< steps since a level that is ready had a part in one
   bool stopping_ = false;
   std::unique_ptr<std::thread> thread_;

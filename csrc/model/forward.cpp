@@ -137,6 +137,15 @@ std::size_t Model::step_bytes() const {
   return bytes;
 }
 
+std::size_t Model::kv_bytes(int tokens) const {
+  std::size_t numbers = 0;
+  for (const arch::LayerConfig& layer : spec_.config.layers) {
+    const int rows = layer.window == 0 ? tokens : std::min(tokens, 2 * layer.window);
+    numbers += static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.kv_numbers());
+  }
+  return numbers * mx::size_of(kv_dtype_);
+}
+
 std::size_t Model::kv_bytes_per_token() const {
   std::size_t numbers = 0;
   for (const arch::LayerConfig& layer : spec_.config.layers) {

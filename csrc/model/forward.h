@@ -65,6 +65,7 @@ class Model {
   std::size_t resident_weight_bytes() const { return checkpoint_.resident_bytes(); }
   std::size_t step_bytes() const;          ///< of the weights that making a token reads
   std::size_t kv_bytes_per_token() const;  ///< of the layers that keep every token
+  std::size_t kv_bytes(int tokens) const;  ///< of a cache with room for so many
 
  private:
   Model(arch::ModelSpec spec, io::Checkpoint checkpoint);

@@ -25,6 +25,11 @@ def set_memory_limit(bytes: int | None) -> None:
     Bounds weights and MLX's arrays together; None: MLX's own limit, on arrays alone.
     """
 
+def queue_stats() -> tuple[int, int, int]:
+    """
+    Requests that wait and that run, and the bytes of KV cache that the latter reserve: (waiting, running, reserved).
+    """
+
 def give_back_free_memory() -> None:
     """Gives pages of freed memory that malloc holds back to the system."""
 
@@ -249,6 +254,24 @@ class Model:
     def prefix_cache_stats(self) -> tuple[int, int]:
         """What the prefix cache holds of finished requests: (sequences, bytes)."""
 
+    @property
+    def pass_bytes(self) -> int:
+        """
+        Bytes that a pass takes beside weights and KV caches; requests that wait leave them free.
+        """
+
+    @pass_bytes.setter
+    def pass_bytes(self, arg: int, /) -> None: ...
+
+    @property
+    def prefill_pause(self) -> float | None:
+        """
+        Seconds by which rows of a prompt may lengthen the passes of those that decode; None: no bound of time.
+        """
+
+    @prefill_pause.setter
+    def prefill_pause(self, seconds: float | None) -> None: ...
+
     def logits(self, tokens: Sequence[int], chunk: int = 512) -> Annotated[Any, dict(dtype='float32', shape=(None, None), order='C')]:
         """
         Logits at every token, (len(tokens), vocab_size) float32, by forwards of `chunk` tokens each.
@@ -402,7 +425,7 @@ class News:
 class Request:
     """A prompt and how to answer it; used from any thread."""
 
-    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: Constraint | None = None, known_tokens: int | None = None, priority: int = 1, speculate: bool = True) -> None: ...
+    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: Constraint | None = None, known_tokens: int | None = None, priority: int = 1, speculate: bool = True, open_ended: bool = False) -> None: ...
 
     def check(self) -> None:
         """Raises where the request is over: cancelled, or too late."""

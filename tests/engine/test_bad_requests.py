@@ -155,7 +155,7 @@ def test_bad_timeouts(engine: Engine, timeout: Any) -> None:
         engine.generate(ids(3), timeout=timeout)
     assert str(caught.value) == (
         f"[request] timeout is {timeout!r}, which must be a number of seconds above 0 and at most "
-        "1000000000; give None for no deadline."
+        "1000000000; give None for none."
     )
 
 

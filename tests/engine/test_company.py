@@ -157,6 +157,32 @@ def test_those_who_decode_go_on_while_a_long_prompt_is_run(slow: Engine) -> None
         assert answer.stats.output_tokens > 1600 / 16
 
 
+@pytest.mark.parametrize(("pause", "most"), [(1e-9, 1), (None, 16)])
+def test_a_bound_of_the_pause_makes_slices_smaller(
+    slow: Engine, pause: float | None, most: int
+) -> None:
+    wanted = slow.generate(ids(400), max_tokens=3, ignore_eos=True).text()
+    slow.prefill_pause = pause
+    try:
+        assert slow.prefill_pause == pause
+        answers = long_answers(slow, 2, 600)
+        newcomer = slow.generate(ids(400), max_tokens=3, ignore_eos=True)
+        assert newcomer.text() == wanted
+        for answer in answers:
+            answer.cancel()
+            answer.text()
+            assert answer.stats.output_tokens > (400 - 3 * 16) / most
+    finally:
+        slow.prefill_pause = None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "1", True, float("nan")])
+def test_bounds_of_the_pause_that_are_none(engine: Engine, wrong: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="prefill_pause is "):
+        engine.prefill_pause = wrong
+    assert engine.prefill_pause is None
+
+
 def test_more_than_share_a_pass_all_come_to_their_end(engine: Engine) -> None:
     params = SamplingParams(max_tokens=50, ignore_eos=True)
     answers = [engine.generate(ids(12, start=n), params) for n in range(45)]

@@ -99,7 +99,7 @@ def test_messages_of_other_shapes_are_refused(http: httpx.Client, message: Any) 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v1", 404),
         ("GET", CHAT, 405),
         ("DELETE", "/v1/models", 405),

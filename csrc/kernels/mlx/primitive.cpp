@@ -87,6 +87,8 @@ void allocate(mx::array& out) { out.set_data(memory(out.nbytes())); }
 
 void limit_memory(std::size_t bytes) { limit = bytes; }
 
+std::size_t memory_limit() { return limit; }
+
 mx::allocator::Data memory(std::size_t bytes) {
   if (const std::size_t most = limit; bytes > most || mx::get_active_memory() > most - bytes) {
     throw OverLimit(bytes, most);

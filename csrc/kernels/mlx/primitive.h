@@ -76,6 +76,7 @@ mx::allocator::Data memory(std::size_t bytes);
 
 /// From now on memory() lets MLX hold so many bytes.
 void limit_memory(std::size_t bytes);
+std::size_t memory_limit();
 
 /// Memory for a whole row-contiguous output. Throws as memory() does.
 void allocate(mx::array& out);

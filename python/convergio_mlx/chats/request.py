@@ -139,7 +139,7 @@ class ChatRequest:
             response_format=given if answer_type is None else _format_of(answer_type),
             answer_type=answer_type,
             reasoning_budget=_token_budget(options.get("reasoning_budget")),
-            timeout=seconds(options.get("timeout")),
+            timeout=seconds("timeout", options.get("timeout")),
             priority=priority_of(options),
             chat_template_kwargs=template_variables(options.get("chat_template_kwargs")),
             allow_lost_messages=flag("allow_lost_messages", options),
@@ -168,21 +168,21 @@ def conversation_of(system: str | None, user: Question) -> list[Mapping[str, Any
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
-def seconds(timeout: object) -> float | None:
-    """A deadline.
+def seconds(name: str, given: object) -> float | None:
+    """A deadline or another time, by the name of its option.
 
     Raises:
         InvalidRequestError: it is no number of seconds.
     """
-    if timeout is None:
+    if given is None:
         return None
-    is_number = isinstance(timeout, Real) and not isinstance(timeout, bool)
-    if not is_number or not 0 < timeout <= _LONGEST:  # type: ignore[operator]
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    if not is_number or not 0 < given <= _LONGEST:  # type: ignore[operator]
         raise InvalidRequestError(
-            f"[request] timeout is {timeout!r}, which must be a number of seconds above 0 and at "
-            f"most {_LONGEST}; give None for no deadline."
+            f"[request] {name} is {given!r}, which must be a number of seconds above 0 and at "
+            f"most {_LONGEST}; give None for none."
         )
-    return float(timeout)  # type: ignore[arg-type]
+    return float(given)  # type: ignore[arg-type]
 
 
 def priority_of(options: Mapping[str, Any]) -> Priority:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from convergio_mlx.chats import planning
 from convergio_mlx.chats.event_parser import EventParser
-from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools
+from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools, seconds
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
 from convergio_mlx.chats.tool_runs import aopened, opened
@@ -68,6 +68,7 @@ from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.home import models_folder
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.fit import check
+from convergio_mlx.sizing.footprint import folder_footprint
 from convergio_mlx.store.locate import locate
 from convergio_mlx.text.model_folder import ModelFolder
 from convergio_mlx.text.tokenizer import Tokenizer
@@ -83,6 +84,18 @@ class PrefixCacheStats:
 
     sequences: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """Requests of all engines of this process, which share one thread and one memory."""
+
+    waiting: int
+    """Requests that wait for a place or for memory."""
+    running: int
+    """Requests that have their place; preempted ones too."""
+    reserved_bytes: int
+    """What the KV caches of those that run take, or may come to take."""
 
 
 class Engine:
@@ -101,7 +114,12 @@ class Engine:
 
     @classmethod
     def load(
-        cls, model: str | Path, *, force: bool = False, prefix_cache_bytes: int | None = None
+        cls,
+        model: str | Path,
+        *,
+        force: bool = False,
+        prefix_cache_bytes: int | None = None,
+        prefill_pause: float | None = None,
     ) -> Engine:
         """Maps a model into memory; no weight is read and no network is used.
 
@@ -112,6 +130,7 @@ class Engine:
             prefix_cache_bytes: the bound of the prefix cache, the KV caches of finished requests
                 that prompts with the same prefix reuse; 0 switches it off, None is an eighth of
                 the memory that MLX may use.
+            prefill_pause: see the property of this name.
 
         Raises:
             OutOfMemoryError: it does not fit; the sentence has the numbers and what would.
@@ -130,7 +149,13 @@ class Engine:
             if not force:
                 check(str(model), files, geometry)
             use = _use(folder)
-            return cls(native().load(path, cache_bytes, geometry), files, use)
+            loaded = native().load(path, cache_bytes, geometry)
+            sizes = folder_footprint(files, geometry)
+            loaded.pass_bytes = 0 if sizes is None else sizes.pass_bytes
+            engine = cls(loaded, files, use)
+        if prefill_pause is not None:
+            engine.prefill_pause = prefill_pause
+        return engine
 
     def generate(
         self,
@@ -170,6 +195,49 @@ class Engine:
         return AsyncGeneration(
             lambda: prepare(self._target(), prompt, PromptRequest.of(params, options))
         )
+
+    def generate_n(
+        self,
+        prompt: Prompt,
+        n: int,
+        params: SamplingParams | None = None,
+        **options: Unpack[ManyOptions],
+    ) -> list[Generation]:
+        """Several answers to one prompt, which is prefilled once: OpenAI's `n`. Answer i is the one
+        that `generate` gives for the seed + i (modulo 2^64); without a seed, one is drawn.
+
+        Args:
+            prompt: as `generate` takes it.
+            n: how many answers, at least 1.
+            params: how to choose tokens and when to end.
+            options: those of `generate` but `constraint`.
+
+        Returns:
+            As many generations, each to be read on its own, in any order, or from a thread each.
+
+        Raises:
+            InvalidRequestError, ContextLengthError: as `generate`.
+        """
+        check_keywords("Engine.generate_n", options, MANY_OPTIONS)
+        asked, target = PromptRequest.of(params, options), self._target()
+        return [Generation(prepare(target, prompt, one)) for one in asked.times(n)]
+
+    def agenerate_n(
+        self,
+        prompt: Prompt,
+        n: int,
+        params: SamplingParams | None = None,
+        **options: Unpack[ManyOptions],
+    ) -> list[AsyncGeneration]:
+        """As `generate_n`, for asyncio. What is wrong with the prompt is raised by
+        `await generation.start()`, or when one is first awaited."""
+        check_keywords("Engine.agenerate_n", options, MANY_OPTIONS)
+        asked, later = PromptRequest.of(params, options), self._later()
+
+        def prepared(one: PromptRequest) -> Prepared:
+            return prepare(later(), prompt, one)
+
+        return [AsyncGeneration(partial(prepared, one)) for one in asked.times(n)]
 
     def generate_many(
         self,
@@ -439,9 +507,31 @@ class Engine:
         return int(self._loaded().kv_bytes_per_token)
 
     @property
+    def prefill_pause(self) -> float | None:
+        """Seconds by which the prompt of a newcomer may lengthen the time between two tokens of
+        those who decode: its slices are as large as they may be by what earlier ones took, one
+        token at least. None, the default: slices of 8 to 16 tokens on a CPU, 256 on a GPU. It can
+        be set at any time, also by another thread.
+
+        Raises:
+            InvalidRequestError: it is set to what is no number of seconds above 0.
+        """
+        seconds_or_none: float | None = self._loaded().prefill_pause
+        return seconds_or_none
+
+    @prefill_pause.setter
+    def prefill_pause(self, pause: float | None) -> None:
+        self._loaded().prefill_pause = seconds("prefill_pause", pause)
+
+    @property
     def prefix_cache_stats(self) -> PrefixCacheStats:
         """What the prefix cache holds now."""
         return PrefixCacheStats(*self._loaded().prefix_cache_stats)
+
+    @property
+    def queue_stats(self) -> QueueStats:
+        """How many requests wait and run now."""
+        return QueueStats(*native().queue_stats())
 
     def close(self) -> None:
         """Releases the model; answers in progress still finish. Idempotent."""

@@ -92,13 +92,25 @@ class PromptRequest:
         return cls(
             params=SamplingParams.of(params, options),
             tools=parse_tools(options.get("tools")),
-            timeout=seconds(options.get("timeout")),
+            timeout=seconds("timeout", options.get("timeout")),
             priority=priority_of(options),
             variables=template_variables(options.get("chat_template_kwargs")),
             constraint=_constraint(options.get("constraint")),
             allow_lost=flag("allow_lost_messages", options),
             is_control=flag("special_tokens_in_messages", options),
         )
+
+    def times(self, n: int) -> list[PromptRequest]:
+        """The requests of `n` answers to one prompt, whose seeds follow each other.
+
+        Raises:
+            InvalidRequestError: `n` is no whole number of at least 1, or the seed none.
+        """
+        count, first = whole_number("n", n), self.params.drawn_seed()
+        return [
+            replace(self, params=replace(self.params, seed=(first + index) % (1 << 64)))
+            for index in range(count)
+        ]
 
 
 def prepare(target: Target, prompt: Prompt, asked: PromptRequest) -> Prepared:
@@ -193,6 +205,7 @@ def _prepared(
     request = native().Request(
         encoded.ids,
         max_tokens=max(room, 1) if settings.max_tokens is None else settings.max_tokens,
+        open_ended=settings.max_tokens is None,
         stop_tokens=settings.stop_tokens,
         timeout=timeout,
         prefill_chunk=prefill_chunk(),

@@ -104,7 +104,6 @@ class SamplingParams:
         bias = self.logit_bias
         if not isinstance(bias, Mapping):
             raise _refusal("logit_bias", bias, "a mapping of token ids to numbers")
-        seed = secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, _MAX_SEED)
         return {
             "temperature": _number("temperature", self.temperature),
             "top_k": _integer("top_k", self.top_k),
@@ -117,9 +116,17 @@ class SamplingParams:
                 (_integer("a token of logit_bias", t), _number("a value of logit_bias", b))
                 for t, b in bias.items()
             ],
-            "seed": seed % (1 << 64),
+            "seed": self.drawn_seed() % (1 << 64),
             "logprobs": None if self.logprobs is None else _integer("logprobs", self.logprobs),
         }
+
+    def drawn_seed(self) -> int:
+        """The seed, or a random one where there is none.
+
+        Raises:
+            InvalidRequestError: it is no whole number of 64 bits.
+        """
+        return secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, _MAX_SEED)
 
     def stop_strings(self) -> list[str]:
         """`stop` as a list, each entry still to be checked."""

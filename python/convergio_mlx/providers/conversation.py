@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -120,6 +121,18 @@ class Conversation:
     def add_result(self, call: ToolCall, content: str) -> None:
         """Adds the result of a call; `ask()` without a question then continues."""
         self.add({"role": "tool", "tool_call_id": call.id, "name": call.name, "content": content})
+
+    def fork(self) -> Conversation:
+        """Another conversation that goes on from here, with the same provider, model and settings.
+        What both have in common is not computed again: a local model's prefix cache has it, and its
+        keys and values are copied where both go on."""
+        twin = copy.copy(self)
+        twin.tools = list(self.tools)
+        twin._originals = [dict(message) for message in self._originals]
+        twin._note = [dict(message) for message in self._note]
+        twin._compactions = list(self._compactions)
+        twin._answer = None
+        return twin
 
     def switch(self, model: str, provider: Provider | None = None) -> None:
         """Goes on with another model; threshold and counts are its own from now on."""

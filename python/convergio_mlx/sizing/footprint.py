@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from convergio_mlx._native import Geometry
     from convergio_mlx.registry import RegistryEntry
 
+_MOST_TOGETHER = 16
+"""Requests that share a pass, each with a row of logits (csrc/engine/generation.h)."""
 _PROGRAM = 200_000_000
 """Bytes of the interpreter, the libraries and a tokenizer: a vocabulary of 128 thousand takes 77
 MB, and 212 while its file is read."""
@@ -146,6 +148,13 @@ class Footprint:
         test holds that), and a row of logits."""
         logits = 8 * self.geometry.vocab_size
         return tokens * self._width * self.activation_bytes + logits + _PROGRAM
+
+    @property
+    def pass_bytes(self) -> int:
+        """The most that a pass takes beside weights and KV caches: over a chunk of a prompt, or
+        over the tokens of all requests that share one."""
+        shared = 8 * self.geometry.vocab_size * _MOST_TOGETHER
+        return self._compute(prefill_chunk()) - _PROGRAM + shared
 
 
 def footprint(config: Mapping[str, Any], weights: int) -> Footprint:

@@ -194,6 +194,34 @@ TEST(a_task_that_is_not_ready_holds_up_nobody_and_gets_its_turn_when_woken) {
   while (log.text() != "aabbp") std::this_thread::yield();
 }
 
+/// Held up until another has done so many slices.
+class HeldUp : public Counted {
+ public:
+  HeldUp(std::string name, int slices, Log& log, std::size_t until)
+      : Counted(std::move(name), slices, log), seen_(log), until_(until) {}
+  bool held_up() const override { return seen_.text().size() < until_; }
+
+ private:
+  const Log& seen_;
+  const std::size_t until_;
+};
+
+TEST(a_task_that_is_held_up_keeps_its_place_and_goes_on_in_time) {
+  Log log;
+  Worker worker(2);
+  std::vector<std::future<std::thread::id>> ended;
+  {
+    Held held(worker);
+    ended.push_back(submit(worker, "a", 4, log));
+    auto task = std::make_shared<HeldUp>("h", 2, log, 2);
+    ended.push_back(task->ended.get_future());
+    worker.submit(std::move(task));
+    ended.push_back(submit(worker, "b", 1, log));
+  }
+  for (auto& one : ended) one.wait();
+  CHECK_EQ(log.text(), "aahahab");
+}
+
 TEST(a_task_that_is_not_ready_ends_when_it_is_over) {
   Log log;
   Worker worker(1);
@@ -236,9 +264,10 @@ struct Wanted {
 
 /// What tasks that are queued together did.
 template <class Kind>
-std::string order_of(std::size_t most_active, std::initializer_list<Wanted> all) {
+std::string order_of(std::size_t most_active, const std::vector<Wanted>& all,
+                     std::size_t room = 1000) {
   Log log;
-  Worker worker(most_active);
+  Worker worker(most_active, [room] { return room; });
   std::vector<std::future<std::thread::id>> ended;
   {
     Held held(worker);
@@ -296,6 +325,67 @@ TEST(who_is_preempted_goes_on) {
   go.set_value();
   for (auto& one : ended) one.wait();
   CHECK_EQ(log.text(), "acccaaa");
+}
+
+/// Reserves as many bytes as its name's first letter says: a is 1.
+class Large : public Counted {
+ public:
+  Large(std::string name, int slices, Log& log)
+      : Counted(name, slices, log), bytes_(static_cast<std::size_t>(name[0] - 'a') + 1) {}
+  std::size_t reserves() const override { return bytes_; }
+
+ private:
+  const std::size_t bytes_;
+};
+
+TEST(what_has_no_room_waits_in_order) {
+  // c and a fit together, b must wait for c, and the second a for b
+  CHECK_EQ(order_of<Large>(4, {{0, "c", 2}, {0, "a", 3}, {0, "b", 2}, {0, "a", 1}}, 4), "cacabaab");
+}
+
+/// Of which a step takes 2 bytes besides.
+class Passing : public Large {
+ public:
+  using Large::Large;
+  std::size_t step_bytes() const override { return 2; }
+};
+
+TEST(a_step_has_room_besides) {
+  CHECK_EQ(order_of<Passing>(4, {{0, "b", 2}, {0, "c", 2}}, 6), "bbcc");
+  CHECK_EQ(order_of<Large>(4, {{0, "b", 2}, {0, "c", 2}}, 6), "bcbc");
+}
+
+TEST(one_that_never_has_room_runs_alone) {
+  CHECK_EQ(order_of<Large>(4, {{0, "a", 2}, {0, "z", 2}, {0, "b", 2}}, 4), "aazzbb");
+}
+
+TEST(a_higher_level_gets_room_first_and_a_lower_one_after_eight) {
+  CHECK_EQ(order_of<Large>(4, {{0, "b", 1}, {2, "d", 1}, {2, "c", 1}, {0, "a", 1}}, 4), "dcba");
+  std::vector<Wanted> many{{0, "a", 1}};
+  for (int i = 0; i < 10; ++i) many.push_back({2, "d", 1});
+  CHECK_EQ(order_of<Large>(4, many, 4), "dddddddaddd");
+}
+
+TEST(stats_tell_who_waits_and_what_is_reserved) {
+  Log log;
+  Worker worker(2, [] { return std::size_t{4}; });
+  std::vector<std::future<std::thread::id>> ended;
+  const auto told = [&] {
+    const Worker::Stats stats = worker.stats();
+    return std::to_string(stats.waiting) + std::to_string(stats.running) +
+           std::to_string(stats.reserved);
+  };
+  {
+    Held held(worker);
+    for (const char* name : {"c", "a", "b"}) {
+      auto task = std::make_shared<Large>(name, 1'000'000, log);
+      ended.push_back(task->ended.get_future());
+      worker.submit(std::move(task));
+    }
+    CHECK_EQ(told(), std::string("300"));
+  }
+  while (told() != "124") std::this_thread::yield();
+  worker.stop();
 }
 
 TEST(one_that_is_over_need_not_wait_for_its_turn) {
