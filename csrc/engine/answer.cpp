@@ -152,6 +152,7 @@ void Answer::begin_pass(std::vector<int> drafted) {
   stats_.drafted_tokens += static_cast<int>(drafted.size());
   drafted_ = std::move(drafted);
   row_ = 0;
+  saved_each_ = 0.0;  // until it is known what the pass took
 }
 
 void Answer::charge_draft(double took, double each) {

@@ -47,6 +47,9 @@ struct Candidates {
 /// are found by one short sort, and their tokens by another.
 Candidates likeliest(const mx::array& logits, int count) {
   const auto size = static_cast<int>(logits.size());
+  if (count == 0) {  // MLX's sorts on a GPU divide by the length
+    return {first(logits, 0), mx::zeros({0}, mx::uint32)};
+  }
   int width = 1;  // of a group
   while (size > width * kSortedAtOnce) {
     width *= 2;
@@ -173,6 +176,9 @@ DeviceSample likeliest_of(const mx::array& row, const mx::array& logits, bool lo
 mx::array ones_at(std::span<const int> tokens, int vocab, bool count) {
   std::vector<float> found(static_cast<std::size_t>(vocab), 0.0F);
   for (const int token : tokens) {
+    if (!std::cmp_less(token, vocab)) {
+      continue;  // a prompt may have ids that the tokenizer does not know
+    }
     float& one = found[static_cast<std::size_t>(token)];
     one = count ? one + 1.0F : 1.0F;
   }

@@ -169,7 +169,9 @@ void Generation::run_timed(Company company) noexcept {
   const Clock::time_point begin = Clock::now();
   Pace& pace = company.front()->answer_.pace();
   run(company);
-  pace.note(rows, seconds(begin, Clock::now()));
+  if (kernels::own_kernels() || !company.front()->share_.last) {  // else it is only queued
+    pace.note(rows, seconds(begin, Clock::now()));
+  }
 }
 
 /// Runs one pass for all. What fails in it before there are logits fails for all: they start over,
@@ -203,7 +205,7 @@ void Generation::charge_drafts(std::span<const Share> shares, double took) {
   int drafted = 0;
   int decided = 0;
   for (const Share& one : shares) {
-    drafted += drafted_of(one);
+    drafted += one.drafted;
     decided += one.last ? 1 : 0;
   }
   if (drafted == 0) {
@@ -212,7 +214,7 @@ void Generation::charge_drafts(std::span<const Share> shares, double took) {
   const PassCosts& costs = shares.front().answer->pass_costs();
   const double without = costs.of(rows_of(shares) - drafted);
   for (const Share& one : shares) {
-    one.answer->charge_draft((took - without) * drafted_of(one) / drafted, without / decided);
+    one.answer->charge_draft((took - without) * one.drafted / drafted, without / decided);
   }
 }
 
@@ -271,18 +273,20 @@ void Generation::choose_drafts(Company company) noexcept {
   try {
     std::vector<Draft> drafts(company.size());
     for (std::size_t i = 0; i < company.size(); ++i) {
-      if (Generation* one = company[i]; one->share_.last) {
-        one->attempt([&] { drafts[i] = one->decoder_->propose(left); });
+      if (company[i]->share_.last) {
+        drafts[i] = company[i]->decoder_->propose(left);
       }
     }
     const PassCosts& costs = company.front()->answer_.pass_costs();
     const std::vector<int> worth = worth_running(costs, rows, decided, drafts);
     for (std::size_t i = 0; i < company.size(); ++i) {
       drafts[i].cut(static_cast<std::size_t>(worth[i]));
+      company[i]->share_.drafted = worth[i];
       company[i]->answer_.begin_pass(std::move(drafts[i].tokens));
     }
   } catch (...) {
     for (Generation* one : company) {
+      one->share_.drafted = 0;
       one->answer_.begin_pass({});
     }
   }
@@ -315,9 +319,7 @@ void Generation::choose_share(int others) {
 }
 
 /// Where there is no memory for keys and values, that is found here and not in a pass with others.
-void Generation::make_room() {
-  answer_.cache().make_room(share_.rows + static_cast<int>(answer_.drafted().size()));
-}
+void Generation::make_room() { answer_.cache().make_room(share_.rows + share_.drafted); }
 
 /// Takes the logits after the last of the tokens, or waits for what a part of them has put into
 /// the cache.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 namespace convergio::engine {
 
@@ -38,9 +39,11 @@ std::size_t slot_of(std::span<const int> places, std::span<const int> tokens,
 void NgramIndex::grow(std::span<const int> tokens) {
   if (2 * tokens.size() > places_.front().size()) {
     const std::size_t slots = std::bit_ceil(std::max(2 * tokens.size(), kFewestSlots));
-    for (std::vector<int>& places : places_) {
+    decltype(places_) grown;  // all or, where there is no memory, none
+    for (std::vector<int>& places : grown) {
       places.assign(slots, 0);
     }
+    places_ = std::move(grown);
     indexed_ = 0;
   }
   // a place behind the last token is none: nothing has followed there

@@ -8,8 +8,6 @@
 
 namespace convergio::engine {
 
-int drafted_of(const Share& share) { return static_cast<int>(share.answer->drafted().size()); }
-
 namespace {
 
 /// The tokens of all shares, one after another.
@@ -27,12 +25,12 @@ mx::array ids_of(std::span<const Share> shares) {
 mx::array hidden_states(std::span<const Share> shares) {
   const Share& first = shares.front();
   if (shares.size() == 1) {
-    return forward(*first.answer, ids_of(shares), drafted_of(first),
+    return forward(*first.answer, ids_of(shares), first.drafted,
                    /*interruptible=*/first.rows > 1);
   }
   std::vector<model::Segment> segments;
   for (const Share& one : shares) {
-    const int drafted = drafted_of(one);
+    const int drafted = one.drafted;
     segments.push_back({&one.answer->cache(), one.rows + drafted, drafted});
   }
   return first.answer->model().forward(ids_of(shares), segments);
@@ -51,7 +49,7 @@ std::vector<int> decided_rows(std::span<const Share> shares) {
   std::vector<int> rows;
   int end = 0;
   for (const Share& one : shares) {
-    end += one.rows + drafted_of(one);
+    end += one.rows + one.drafted;
     for (int row = end - logits_of(one); row < end; ++row) {
       rows.push_back(row);
     }
@@ -64,12 +62,12 @@ std::vector<int> decided_rows(std::span<const Share> shares) {
 int rows_of(std::span<const Share> shares) {
   int rows = 0;
   for (const Share& one : shares) {
-    rows += one.rows + drafted_of(one);
+    rows += one.rows + one.drafted;
   }
   return rows;
 }
 
-int logits_of(const Share& share) { return share.last ? 1 + drafted_of(share) : 0; }
+int logits_of(const Share& share) { return share.last ? 1 + share.drafted : 0; }
 
 std::optional<mx::array> run_pass(std::span<const Share> shares) {
   const bool overlaps = std::ranges::any_of(

@@ -17,10 +17,8 @@ struct Share {
   Decoder* decoder;
   int rows;
   bool last;  ///< no token is lacking after them, so that the next is decided from their logits
+  int drafted = 0;  ///< tokens behind them; its answer may have ended since, and have none
 };
-
-/// Tokens that a share's answer has drafted for the pass.
-int drafted_of(const Share& share);
 
 /// Rows of logits that a share has of a pass: after its last token and each drafted one.
 int logits_of(const Share& share);
@@ -29,9 +27,9 @@ int logits_of(const Share& share);
 int rows_of(std::span<const Share> shares);
 
 /// Runs all shares, of one model, in one forward. The result has the logits of all shares, in
-/// order, perhaps still to be computed; nullopt: there are none. Where a
-/// share is alone, the end of its request interrupts the pass and leaves the cache as it was;
-/// whatever else is thrown leaves no cache to go on with.
+/// order, perhaps still to be computed; nullopt: there are none. Where a share is alone, the end of
+/// its request interrupts the pass and leaves the cache as it was; whatever else is thrown leaves
+/// no cache to go on with.
 std::optional<mx::array> run_pass(std::span<const Share> shares);
 
 }  // namespace convergio::engine

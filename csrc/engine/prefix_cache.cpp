@@ -198,15 +198,25 @@ Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) 
     return best;
   }
   const int key = arch::table_key(model_->spec().config.ropes, static_cast<int>(tokens.size()));
-  int cached = 0;
+  const auto common_with = [&](const Sequence& one) {
+    return std::min(common_length(one.tokens, tokens), longest_useful(tokens));
+  };
+  // asked at each step of each that waits: those that are idle matter only where one is awaited
   for (const auto& one : sequences_) {
-    const int common = std::min(common_length(one->tokens, tokens), longest_useful(tokens));
-    if (one->cache.table_key() != key) {
+    if (!one->active || one->level < level || one->cache.table_key() != key) {
       continue;
     }
-    cached = std::max(cached, std::min(common, one->cache.length()));
-    if (one->active && one->level >= level && common > best.length) {
+    if (const int common = common_with(*one); common > best.length) {
       best = {.sequence = one, .length = common};
+    }
+  }
+  if (best.length < kWorthWaiting || best.sequence->cache.length() >= best.length) {
+    return {};
+  }
+  int cached = 0;
+  for (const auto& one : sequences_) {
+    if (one->cache.table_key() == key) {
+      cached = std::max(cached, std::min(common_with(*one), one->cache.length()));
     }
   }
   return best.length - cached >= kWorthWaiting ? best : Awaited{};
@@ -223,10 +233,10 @@ void PrefixCache::erase_prefixes_of(const Sequence& whole) {
 
 void PrefixCache::release(const std::shared_ptr<Sequence>& sequence) {
   std::erase(sequences_, sequence);
+  sequence->active = false;  // whoever awaits it goes on
   const int length = sequence->cache.length();
   if (limit_ > 0 && length > 0) {
     sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<std::size_t>(length)));
-    sequence->active = false;
     erase_prefixes_of(*sequence);
     sequences_.push_back(sequence);
   }

@@ -176,7 +176,7 @@ class Worker {
   std::condition_variable changed_;
   Jobs jobs_;
   Levels<Tasks> waiting_;
-  Tasks active_;               ///< touched by the thread alone
+  Tasks active_;               ///< changed by the thread alone, under the mutex
   Tasks running_;              ///< whose slices are being done; set by the thread alone
   std::size_t reserved_ = 0;   ///< by those that are active
   Levels<int> overtaken_{};    ///< tasks of higher levels that came before the first that waits

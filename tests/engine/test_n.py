@@ -67,7 +67,8 @@ def test_for_asyncio(engine: Engine) -> None:
     texts, shared = asyncio.run(ask())
     seeds = [(1 << 64) - 1, 0, 1]
     assert texts == [engine.generate(prompt, PARAMS, seed=seed).text() for seed in seeds]
-    assert shared == [0, 199, 199]
+    assert shared[0] < 100  # of other prompts
+    assert shared[1:] == [199, 199]
 
 
 def test_without_a_seed_one_is_drawn(engine: Engine) -> None:

@@ -510,7 +510,7 @@ class Engine:
     def prefill_pause(self) -> float | None:
         """Seconds by which the prompt of a newcomer may lengthen the time between two tokens of
         those who decode: its slices are as large as they may be by what earlier ones took, one
-        token at least. None, the default: slices of 8 to 16 tokens on a CPU, 256 on a GPU. It can
+        token at least. None, the default: slices of 8 to 16 tokens on a CPU, 512 on a GPU. It can
         be set at any time, also by another thread.
 
         Raises:

@@ -220,6 +220,24 @@ TEST(penalties_go_on_where_an_answer_is_taken_up_again) {
   CHECK(answer == std::vector<int>({0, 1, 0, 1, 0, 2}));
 }
 
+TEST(tokens_of_a_prompt_that_the_tokenizer_does_not_know_are_not_penalized) {
+  SamplingParams params;
+  params.temperature = 0;
+  params.repetition_penalty = 2.0;
+  DeviceSampler sampler(params);
+  sampler.begin(std::vector<int>{0, 4, 50}, {}, 4);
+  CHECK_EQ(token_of(sampler.sample(row({3, 2.5F, 1, 0}), 0)), 1);
+}
+
+TEST(no_log_probabilities_of_many_tokens_are_none) {
+  SamplingParams params;
+  params.temperature = 0;
+  params.logprobs = 0;
+  Logits logits(5000, 0.0F);
+  logits[7] = 1.0F;
+  CHECK_EQ(token_of(DeviceSampler(params).sample(row(logits), 0)), 7);
+}
+
 TEST(the_likeliest_of_many_are_found_by_groups) {
   std::mt19937_64 random(4);
   for (const int size : {4096, 5000, 128256, 151669}) {
