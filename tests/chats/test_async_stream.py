@@ -101,6 +101,26 @@ def test_a_cancelled_reader_leaves_the_opening_and_is_cancelled() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_reader_cancelled_as_the_source_was_opened_closes_it(fails: bool) -> None:
+    async def run() -> None:
+        source = Source()
+
+        async def opening() -> Source:
+            # Comes before the reader goes on, and after this has ended.
+            asyncio.get_running_loop().call_soon(reader.cancel)
+            if fails:
+                raise ValueError
+            return source
+
+        reader = asyncio.ensure_future(anext(AsyncEventStream(ResponseBuilder("m"), opening)))
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        assert source.closed is not fails
+
+    asyncio.run(run())
+
+
 def test_an_opened_source_is_read_to_its_end_and_closed() -> None:
     async def run() -> None:
         opening = Opening()

@@ -112,6 +112,24 @@ class Counter:
         return text
 
 
+def places(a: int = 1, b: int = 2, /) -> tuple[int, int]:
+    return a, b
+
+
+def test_a_value_keeps_its_place_behind_one_that_was_not_given() -> None:
+    assert bound(places, '{"b": 5}')() == (1, 5)
+    assert bound(places, '{"a": 5}')() == (5, 2)
+
+
+def test_what_a_partial_binds_is_hidden_from_the_model() -> None:
+    hidden = partial(partial(weather, unit="F"), words=["secret"])
+    parameters = definition_of(hidden)["function"]["parameters"]
+    assert [*parameters["properties"]] == ["place", "days"]
+    assert bound(hidden, '{"place": {"city": "a"}}')() == "a, Italy: F None ['secret']"
+    with pytest.raises(ValueError, match="there is no parameter 'words'"):
+        bound(hidden, '{"place": {"city": "a"}, "words": []}')
+
+
 def test_all_kinds_of_parameters_and_functions_are_called() -> None:
     assert bound(positional, '{"b": {"days": 2}, "a": 1}')() == (1, 2, 1)
     counter = Counter()

@@ -135,6 +135,20 @@ def test_arguments_that_do_not_fit_are_told_to_the_model(ask: Ask) -> None:
 
 
 @BOTH
+def test_a_result_that_cannot_be_written_is_an_error_of_the_tool(ask: Ask) -> None:
+    def half(how: str) -> Any:
+        if how == "raised":
+            raise ValueError("\ud800")
+        return "\ud800" if how == "text" else ["\ud800"]
+
+    hows = ["text", "list", "raised"]
+    model = Model(calls(*(("half", f'{{"how": "{how}"}}') for how in hows)), says("Sorry."))
+    _, *written, raised = (one["content"] for one in ask(model, [half]).tool_messages)
+    assert all(one.startswith('{"error": "UnicodeEncodeError: ') for one in written)
+    assert raised == '{"error": "ValueError: ?"}'
+
+
+@BOTH
 def test_rounds_are_limited(ask: Ask) -> None:
     model = Model(calls(("add", '{"a": 1, "b": 2}')))
     response = ask(model, [add], max_tool_rounds=3)
@@ -160,6 +174,14 @@ def test_what_had_to_be_called_may_be_left_after_the_first_round(ask: Ask) -> No
     choices = [one.choice for one in model.requests]
     assert [choice.mode for choice in choices] == ["required", "auto"]
     assert [tool.name for tool in choices[1].callable] == ["add", "fail"]
+
+
+@BOTH
+def test_any_function_is_run_after_the_round_of_the_named_one(ask: Ask) -> None:
+    model = Model(calls(("add", '{"a": 1, "b": 2}')), calls(("fail", '{"a": 3}')), says("no"))
+    named = {"type": "function", "function": {"name": "add"}}
+    response = ask(model, [add, fail], tool_choice=named)
+    assert (response.text, len(model.requests)) == ("no", 3)
 
 
 @BOTH

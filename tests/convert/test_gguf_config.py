@@ -147,6 +147,9 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ("qwen3moe", {"expert_used_count": None}, "expert_used_count' is missing, which must be"),
         ("deepseek_v2", {"expert_weights_norm": True}, "_weights_norm' is True, which must be Fal"),
         ("deepseek_v3", {"expert_gating_func": 1}, "_gating_func' is 1, which must be 2 in a deep"),
+        ("deepseek_v2", {"rope__dimension_count": None}, "dimension_count' is missing, which must"),
+        ("deepseek_v2", {"rope__dimension_count": "8"}, "dimension_count' is '8', which must be a"),
+        ("deepseek_v2", {"rope__dimension_count": [8, 8]}, "_count' is [8, 8], which must be a nu"),
         (
             "glm4",
             {"rope__dimension_sections": [2, 1, 1, 0]},

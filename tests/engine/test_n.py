@@ -104,6 +104,11 @@ def test_bad_calls(engine: Engine) -> None:
     for wrong in (0, -1, 1.5, True, "2", None):
         with pytest.raises(InvalidRequestError, match=r"\[engine\] n is "):
             engine.generate_n(ids(3), wrong)  # type: ignore[arg-type]
+    for ask in (engine.generate_n, engine.agenerate_n):
+        with pytest.raises(
+            InvalidRequestError, match=r"^\[engine\] n is 1025, .* at most 1024; ask"
+        ):
+            ask(ids(3), 1025)
     with pytest.raises(ContextLengthError):
         engine.generate_n(ids(3), 2, max_tokens=5000)
     with pytest.raises(InvalidRequestError):

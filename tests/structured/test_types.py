@@ -43,6 +43,23 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
+@dataclass
+class Hen:
+    eggs: list[Egg] = field(default_factory=list)
+
+
+@dataclass
+class Egg:
+    hen: Hen | None = None
+
+
+@dataclass
+class Farm:
+    hen: Hen
+    egg: Egg
+    eggs: list[Egg]
+
+
 class Movie(TypedDict):
     title: str
     year: NotRequired[int]
@@ -99,6 +116,11 @@ CASES: list[tuple[Any, Any, Any]] = [
     (Point, {"x": 1, "y": 2.5, "tags": ["t"]}, Point(1.0, 2.5, ["t"])),
     (Node, {"name": "a", "children": [{"name": "b"}]}, Node("a", [Node("b")])),
     (list[Node], [{"name": "a"}], [Node("a")]),
+    (
+        Farm,
+        {"hen": {"eggs": [{"hen": {}}]}, "egg": {"hen": {"eggs": [{}]}}, "eggs": [{}]},
+        Farm(Hen([Egg(Hen())]), Egg(Hen([Egg()])), [Egg()]),
+    ),
     (Movie, {"title": "M"}, {"title": "M"}),
     (City, {"name": "Rome", "people": 3}, City(name="Rome", people=3)),
     (list[City] | None, [{"name": "a", "people": 0}], [City(name="a", people=0)]),

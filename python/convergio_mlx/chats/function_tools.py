@@ -64,6 +64,8 @@ def bound(function: Function, arguments: str) -> Callable[[], Any]:
         if parameter.name not in values:
             if parameter.default is parameter.empty:
                 raise ValueError(f"the argument {parameter.name!r} is missing")
+            if parameter.kind is _POSITIONAL:  # those after it keep their places
+                positional.append(parameter.default)
             continue
         name = parameter.name
         value = typed(kinds[name], values.pop(name), name)
@@ -77,14 +79,20 @@ def bound(function: Function, arguments: str) -> Callable[[], Any]:
 
 
 def result_text(value: Any) -> str:
-    """What a function returned as the content of a tool's message: a text as it is, else JSON."""
-    return value if isinstance(value, str) else json.dumps(as_json(value), ensure_ascii=False)
+    """What a function returned as the content of a tool's message: a text as it is, else JSON.
+
+    Raises:
+        ValueError, TypeError: it has no such form, or half of a surrogate pair.
+    """
+    text = value if isinstance(value, str) else json.dumps(as_json(value), ensure_ascii=False)
+    text.encode()
+    return text
 
 
 def error_text(error: Exception) -> str:
-    """What a function raised, likewise."""
+    """What a function raised, likewise; half of a surrogate pair becomes a question mark."""
     told = f"{type(error).__name__}: {problem_text(error)}"
-    return json.dumps({"error": told}, ensure_ascii=False)
+    return json.dumps({"error": told}, ensure_ascii=False).encode(errors="replace").decode()
 
 
 def is_async(function: Function) -> bool:
@@ -94,6 +102,7 @@ def is_async(function: Function) -> bool:
 
 
 def _parameters(function: Function) -> list[inspect.Parameter]:
+    """What a model gives. Keywords that a `functools.partial` binds are the host's own."""
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError) as error:
@@ -103,7 +112,8 @@ def _parameters(function: Function) -> list[inspect.Parameter]:
             _refuse(
                 function, f"takes {str(parameter)!r}", "give a function whose parameters have names"
             )
-    return found
+    host = _bound_keywords(function)
+    return [parameter for parameter in found if parameter.name not in host]
 
 
 def _kinds(function: Function) -> dict[str, Any]:
@@ -169,6 +179,14 @@ def _unpacked(function: Function) -> Function:
     while isinstance(function, partial):
         function = function.func
     return function
+
+
+def _bound_keywords(function: Function) -> set[str]:
+    found: set[str] = set()
+    while isinstance(function, partial):
+        found |= function.keywords.keys()
+        function = function.func
+    return found
 
 
 def _call_of(function: Function) -> Any:

@@ -212,14 +212,17 @@ class AsyncEventStream(_Stream[AsyncSource], AsyncIterator[StreamEvent]):
         self, open_source: Callable[[], Awaitable[AsyncSource]]
     ) -> AsyncSource | None:
         """The source; None where `cancel()` came meanwhile."""
-        self._opening = asyncio.ensure_future(open_source())
+        opening = self._opening = asyncio.ensure_future(open_source())
         try:
-            return await self._opening
+            return await opening
         except asyncio.CancelledError:
-            if not self._opening.cancelled() or not self._cancelled:
-                self._opening.cancel()  # the reading task was cancelled, and not the answer
-                raise
-            return None
+            if opening.cancelled() and self._cancelled:
+                return None
+            # The reading task was cancelled, and not the answer: perhaps just after it was opened.
+            is_done = not opening.cancel() and not opening.cancelled()
+            if is_done and opening.exception() is None:
+                opening.result().close()
+            raise
         finally:
             self._opening = None
 

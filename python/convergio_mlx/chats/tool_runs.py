@@ -44,8 +44,7 @@ class _Rounds:
     def __init__(self, request: ChatRequest) -> None:
         self.request = request
         self.earlier: list[GenerationStats] = []
-        tools = request.choice.callable
-        self._functions = {tool.name: tool.function for tool in tools if tool.function}
+        self._functions = {tool.name: tool.function for tool in request.tools if tool.function}
         self._deadline = None if request.timeout is None else time.monotonic() + request.timeout
         self._turn = Turn()
         self._results: list[dict[str, Any]] = []

@@ -70,6 +70,7 @@ class Keys:
         least = 0 if key.may_be_zero else math.ulp(0.0)
         if type(value) not in (int, float) or not least <= value < math.inf:
             self._fault(key.name, value, "a number above 0")
+            return 1
         return shortest(value) if isinstance(value, float) else value
 
     def refuse(self, name: str, wanted: str) -> None:

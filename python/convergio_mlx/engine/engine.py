@@ -208,7 +208,7 @@ class Engine:
 
         Args:
             prompt: as `generate` takes it.
-            n: how many answers, at least 1.
+            n: how many answers, from 1 to 1024.
             params: how to choose tokens and when to end.
             options: those of `generate` but `constraint`.
 

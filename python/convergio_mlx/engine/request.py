@@ -55,6 +55,8 @@ class GenerateOptions(ManyOptions, total=False):
 
 
 MANY_OPTIONS = frozenset(ManyOptions.__annotations__)
+MOST_ANSWERS = 1024
+"""To one prompt, in one call."""
 GENERATE_OPTIONS = frozenset(GenerateOptions.__annotations__)
 
 
@@ -104,9 +106,14 @@ class PromptRequest:
         """The requests of `n` answers to one prompt, whose seeds follow each other.
 
         Raises:
-            InvalidRequestError: `n` is no whole number of at least 1, or the seed none.
+            InvalidRequestError: `n` is no whole number from 1 to `MOST_ANSWERS`, or the seed none.
         """
         count, first = whole_number("n", n), self.params.drawn_seed()
+        if count > MOST_ANSWERS:
+            raise InvalidRequestError(
+                f"[engine] n is {count}, which must be at most {MOST_ANSWERS}; ask for the "
+                "others in further calls."
+            )
         return [
             replace(self, params=replace(self.params, seed=(first + index) % (1 << 64)))
             for index in range(count)

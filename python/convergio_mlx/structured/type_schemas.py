@@ -189,6 +189,7 @@ class _Writer:
     def _object(self, kind: Any) -> Schema:
         if kind in self._open:
             self._recursive.add(kind)
+        if kind in self._recursive:
             return {"$ref": f"#/$defs/{kind.__name__}"}
         self._open.append(kind)
         members = {name: self.schema(_bare(one)) for name, one in self._members(kind).items()}
