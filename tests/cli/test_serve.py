@@ -87,7 +87,11 @@ def test_what_it_cannot_do_is_told(run: Run) -> None:
     assert open_to_all.returncode == exits.USAGE
     assert b"0.0.0.0 can be reached from other machines, and there is no key" in open_to_all.stderr
     assert run("serve", "--port", "x").returncode == exits.USAGE
-    assert run("serve", "-m", "no-such-model").returncode == exits.MODEL
+    for model in ("no-such-model", "."):  # an id that there is not, and a folder
+        refused = run("serve", "-m", model)
+        assert refused.returncode == exits.MODEL
+        assert f"there is no model {model!r} to serve".encode() in refused.stderr
+        assert b"convergio-guide" in refused.stderr
 
 
 def test_the_extra_is_named_where_it_is_missing(run: Run) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx
 import pytest
 
 from convergio_mlx.providers.mlx import MlxProvider
@@ -89,6 +90,16 @@ def test_tools_are_used_and_their_results_read(client: anthropic.Anthropic) -> N
 def test_tokens_are_counted(client: anthropic.Anthropic, provider: MlxProvider) -> None:
     counted = client.messages.count_tokens(model=GUIDE, messages=ASKED, system="Be brief.")
     assert counted.input_tokens == provider.count_tokens(GUIDE, "Be brief.", ASKED)
+    tool: Any = {"name": "look", "input_schema": {"type": "object"}}
+    given: Any = {"model": GUIDE, "messages": ASKED, "tools": [tool]}
+    with pytest.raises(anthropic.BadRequestError, match="other"):
+        client.messages.count_tokens(**given, tool_choice={"type": "tool", "name": "other"})
+
+
+def test_a_missing_limit_is_told_as_missing(http: httpx.Client) -> None:
+    answer = http.post("/v1/messages", json={"model": GUIDE, "messages": ASKED})
+    assert answer.status_code == 400
+    assert "max_tokens is missing" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,20 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from convergio_mlx.chats.events import ToolCallEvent
 from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.errors import InferenceError, InvalidRequestError
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server.app import make_app
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
+from convergio_mlx.server.ollama import _Writer as OllamaWriter
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.settings import ServerSettings
+from convergio_mlx.server.sse import frame
 
 HERE = "http://127.0.0.1:8765"
 KEY = "right-key"
@@ -101,9 +108,22 @@ def test_pages_may_ask_only_where_they_are_let(provider: MlxProvider) -> None:
     assert ask(provider, "POST", CHAT, headers=other, json=ASKED, settings=given).status_code == 403
 
 
-def test_answers_beyond_the_room_are_told_to_come_again(provider: MlxProvider) -> None:
+def test_answers_beyond_the_room_are_told_to_come_again(
+    provider: MlxProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     body = {**ASKED, "n": 3}
-    full = ask(provider, "POST", CHAT, json=body, settings={"max_requests": 2})
+    never = ask(provider, "POST", CHAT, json=body, settings={"max_requests": 2})
+    assert (never.status_code, never.json()["error"]["param"]) == (400, "n")
+    assert "3 answers are asked for, and 2 at once are the most" in never.text
+    answers = Service.answers
+
+    async def beside_one(service: Service, *given: Any) -> Any:
+        service.metrics.under_way = 1
+        return await answers(service, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Service, "answers", beside_one)
+        full = ask(provider, "POST", CHAT, json=body, settings={"max_requests": 3})
     assert (full.status_code, full.json()["error"]["code"]) == (503, "overloaded")
     assert (full.headers["retry-after"], full.headers["x-should-retry"]) == ("1", "true")
     assert ask(provider, "POST", CHAT, json=body, settings={"max_requests": 3}).status_code == 200
@@ -177,6 +197,68 @@ def test_a_fault_of_the_server_says_nothing_of_itself(
     assert "secret" in caplog.text
 
 
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/api/chat"])
+def test_an_error_of_half_a_character_is_told(provider: MlxProvider, path: str) -> None:
+    asked = {**ASKED, "\ud800": 1}
+    if path == "/api/chat":
+        del asked["max_tokens"]
+    answer = ask(provider, "POST", path, content=json.dumps(asked).encode())
+    assert answer.status_code == 400
+    assert r"\ud800" in answer.text
+
+
+def test_half_a_character_in_an_answer_is_escaped() -> None:
+    call = ToolCall("call_1", "say", r'{"text": "\ud800"}')
+    event = ToolCallEvent(call)
+    assert rb"\ud800" in b"".join(OllamaWriter("m").event(0, event))
+    assert rb"\ud800" in frame({"text": "\ud800"})
+    assert rb"\ud800" in AsciiJsonResponse(json.loads(call.arguments)).body
+
+
+def test_a_prefix_that_it_is_mounted_under_changes_nothing(provider: MlxProvider) -> None:
+    app = Starlette(routes=[Mount("/llm", make_app(provider, ServerSettings(api_key=KEY)))])
+
+    async def run() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
+            paths = ("/llm/health", "/llm/v1/models", "/llm/v1/messages")
+            return [await client.get(path) for path in paths]
+
+    health, models, messages = asyncio.run(run())
+    assert (health.status_code, models.status_code) == (200, 401)
+    assert (messages.status_code, messages.json()["type"]) == (401, "error")
+
+
+def test_a_client_that_takes_nothing_has_left(
+    provider: MlxProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(provider, ServerSettings(body_seconds=0.05))
+    body = json.dumps({**ASKED, "stream": True}).encode()
+    scope = {
+        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST"},
+        **{"path": CHAT, "query_string": b"", "headers": [(b"host", b"localhost")]},
+    }
+
+    async def run() -> None:
+        brought = iter([{"type": "http.request", "body": body}])
+
+        async def receive() -> Any:
+            if (one := next(brought, None)) is not None:
+                return one
+            return await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+        await asyncio.wait_for(app(scope, receive, send), 30)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(run())
+    assert not caplog.records
+    assert app._service.metrics.left == 1  # type: ignore[attr-defined]
+
+
 def test_counters_tell_what_was_done(provider: MlxProvider) -> None:
     async def run() -> str:
         transport = httpx.ASGITransport(make_app(provider))
@@ -207,7 +289,15 @@ def test_counters_tell_what_was_done(provider: MlxProvider) -> None:
         {"port": -1},
         {"port": 70000},
         {"port": "80"},
+        {"host": 5, "api_key": KEY},
+        {"api_key": ""},
         {"api_key": " "},
+        {"api_key": 5},
+        {"api_key": "right-key\n"},
+        {"api_key": "schl\xfcssel"},
+        {"origins": "http://page.example"},
+        {"origins": (5,)},
+        {"models": "convergio-guide"},
         {"max_requests": 0},
         {"max_requests": 1.5},
         {"request_seconds": float("nan")},

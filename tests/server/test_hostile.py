@@ -1,6 +1,7 @@
 """What no client should send: every answer is an error in OpenAI's shape, and the next request
 works."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -10,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from convergio_mlx.server import ModelServer
+from convergio_mlx.server.connection import TimedConnection
 
 GUIDE = "convergio-guide"
 CHAT = "/v1/chat/completions"
@@ -175,6 +178,62 @@ def test_a_connection_that_was_used_is_closed_amid_its_next_head(server: ModelSe
             said += slow.recv(1 << 16)
         slow.sendall(b"GET /hea")
         assert slow.recv(1) == b""
+
+
+def trickle(client: socket.socket) -> None:
+    """Five bytes a second, for a minute at most."""
+    started = time.monotonic()
+    while time.monotonic() < started + 60:
+        client.sendall(b" ")
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_the_rest_of_an_answered_body_is_not_waited_for(server: ModelServer) -> None:
+    with connect(server) as slow:
+        slow.sendall(head(2 << 20))  # beyond the limit: answered at once
+        assert slow.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+        with pytest.raises(ConnectionError):
+            trickle(slow)
+
+
+@pytest.mark.slow
+def test_a_connection_is_kept_where_the_rest_of_its_body_comes(server: ModelServer) -> None:
+    with connect(server) as whole:
+        whole.sendall(head(2 << 20))
+        assert whole.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+        whole.sendall(b" " * (2 << 20) + b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert whole.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_reads_nothing_is_cut_off() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(nothing, log_config=None)
+        config.load()
+        made: list[TimedConnection] = []
+
+        def protocol() -> TimedConnection:
+            state = uvicorn.server.ServerState()
+            given = {"config": config, "server_state": state, "app_state": {}}
+            made.append(TimedConnection(0.1, **given))
+            return made[0]
+
+        listening = await loop.create_server(protocol, "127.0.0.1", 0)
+        with socket.create_connection(listening.sockets[0].getsockname()):
+            while not made or not made[0].connections:
+                await asyncio.sleep(0.01)
+            made[0].transport.write(b"x" * (64 << 20))
+            made[0].transport.close()
+            while made[0].connections:
+                await asyncio.sleep(0.01)
+        listening.close()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+async def nothing(*_: Any) -> None:
+    """An application that does nothing."""
 
 
 def test_a_client_that_hangs_up_amid_its_body_leaves_nothing(

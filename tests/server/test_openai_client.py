@@ -13,9 +13,12 @@ import openai
 import pydantic
 import pytest
 
+from convergio_mlx.chats.events import FinishEvent
+from convergio_mlx.chats.response import ChatResponse, TokenUsage
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.providers.openai_provider import OpenAIProvider
 from convergio_mlx.server import ModelServer
+from convergio_mlx.server.openai_chat import ChatWriter
 
 GUIDE = "convergio-guide"
 ASKED: Any = [{"role": "user", "content": "What are you?"}]
@@ -170,6 +173,27 @@ def test_several_answers_have_seeds_of_their_own(client: openai.OpenAI) -> None:
     for piece in client.chat.completions.create(**options, n=3, seed=1, stream=True):
         parts[piece.choices[0].index] += piece.choices[0].delta.content or ""
     assert parts == texts
+    last = client.chat.completions.create(**options, n=2, seed=2**64 - 1).choices[1]
+    first = client.chat.completions.create(**options, seed=0).choices[0]
+    assert last.message.content == first.message.content
+    for n in (1, 2):
+        with pytest.raises(openai.BadRequestError, match="seed"):
+            client.chat.completions.create(**options, n=n, seed=True)
+
+
+def test_a_prompt_beside_others_has_the_answers_that_it_has_alone(client: openai.OpenAI) -> None:
+    given: Any = {"model": GUIDE, "temperature": 3, "max_tokens": 12, "seed": 1, "n": 2}
+    both = client.completions.create(prompt=["The model", "A key"], **given).choices
+    alone = client.completions.create(prompt="A key", **given).choices
+    assert [one.text for one in both[2:]] == [one.text for one in alone]
+
+
+def test_cached_tokens_of_a_stream_are_those_of_its_first_answer() -> None:
+    writer = ChatWriter("m", True, 2, None)
+    for index, cached in ((1, 7), (0, 3)):
+        response = ChatResponse("", "stop", usage=TokenUsage(9, 1, cached))
+        list(writer.event(index, FinishEvent(response)))
+    assert b'"cached_tokens":3' in b"".join(writer.end())
 
 
 def test_texts_and_tokens_are_continued(client: openai.OpenAI, provider: MlxProvider) -> None:

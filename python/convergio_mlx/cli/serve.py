@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convergio_mlx.cli.commands import add_command, finish
 from convergio_mlx.cli.numbers import number, whole
-from convergio_mlx.errors import UnavailableError
+from convergio_mlx.errors import ModelNotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
@@ -105,6 +105,13 @@ def _run(given: argparse.Namespace) -> None:
         request_seconds=given.timeout,
     )
     with MlxProvider(idle_seconds=given.idle) as provider:
+        known = {config.id for config in provider.list_models() if config.installed}
+        for model in settings.models:
+            if provider.bare_id(model) not in known:  # a folder would be loaded, and never served
+                raise ModelNotFoundError(
+                    f"[server] there is no model {model!r} to serve; give the id of one that is "
+                    f"installed: {', '.join(sorted(known))}."
+                )
         for model in settings.models:
             provider.load(model)
         server = ModelServer(provider, settings)

@@ -247,11 +247,14 @@ class MlxProvider(BaseProvider):
         system: str | None,
         user: Question,
         tools: Tools = (),
+        **options: Unpack[ChatOptions],
     ) -> int:
-        """Tokens of a prompt, exactly: what the model would get, template and tools included."""
+        """Tokens of a prompt, exactly: what the model would get with these options of `chat`,
+        template and tools included."""
         from convergio_mlx.engine.request import chat_prompt
 
-        request = ChatRequest.of("count_tokens", conversation_of(system, user), tools=list(tools))
+        messages = conversation_of(system, user)
+        request = ChatRequest.of("count_tokens", messages, None, list(tools), options)
         return len(chat_prompt(self.tokenizer(model), request))
 
     def tokenizer(self, model: str | None = None) -> Tokenizer:

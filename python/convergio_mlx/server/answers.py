@@ -128,8 +128,11 @@ class EventResponse(StreamingResponse):
 
         async def timed(message: Any) -> None:
             nonlocal finished
-            async with asyncio.timeout(self._seconds):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await send(message)
+            except TimeoutError:  # one that takes nothing has left
+                raise ClientDisconnect from None
             finished = message["type"] == "http.response.body" and not message.get("more_body")
 
         try:

@@ -7,10 +7,11 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from convergio_mlx.chats.events import (
     FinishEvent,
@@ -24,6 +25,7 @@ from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.server.answers import EventResponse, while_there
 from convergio_mlx.server.anthropic_blocks import openai_messages
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.openai_fields import new_id, with_effort
 from convergio_mlx.server.problems import Problem, anthropic_problem, refusal
@@ -60,7 +62,7 @@ async def messages(service: Service, request: Request) -> Response:
     asked, options = _read(fields), fields.several(("temperature", "top_p", "top_k"))
     if (stops := fields.take("stop_sequences")) is not None:
         options["stop"] = stops
-    options["max_tokens"] = fields.whole("max_tokens", 0, 1, (1 << 31) - 1)
+    options["max_tokens"] = fields.whole("max_tokens", None, 1, (1 << 31) - 1)
     streams = fields.flag("stream")
     fields.end()
     model = (await service.model(asked.model)).id
@@ -77,7 +79,7 @@ async def messages(service: Service, request: Request) -> Response:
         (response,) = await while_there(request, answers.whole)
     finally:
         answers.close()
-    return JSONResponse(_whole(model, response))
+    return AsciiJsonResponse(_whole(model, response))
 
 
 async def count_tokens(service: Service, request: Request) -> Response:
@@ -86,9 +88,9 @@ async def count_tokens(service: Service, request: Request) -> Response:
     asked = _read(fields)
     fields.end()
     model = (await service.model(asked.model)).id
-    count = service.provider.count_tokens
+    count = partial(service.provider.count_tokens, **asked.options)
     tokens = await asyncio.to_thread(count, model, None, asked.messages, asked.tools)
-    return JSONResponse({"input_tokens": tokens})
+    return AsciiJsonResponse({"input_tokens": tokens})
 
 
 def _thinking(fields: Fields) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -17,6 +17,7 @@ from convergio_mlx.providers.interface import ModelConfig
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server import ollama
 from convergio_mlx.server.anthropic_messages import count_tokens, messages
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.guard import Guard
 from convergio_mlx.server.openai_chat import chat_completions
 from convergio_mlx.server.openai_completions import completions
@@ -31,7 +32,7 @@ Endpoint = Callable[[Service, Request], Awaitable[Response]]
 
 async def health(service: Service, _: Request) -> Response:
     """GET /health: whether it serves."""
-    return JSONResponse({"status": "ok", "version": __version__})
+    return AsciiJsonResponse({"status": "ok", "version": __version__})
 
 
 async def metrics(service: Service, _: Request) -> Response:
@@ -43,12 +44,12 @@ async def metrics(service: Service, _: Request) -> Response:
 async def models(service: Service, _: Request) -> Response:
     """GET /v1/models: those that are served."""
     found = [_model(model) for model in await service.models()]
-    return JSONResponse({"object": "list", "data": found})
+    return AsciiJsonResponse({"object": "list", "data": found})
 
 
 async def model(service: Service, request: Request) -> Response:
     """GET /v1/models/{id}: one of them."""
-    return JSONResponse(_model(await service.model(request.path_params["id"])))
+    return AsciiJsonResponse(_model(await service.model(request.path_params["id"])))
 
 
 def _model(config: ModelConfig) -> dict[str, Any]:
@@ -76,7 +77,8 @@ _POST: dict[str, Endpoint] = {
 
 def make_app(provider: MlxProvider, settings: ServerSettings | None = None) -> ASGIApp:
     """The application, for any server of ASGI. Its lifespan makes a provider ready that is not,
-    and then shuts it down.
+    and then shuts it down. Starlette runs no lifespan of an application that is mounted in another:
+    there whoever mounts it makes the provider ready and shuts it down.
 
     Args:
         provider: whose models are served.

@@ -88,8 +88,8 @@ class Fields:
             self._refuse(self.path(name), value, "true or false")
         return value
 
-    def whole(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number within bounds."""
+    def whole(self, name: str, default: int | None, low: int, high: int) -> int:
+        """A whole number within bounds; refused where it is missing and has no default."""
         value = self._left.pop(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self._refuse(self.path(name), value, f"a whole number from {low} to {high}")

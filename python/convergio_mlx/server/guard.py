@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convergio_mlx.server.answers import LOG
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import too_large
 from convergio_mlx.server.page import ENDPOINTS as PAGE
 from convergio_mlx.server.problems import (
@@ -46,9 +46,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = _Sent(send)
+        sent, path = _Sent(send), _path(scope)
         try:
-            self._check(scope)
+            self._check(scope, path)
             scope["app"] = self  # has the router raise for what it does not have
             await self._app(scope, receive, sent)
         except ClientDisconnect:
@@ -58,16 +58,16 @@ class Guard:
             if problem is FAULT:
                 LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
             if not sent.status:
-                told = shape_of(scope["path"])(problem)
+                told = shape_of(path)(problem)
                 given = error.headers if isinstance(error, HTTPException) else None
                 headers = {**problem.headers(), **(given or {})}
-                response = JSONResponse(told, problem.status, headers)
+                response = AsciiJsonResponse(told, problem.status, headers)
                 await response(scope, receive, sent)
         finally:
-            path = scope["path"] if scope["path"] in self._paths else "other"
-            self._service.metrics.requests[path, sent.status] += 1
+            known = path if path in self._paths else "other"
+            self._service.metrics.requests[known, sent.status] += 1
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, path: str) -> None:
         headers, settings = Headers(scope=scope), self._service.settings
         if self._service.stopping:
             raise RefusedError(STOPPING)
@@ -78,7 +78,7 @@ class Guard:
         own = {f"{scheme}://{headers.get('host', '')}" for scheme in ("http", "https")}
         if origin is not None and not {origin, "*"} & {*settings.origins, *own}:
             raise RefusedError(_forbidden(f"pages of {origin[:200]!r}"))
-        if scope["path"] not in OPEN_PATHS and settings.api_key is not None:
+        if path not in OPEN_PATHS and settings.api_key is not None:
             _check_key(headers, settings.api_key)
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > settings.max_body_bytes:
@@ -97,6 +97,12 @@ class _Sent:
             self.status = message["status"]
             MutableHeaders(scope=message)["x-request-id"] = f"req_{secrets.token_hex(12)}"
         await self._send(message)
+
+
+def _path(scope: Scope) -> str:
+    """A path without the prefix that the application is mounted under, as the router has it."""
+    whole, prefix = str(scope["path"]), str(scope.get("root_path", ""))
+    return whole[len(prefix) :] if whole.startswith(f"{prefix}/") else whole
 
 
 def _check_key(headers: Headers, key: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from convergio_mlx.chats.events import (
     FinishEvent,
@@ -21,6 +21,7 @@ from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.server.answers import EventResponse, while_there
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.problems import Problem, ollama_problem, refusal
 from convergio_mlx.server.service import Service
@@ -59,13 +60,13 @@ async def chat(service: Service, request: Request) -> Response:
         (response,) = await while_there(request, answers.whole)
     finally:
         answers.close()
-    return JSONResponse({**_head(name), "message": _said(response), **_figures(response)})
+    return AsciiJsonResponse({**_head(name), "message": _said(response), **_figures(response)})
 
 
 async def tags(service: Service, _: Request) -> Response:
     """GET /api/tags."""
     found = [{"name": model.id, "model": model.id} for model in await service.models()]
-    return JSONResponse({"models": found})
+    return AsciiJsonResponse({"models": found})
 
 
 def _message(given: Any, where: str) -> dict[str, Any]:
@@ -185,4 +186,4 @@ class _Writer:
 
     def _line(self, said: dict[str, Any], more: dict[str, Any] | None = None) -> bytes:
         message = {"message": {"role": "assistant", **said}, **(more or {"done": False})}
-        return f"{json.dumps({**_head(self._name), **message}, ensure_ascii=False)}\n".encode()
+        return f"{json.dumps({**_head(self._name), **message})}\n".encode("ascii")

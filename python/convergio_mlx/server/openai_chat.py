@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from convergio_mlx.chats.events import (
     FinishEvent,
@@ -23,6 +23,7 @@ from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.generation.stats import TokenLogprob
 from convergio_mlx.server import openai_fields as shared
 from convergio_mlx.server.answers import EventResponse, while_there
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.logprobs import chat_logprobs
 from convergio_mlx.server.problems import Problem, openai_problem, refusal
@@ -111,7 +112,7 @@ async def chat_completions(service: Service, request: Request) -> Response:
         responses = await while_there(request, answers.whole)
     finally:
         answers.close()
-    return JSONResponse(_whole(model, responses, tokenizer))
+    return AsciiJsonResponse(_whole(model, responses, tokenizer))
 
 
 def _whole(
@@ -172,7 +173,7 @@ class ChatWriter:
         self._count = count
         self._tokenizer = tokenizer
         self._calls = [0] * count
-        self._usages: list[TokenUsage] = []
+        self._usages: dict[int, TokenUsage] = {}
 
     def begin(self) -> Iterator[bytes]:
         """Says who speaks."""
@@ -190,13 +191,14 @@ class ChatWriter:
                 number, self._calls[index] = self._calls[index], self._calls[index] + 1
                 yield self._chunk(index, {"tool_calls": [{"index": number, **call.message()}]})
             case FinishEvent(response):
-                self._usages.append(response.usage)
+                self._usages[index] = response.usage
                 yield self._chunk(index, {}, finish=response.finish_reason)
 
     def end(self) -> Iterator[bytes]:
         """The usage where it is wanted, and the end."""
         if self._tail:
-            usage = shared.usage_object(shared.usage_sum(self._usages))
+            usages = [self._usages[index] for index in sorted(self._usages)]
+            usage = shared.usage_object(shared.usage_sum(usages))
             yield frame({**self._head, "choices": [], "usage": usage})
         yield DONE
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from convergio_mlx.chats.events import FinishEvent, StreamEvent, TextEvent
 from convergio_mlx.chats.response import ChatResponse, TokenUsage
@@ -16,6 +16,7 @@ from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.generation.stats import TokenLogprob
 from convergio_mlx.server import openai_fields as shared
 from convergio_mlx.server.answers import EventResponse, while_there
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.logprobs import text_logprobs
 from convergio_mlx.server.problems import Problem, openai_problem, refusal
@@ -35,6 +36,8 @@ class _Asked:
     model: str
     prompts: list[str | list[int]]
     """One for each choice."""
+    count: int
+    """Choices of each prompt."""
     options: dict[str, Any]
     streams: bool
     includes_usage: bool
@@ -55,9 +58,9 @@ def _read(body: Mapping[str, Any]) -> _Asked:
     count = fields.whole("n", 1, 1, shared.MOST_ANSWERS)
     fields.only("best_of", (count,), "all answers are given; leave it out")
     prompts = _prompts(fields.take("prompt"), count)
-    asked = _Asked(model, prompts, options, fields.flag("stream"), shared.includes_usage(fields))
+    streams, includes_usage = fields.flag("stream"), shared.includes_usage(fields)
     fields.end()
-    return asked
+    return _Asked(model, prompts, count, options, streams, includes_usage)
 
 
 def _prompts(given: Any, count: int) -> list[str | list[int]]:
@@ -94,7 +97,7 @@ async def completions(service: Service, request: Request) -> Response:
                 model,
                 prompt,
                 timeout=service.settings.request_seconds,
-                **shared.seeded(asked.options, index),
+                **shared.seeded(asked.options, index % asked.count),
             )
             for index, prompt in enumerate(asked.prompts)
         ]
@@ -108,7 +111,7 @@ async def completions(service: Service, request: Request) -> Response:
         responses = await while_there(request, answers.whole)
     finally:
         answers.close()
-    return JSONResponse(_whole(model, responses, tokenizer))
+    return AsciiJsonResponse(_whole(model, responses, tokenizer))
 
 
 def _whole(

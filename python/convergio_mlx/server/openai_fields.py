@@ -80,9 +80,12 @@ def with_effort(effort: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def seeded(options: dict[str, Any], index: int) -> dict[str, Any]:
-    """Options of one of several answers, which would be the same with one seed."""
+    """Options of one of several answers, which would be the same with one seed. Seeds have 64 bits;
+    what is no whole number is refused where it is used."""
     seed = options.get("seed")
-    return {**options, "seed": seed + index} if index and isinstance(seed, int) else options
+    if not index or type(seed) is not int:
+        return options
+    return {**options, "seed": (seed + index) % (1 << 64)}
 
 
 def usage_object(usage: TokenUsage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from convergio_mlx.chats.events import (
     FinishEvent,
@@ -23,6 +23,7 @@ from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.generation.stats import TokenLogprob
 from convergio_mlx.server import openai_fields as shared
 from convergio_mlx.server.answers import EventResponse, while_there
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.logprobs import chat_logprobs
 from convergio_mlx.server.openai_items import chat_tool, openai_messages
@@ -110,8 +111,8 @@ async def responses(service: Service, request: Request) -> Response:
         given = {**asked.options, "timeout": service.settings.request_seconds}
         return [service.provider.astream(model, None, asked.messages, tools=asked.tools, **given)]
 
-    answers = await while_there(request, lambda: service.answers(opened, 1))
     tokenizer = await service.tokenizer(model) if "logprobs" in asked.options else None
+    answers = await while_there(request, lambda: service.answers(opened, 1))
     writer = _Writer(model, asked.echo, tokenizer)
     if asked.streams:
         return EventResponse(answers, writer, service.settings.body_seconds)
@@ -125,7 +126,7 @@ async def responses(service: Service, request: Request) -> Response:
         await while_there(request, whole)
     finally:
         answers.close()
-    return JSONResponse(writer.response)
+    return AsciiJsonResponse(writer.response)
 
 
 def _usage(usage: TokenUsage) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from convergio_mlx.providers.interface import ModelConfig
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server.answers import Answers
 from convergio_mlx.server.metrics import Metrics
-from convergio_mlx.server.problems import STOPPING, Problem, RefusedError
+from convergio_mlx.server.problems import STOPPING, Problem, RefusedError, refusal
 from convergio_mlx.server.settings import ServerSettings
 from convergio_mlx.text.tokenizer import Tokenizer
 
@@ -76,12 +76,18 @@ class Service:
             count: how many there will be.
 
         Raises:
-            RefusedError: there is no room for them.
+            RefusedError: there is no room for them now, or never.
             ConvergioError: the request cannot be honoured.
         """
         if self.stopping:
             raise RefusedError(STOPPING)
         limit = self.settings.max_requests
+        if count > limit:
+            raise refusal(
+                f"[server] {count} answers are asked for, and {limit} at once are the most here; "
+                "ask for fewer.",
+                "n",
+            )
         if self.metrics.under_way + count > limit:
             raise RefusedError(
                 Problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,7 +28,8 @@ class ServerSettings:
     port: int = PORT
     """0 takes a free one."""
     api_key: str | None = None
-    """What a request must bring, as `Authorization: Bearer …` or `x-api-key: …`."""
+    """What a request must bring, as `Authorization: Bearer …` or `x-api-key: …`:
+    visible ASCII characters."""
     origins: tuple[str, ...] = ()
     """Web pages that may ask (CORS), such as `http://localhost:3000`; others are refused."""
     models: tuple[str, ...] = ()
@@ -55,9 +57,14 @@ class ServerSettings:
             raise InvalidRequestError(
                 f"[server] the port is {self.port!r}, which must be a whole number from 0 to 65535."
             )
-        if self.api_key is not None and not self.api_key.strip():
+        if not isinstance(self.host, str):
+            raise InvalidRequestError(f"[server] the host is {self.host!r}; give its address.")
+        for name in ("origins", "models"):
+            _check_texts(name, getattr(self, name))
+        if self.api_key is not None and not _is_key(self.api_key):
             raise InvalidRequestError(
-                f"[server] the key is empty; set {KEY_VARIABLE} to one, or leave it out."
+                "[server] the key is not one or more visible ASCII characters; set "
+                f"{KEY_VARIABLE} to such a one, or leave it out."
             )
         if self.api_key is None and not is_loopback(self.host):
             raise InvalidRequestError(
@@ -74,6 +81,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_key(given: Any) -> bool:
+    """Whether a header can bring it."""
+    return isinstance(given, str) and re.fullmatch("[!-~]+", given) is not None
+
+
+def _check_texts(name: str, given: Any) -> None:
+    if not isinstance(given, tuple) or not all(isinstance(one, str) for one in given):
+        raise InvalidRequestError(
+            f"[server] {name} is {given!r}, which is no tuple of texts; give one, such as ('…',)."
+        )
 
 
 def _check_positive(name: str, given: Any, whole: bool) -> None:

@@ -10,7 +10,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def frame(data: Any, event: str | None = None) -> bytes:
-    """A message of JSON, and the name of its event where the interface has one."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    """A message of JSON in ASCII, and the name of its event where the interface has one."""
+    text = json.dumps(data, separators=(",", ":"))
     lead = "" if event is None else f"event: {event}\n"
-    return f"{lead}data: {text}\n\n".encode()
+    return f"{lead}data: {text}\n\n".encode("ascii")
