@@ -30,8 +30,7 @@ mx::array hidden_states(std::span<const Share> shares) {
   }
   std::vector<model::Segment> segments;
   for (const Share& one : shares) {
-    const int drafted = one.drafted;
-    segments.push_back({&one.answer->cache(), one.rows + drafted, drafted});
+    segments.push_back({&one.answer->cache(), one.rows + one.drafted, one.drafted});
   }
   return first.answer->model().forward(ids_of(shares), segments);
 }

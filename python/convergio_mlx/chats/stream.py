@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Generic, Protocol, Self, TypeVar
 
 from convergio_mlx.chats.events import End, SourceEvent, StreamEvent
@@ -14,6 +14,7 @@ from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.errors import InferenceError
 from convergio_mlx.generation.reader import already_read
 from convergio_mlx.generation.stats import GenerationStats
+from convergio_mlx.generation.turns import Turns
 
 
 class _Cancellable(Protocol):
@@ -155,9 +156,8 @@ class AsyncEventStream(_Stream[AsyncSource], AsyncIterator[StreamEvent]):
         super().__init__(builder)
         self._open: Callable[[], Awaitable[AsyncSource]] | None = open_source
         self._opening: asyncio.Future[AsyncSource] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns = Turns("chat")
         self._cancelled = False
-        self._reading = False
 
     async def start(self) -> Self:
         """Begins the answer, so that what is wrong with the request is raised here and not with the
@@ -181,23 +181,14 @@ class AsyncEventStream(_Stream[AsyncSource], AsyncIterator[StreamEvent]):
             except StopAsyncIteration:
                 raise _unfinished() from None
 
-    @contextmanager
-    def _reader(self) -> Iterator[None]:
-        """One task at a time, on one loop; what goes wrong ends the answer."""
-        loop = asyncio.get_running_loop()
-        if self._reading or (self._loop or loop) is not loop:
-            raise already_read("chat")
-        self._loop = loop
-        self._reading = True
-        try:
-            yield
-        except StopAsyncIteration:
-            raise
-        except BaseException as error:
-            self._failed(error)
-            raise
-        finally:
-            self._reading = False
+    def _reader(self) -> AbstractContextManager[None]:
+        """What goes wrong ends the answer; its end is none."""
+
+        def failed(error: BaseException) -> None:
+            if not isinstance(error, StopAsyncIteration):
+                self._failed(error)
+
+        return self._turns.one(failed)
 
     async def _source_opened(self) -> AsyncSource | None:
         open_source, self._open = self._open, None
@@ -235,7 +226,7 @@ class AsyncEventStream(_Stream[AsyncSource], AsyncIterator[StreamEvent]):
     def cancel(self) -> None:
         """Ends the answer soon; its last event then says "cancelled"."""
         self._cancelled = True
-        source, opening, loop = self._source, self._opening, self._loop
+        source, opening, loop = self._source, self._opening, self._turns.loop
         if source is not None:
             source.cancel()
         elif opening is not None and loop is not None:

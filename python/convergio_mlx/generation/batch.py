@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -20,6 +20,7 @@ from convergio_mlx.generation.reader import (
     check_process,
 )
 from convergio_mlx.generation.stats import Chunk, FinishReason, GenerationStats, TokenLogprob
+from convergio_mlx.generation.turns import Turns
 from convergio_mlx.platform.native import native
 
 AHEAD = 32
@@ -225,8 +226,7 @@ class AsyncBatch(AsyncIterator[ResultT]):
         self._results: _Results[ResultT] = _Results(ahead, ordered=ordered)
         self._running: dict[asyncio.Future[ResultT], int] = {}
         self._taking: asyncio.Future[Asking[ResultT] | None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._reading = False
+        self._turns = Turns("engine")
         self._ended = False
 
     def __aiter__(self) -> Self:
@@ -235,24 +235,8 @@ class AsyncBatch(AsyncIterator[ResultT]):
 
     async def __anext__(self) -> ResultT:
         """The next answer; raises as `Batch` does. A task that is cancelled here cancels all."""
-        with self._turn():
+        with self._turns.one(lambda _: self._cancel()):
             return await self._next()
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One task at a time, on one loop; what goes wrong ends it."""
-        loop = asyncio.get_running_loop()
-        if self._reading or (self._loop or loop) is not loop:
-            raise already_read("engine")
-        self._loop = loop
-        self._reading = True
-        try:
-            yield
-        except BaseException:
-            self._cancel()
-            raise
-        finally:
-            self._reading = False
 
     async def _next(self) -> ResultT:
         while not self._ended:
@@ -315,10 +299,11 @@ class AsyncBatch(AsyncIterator[ResultT]):
 
     def __del__(self) -> None:
         """Cancels what nothing can read any more."""
-        if self._loop is not None and not self._ended:
+        loop = self._turns.loop
+        if loop is not None and not self._ended:
             with suppress(RuntimeError):  # that loop is closed
                 for one in self._pending():
-                    self._loop.call_soon_threadsafe(one.cancel)
+                    loop.call_soon_threadsafe(one.cancel)
 
 
 async def answered(job: Job[ResultT]) -> ResultT:

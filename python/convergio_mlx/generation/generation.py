@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Self
 
-from convergio_mlx.generation.reader import POLL_SECONDS, Prepared, Reader, already_read
+from convergio_mlx.generation.reader import POLL_SECONDS, Prepared, Reader
 from convergio_mlx.generation.stats import Chunk, GenerationStats
+from convergio_mlx.generation.turns import Turns
 
 
 class Generation(Iterator[Chunk]):
@@ -77,8 +78,7 @@ class AsyncGeneration(AsyncIterator[Chunk]):
         self._prepare = prepare
         self._reader: Reader | None = None
         self._cancelled = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._reading = False
+        self._turns = Turns("engine")
         self._ended = False
         self._news = asyncio.Event()
         self._unsubscribe: Callable[[], None] = _nothing
@@ -119,21 +119,9 @@ class AsyncGeneration(AsyncIterator[Chunk]):
             self.close()
         return chunk
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One task at a time, on one loop; what goes wrong ends the answer."""
-        loop = asyncio.get_running_loop()
-        if self._reading or (self._loop or loop) is not loop:
-            raise already_read("engine")
-        self._loop = loop
-        self._reading = True
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._reading = False
+    def _turn(self) -> AbstractContextManager[None]:
+        """What goes wrong ends the answer."""
+        return self._turns.one(lambda _: self.close())
 
     async def _next(self) -> Chunk:
         while not self._ended:

@@ -30,8 +30,7 @@ class Answers:
         """Begins nothing yet."""
         self._streams = streams
         self._metrics = metrics
-        self._count = len(streams)
-        metrics.under_way += self._count
+        metrics.under_way += len(streams)
 
     async def start(self) -> None:
         """Begins them all; raises what is wrong with the request."""

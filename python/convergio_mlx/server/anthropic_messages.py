@@ -23,7 +23,6 @@ from convergio_mlx.chats.events import (
 from convergio_mlx.chats.response import ChatResponse, TokenUsage
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
-from convergio_mlx.server.answers import EventResponse, while_there
 from convergio_mlx.server.anthropic_blocks import openai_messages
 from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
@@ -72,14 +71,8 @@ async def messages(service: Service, request: Request) -> Response:
         given = {**asked.options, **options, "timeout": seconds}
         return [service.provider.astream(model, None, asked.messages, tools=asked.tools, **given)]
 
-    answers = await while_there(request, lambda: service.answers(opened, 1))
-    if streams:
-        return EventResponse(answers, _Writer(model), service.settings.body_seconds)
-    try:
-        (response,) = await while_there(request, answers.whole)
-    finally:
-        answers.close()
-    return AsciiJsonResponse(_whole(model, response))
+    writer = _Writer(model) if streams else None
+    return await service.respond(request, opened, 1, writer, lambda found: _whole(model, *found))
 
 
 async def count_tokens(service: Service, request: Request) -> Response:

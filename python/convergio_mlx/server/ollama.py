@@ -20,7 +20,6 @@ from convergio_mlx.chats.events import (
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
-from convergio_mlx.server.answers import EventResponse, while_there
 from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.problems import Problem, ollama_problem, refusal
@@ -53,14 +52,12 @@ async def chat(service: Service, request: Request) -> Response:
         given = {**options, "timeout": service.settings.request_seconds}
         return [service.provider.astream(model, None, messages, tools=tools, **given)]
 
-    answers = await while_there(request, lambda: service.answers(opened, 1))
-    if streams:
-        return EventResponse(answers, _Writer(name), service.settings.body_seconds)
-    try:
-        (response,) = await while_there(request, answers.whole)
-    finally:
-        answers.close()
-    return AsciiJsonResponse({**_head(name), "message": _said(response), **_figures(response)})
+    writer = _Writer(name) if streams else None
+    return await service.respond(request, opened, 1, writer, lambda found: _whole(name, *found))
+
+
+def _whole(name: str, response: ChatResponse) -> dict[str, Any]:
+    return {**_head(name), "message": _said(response), **_figures(response)}
 
 
 async def tags(service: Service, _: Request) -> Response:

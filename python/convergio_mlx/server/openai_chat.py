@@ -22,8 +22,6 @@ from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.generation.stats import TokenLogprob
 from convergio_mlx.server import openai_fields as shared
-from convergio_mlx.server.answers import EventResponse, while_there
-from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.logprobs import chat_logprobs
 from convergio_mlx.server.problems import Problem, openai_problem, refusal
@@ -104,15 +102,12 @@ async def chat_completions(service: Service, request: Request) -> Response:
             for index in range(asked.count)
         ]
 
-    answers = await while_there(request, lambda: service.answers(streams, asked.count))
+    writer = None
     if asked.streams:
         writer = ChatWriter(model, asked.includes_usage, asked.count, tokenizer)
-        return EventResponse(answers, writer, service.settings.body_seconds)
-    try:
-        responses = await while_there(request, answers.whole)
-    finally:
-        answers.close()
-    return AsciiJsonResponse(_whole(model, responses, tokenizer))
+    return await service.respond(
+        request, streams, asked.count, writer, lambda found: _whole(model, found, tokenizer)
+    )
 
 
 def _whole(

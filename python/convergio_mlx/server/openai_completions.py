@@ -15,8 +15,6 @@ from convergio_mlx.chats.response import ChatResponse, TokenUsage
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.generation.stats import TokenLogprob
 from convergio_mlx.server import openai_fields as shared
-from convergio_mlx.server.answers import EventResponse, while_there
-from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.logprobs import text_logprobs
 from convergio_mlx.server.problems import Problem, openai_problem, refusal
@@ -103,15 +101,10 @@ async def completions(service: Service, request: Request) -> Response:
         ]
 
     count = len(asked.prompts)
-    answers = await while_there(request, lambda: service.answers(streams, count))
-    if asked.streams:
-        writer = _Writer(model, asked.includes_usage, count, tokenizer)
-        return EventResponse(answers, writer, service.settings.body_seconds)
-    try:
-        responses = await while_there(request, answers.whole)
-    finally:
-        answers.close()
-    return AsciiJsonResponse(_whole(model, responses, tokenizer))
+    writer = _Writer(model, asked.includes_usage, count, tokenizer) if asked.streams else None
+    return await service.respond(
+        request, streams, count, writer, lambda found: _whole(model, found, tokenizer)
+    )
 
 
 def _whole(

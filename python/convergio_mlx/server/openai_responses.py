@@ -4,6 +4,7 @@ answers whole and streamed. Nothing is stored: a conversation comes with each re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,9 +119,10 @@ async def responses(service: Service, request: Request) -> Response:
         return EventResponse(answers, writer, service.settings.body_seconds)
 
     async def whole() -> None:
-        async for index, event in answers.events():
-            for _ in writer.event(index, event):
-                pass
+        async with aclosing(answers.events()) as events:
+            async for index, event in events:
+                for _ in writer.event(index, event):
+                    pass
 
     try:
         await while_there(request, whole)

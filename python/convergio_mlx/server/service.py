@@ -6,11 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+from starlette.responses import Response
+
+from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.errors import DeadlineExceededError
 from convergio_mlx.providers.interface import ModelConfig
 from convergio_mlx.providers.mlx import MlxProvider
-from convergio_mlx.server.answers import Answers
+from convergio_mlx.server.answers import Answers, EventResponse, Writer, while_there
+from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.metrics import Metrics
 from convergio_mlx.server.problems import STOPPING, Problem, RefusedError, refusal
 from convergio_mlx.server.settings import ServerSettings
@@ -113,3 +118,33 @@ class Service:
             answers.close()
             raise
         return answers
+
+    async def respond(
+        self,
+        request: Request,
+        streams: Callable[[], Sequence[AsyncEventStream]],
+        count: int,
+        writer: Writer | None,
+        whole: Callable[[Sequence[ChatResponse]], object],
+    ) -> Response:
+        """The response to a request for answers, which end where its client leaves.
+
+        Args:
+            request: the client's.
+            streams: opens the answers.
+            count: how many there will be.
+            writer: writes them as they are made; None: they are sent once all are complete.
+            whole: what is sent then, for JSON.
+
+        Raises:
+            RefusedError, ConvergioError: see `answers`.
+            ClientDisconnect: it left.
+        """
+        answers = await while_there(request, lambda: self.answers(streams, count))
+        if writer is not None:
+            return EventResponse(answers, writer, self.settings.body_seconds)
+        try:
+            responses = await while_there(request, answers.whole)
+        finally:
+            answers.close()
+        return AsciiJsonResponse(whole(responses))
