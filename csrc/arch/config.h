@@ -8,7 +8,7 @@
 
 #include "arch/experts.h"
 #include "arch/family.h"
-#include "arch/quantization.h"
+#include "arch/quantization_config.h"
 #include "arch/rope.h"
 #include "formats/reach.h"
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "arch/config.h"
-#include "arch/quantization.h"
+#include "arch/quantization_config.h"
 #include "arch/rope.h"
 #include "arch/spec.h"
 #include "bindings/bindings.h"

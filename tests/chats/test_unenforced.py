@@ -3,7 +3,7 @@
 import pytest
 
 import convergio_mlx
-from convergio_mlx.chats.argument_grammar import json_arguments
+from convergio_mlx.chats.argument_rules import json_arguments
 from convergio_mlx.chats.events import ToolCallEvent
 from convergio_mlx.chats.tool_formats import HERMES
 from convergio_mlx.chats.tool_parser import ToolParser

@@ -13,6 +13,7 @@ from openai_server import Handler, Server
 
 from convergio_mlx import ErrorCode, ModelConfig, ProviderErrorInfo, SamplingParams
 from convergio_mlx.errors import AuthError, ConvergioError, InvalidRequestError, UnavailableError
+from convergio_mlx.generation.sampling import SAMPLING_OPTIONS
 from convergio_mlx.providers.interface import ProviderType
 from convergio_mlx.providers.openai_provider import OpenAIProvider
 
@@ -305,6 +306,18 @@ def test_options_that_the_interface_lacks_are_refused(
         f"[openai] OpenAI's chat completions have no option {name!r}; leave it out."
     )
     assert server.bodies == []
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLING_OPTIONS))
+def test_no_sampling_option_is_dropped(provider: OpenAIProvider, server: Server, name: str) -> None:
+    values = {"logit_bias": {3: 1.5}, "stop": ("xyz",), "stop_token_ids": (3,), "speculate": False}
+    refused = ""
+    try:
+        provider.chat(MODEL, None, "hello", params=SamplingParams(**{name: values.get(name, 1)}))
+    except InvalidRequestError as error:
+        refused = str(error)
+    sent = server.bodies[-1] if server.bodies else {}
+    assert (name in sent) != (name in refused)
 
 
 def test_prices_and_windows_that_the_host_knows(server: Server) -> None:

@@ -15,7 +15,7 @@ from small_models import config, make_tokenizer
 import checkpoints
 from convergio_mlx import ChatResponse, Engine, SamplingParams
 from convergio_mlx.chats.channels import KNOWN, Channels
-from convergio_mlx.chats.tags import Tags
+from convergio_mlx.chats.tag_arguments import Tags
 from convergio_mlx.chats.tool_format import ToolFormat
 from convergio_mlx.chats.tool_formats import FORMATS
 

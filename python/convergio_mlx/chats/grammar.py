@@ -19,9 +19,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from convergio_mlx.chats.argument_grammar import arguments_rules
+from convergio_mlx.chats.argument_rules import arguments_rules
 from convergio_mlx.chats.channels import Channels
-from convergio_mlx.chats.literal_calls import PYTHON
+from convergio_mlx.chats.literal_arguments import PYTHON
 from convergio_mlx.chats.reasoning import Marks
 from convergio_mlx.chats.tool_format import ToolFormat
 from convergio_mlx.chats.tools import Tool, ToolChoice

@@ -1,4 +1,4 @@
-"""The Lark rules of arguments as literals (literal_calls.py)."""
+"""The Lark rules of arguments as literals (literal_arguments.py)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import Any
 
-from convergio_mlx.chats.literal_calls import Literals
+from convergio_mlx.chats.literal_arguments import Literals
 from convergio_mlx.chats.rule_writer import (
     FREE_KEY,
     NULL,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convergio_mlx.chats import reasoning, tool_prompt
-from convergio_mlx.chats.argument_grammar import arguments_rules
+from convergio_mlx.chats.argument_rules import arguments_rules
 from convergio_mlx.chats.event_parser import EventParser
 from convergio_mlx.chats.grammar import answer_grammar
 from convergio_mlx.chats.pieces import AnySplitter

@@ -1,4 +1,4 @@
-"""The Lark rules of arguments in tags (tags.py)."""
+"""The Lark rules of arguments in tags (tag_arguments.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from convergio_mlx.chats.rule_writer import (
     RuleWriter,
     says_only_type,
 )
-from convergio_mlx.chats.tags import LONGEST_KEY, Tags
+from convergio_mlx.chats.tag_arguments import LONGEST_KEY, Tags
 from convergio_mlx.chats.tools import Tool
 from convergio_mlx.chats.value_types import TEXT_OR_NULL, types_of
 from convergio_mlx.structured import raw_text

@@ -7,8 +7,8 @@ are written, and what ends them. The parser (tool_parser.py) reads calls by it, 
 
 from __future__ import annotations
 
-from convergio_mlx.chats.literal_calls import PYTHON, Literals
-from convergio_mlx.chats.tags import Tags
+from convergio_mlx.chats.literal_arguments import PYTHON, Literals
+from convergio_mlx.chats.tag_arguments import Tags
 from convergio_mlx.chats.tool_format import NAME, PLAIN, ToolFormat
 from convergio_mlx.text.tokenizer import Tokenizer
 

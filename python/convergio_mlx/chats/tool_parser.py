@@ -14,7 +14,7 @@ from typing import Any
 from convergio_mlx.chats import json_parts
 from convergio_mlx.chats.argument_syntax import Json, Scanner
 from convergio_mlx.chats.events import TextEvent, ToolCallEvent
-from convergio_mlx.chats.literal_calls import PYTHON
+from convergio_mlx.chats.literal_arguments import PYTHON
 from convergio_mlx.chats.pieces import overlap
 from convergio_mlx.chats.tool_format import ToolFormat
 from convergio_mlx.chats.tools import ToolCall, new_id

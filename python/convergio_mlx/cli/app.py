@@ -67,7 +67,7 @@ def _answers(parser: argparse.ArgumentParser) -> bool:
 
 
 def _apply_config() -> None:
-    from convergio_mlx.platform.config import load_config
+    from convergio_mlx.platform.user_config import load_config
 
     config = load_config()
     for problem in config.problems:

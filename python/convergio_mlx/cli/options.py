@@ -113,7 +113,7 @@ class AnswerOptions:
     @classmethod
     def of(cls, given: Namespace) -> Self:
         """The options of a parsed command line, then those of the configuration."""
-        from convergio_mlx.platform.config import load_config
+        from convergio_mlx.platform.user_config import load_config
 
         config = load_config()
         values: dict[str, Any] = {**config.options}

@@ -22,20 +22,12 @@ from convergio_mlx.errors import (
     InvalidRequestError,
     NetworkError,
 )
-from convergio_mlx.generation.sampling import SamplingParams
+from convergio_mlx.generation.sampling import SAMPLING_OPTIONS, SamplingParams
 from convergio_mlx.generation.stats import FinishReason, GenerationStats
 
 _OWN_FIELDS = ("thinking", "reasoning_content")
 """What only local templates read."""
 _OF_TEMPLATES = ("allow_lost_messages", "special_tokens_in_messages")
-_UNKNOWN_PARAMS = (
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "stop_token_ids",
-    "ignore_eos",
-    "speculate",
-)
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -81,10 +73,6 @@ def _sampling(params: SamplingParams) -> dict[str, Any]:
             "[openai] OpenAI's chat completions give log-probabilities of texts, and not of token "
             "ids; leave logprobs out."
         )
-    plain = SamplingParams()
-    for name in _UNKNOWN_PARAMS:
-        if getattr(params, name) != getattr(plain, name):
-            raise _unsupported(name)
     named = {
         "temperature": params.temperature,
         "top_p": params.top_p,
@@ -95,6 +83,10 @@ def _sampling(params: SamplingParams) -> dict[str, Any]:
         "logit_bias": {str(token): bias for token, bias in params.logit_bias.items()} or None,
         "stop": params.stop_strings() or None,
     }
+    plain = SamplingParams()
+    for name in sorted(SAMPLING_OPTIONS - named.keys()):
+        if getattr(params, name) != getattr(plain, name):
+            raise _unsupported(name)
     return {name: value for name, value in named.items() if value is not None}
 
 

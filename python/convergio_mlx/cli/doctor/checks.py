@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from convergio_mlx.errors import ConvergioError
-from convergio_mlx.platform.config import load_config
 from convergio_mlx.platform.hardware.detect import detect
 from convergio_mlx.platform.hardware.facts import Hardware
 from convergio_mlx.platform.home import home
 from convergio_mlx.platform.machine import Availability, availability
 from convergio_mlx.platform.native import native
 from convergio_mlx.platform.offline import offline_reason
+from convergio_mlx.platform.user_config import load_config
 from convergio_mlx.registry import load_registry
 from convergio_mlx.sizing.fit import memory_for_models, size
 from convergio_mlx.store import InstalledModel, disk_usage, installed

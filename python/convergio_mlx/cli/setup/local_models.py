@@ -13,7 +13,7 @@ from convergio_mlx.cli.output import BOLD, DIM, GREEN
 from convergio_mlx.cli.setup.desk import Desk
 from convergio_mlx.cli.setup.one_model import Model, download, one_model
 from convergio_mlx.errors import ConvergioError
-from convergio_mlx.platform import config
+from convergio_mlx.platform import user_config
 from convergio_mlx.platform.native import native
 from convergio_mlx.registry import load_registry
 from convergio_mlx.registry.hub_name import PREFIX
@@ -90,7 +90,7 @@ def _room(installed_models: int) -> int:
 def _look() -> Shelf:
     registry = load_registry()
     here = {one.model: one for one in installed()}
-    default = config.load_config().default_model or GUIDE_ID
+    default = user_config.load_config().default_model or GUIDE_ID
     problems = registry.problems
     advice: dict[str, Advice] = {}
     machine = f"{size(disk_usage().free)} of disk free"

@@ -9,7 +9,7 @@ from functools import partial
 from convergio_mlx import store
 from convergio_mlx.cli.progress import ProgressDisplay
 from convergio_mlx.cli.setup.desk import Choice, Desk
-from convergio_mlx.platform import config
+from convergio_mlx.platform import user_config
 from convergio_mlx.registry import RegistryEntry, load_registry
 from convergio_mlx.sizing.fit import fit_of_folder, memory_for_models, size
 from convergio_mlx.sizing.recommend import Advice
@@ -161,13 +161,13 @@ def _delete(desk: Desk, model: Model) -> None:
         return
     freed = store.delete(model.id)
     if model.is_default:
-        config.save(default_model=None)
+        user_config.save(default_model=None)
     desk.tell(f"{model.id} is deleted: {size(freed)} freed.")
 
 
 def make_default(desk: Desk, model: str) -> None:
     """Keeps the model that commands take when they are given none."""
-    config.save(default_model=None if model == GUIDE_ID else model)
+    user_config.save(default_model=None if model == GUIDE_ID else model)
     desk.tell(f"{model} is the default model.")
 
 
@@ -178,7 +178,7 @@ def try_out(desk: Desk, model: str) -> None:
     from convergio_mlx.cli.options import AnswerOptions
     from convergio_mlx.cli.screen import Screen
 
-    options = AnswerOptions(**{**config.load_config().options, "model": model})  # type: ignore[arg-type]
+    options = AnswerOptions(**{**user_config.load_config().options, "model": model})  # type: ignore[arg-type]
     session = ChatSession(Screen(options, desk.out, desk.err))
     try:
         converse(session, desk.lines)

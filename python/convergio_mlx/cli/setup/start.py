@@ -10,7 +10,7 @@ from convergio_mlx.cli.setup.desk import Choice, Desk
 from convergio_mlx.cli.setup.local_models import local_models
 from convergio_mlx.cli.setup.one_model import download, make_default, try_out
 from convergio_mlx.errors import ConvergioError, InvalidRequestError
-from convergio_mlx.platform import config
+from convergio_mlx.platform import user_config
 from convergio_mlx.platform.offline import go_offline, offline_reason
 from convergio_mlx.registry import RegistryEntry, load_registry
 from convergio_mlx.sizing.fit import size
@@ -27,7 +27,7 @@ def start(desk: Desk) -> None:
 
 def _choices(desk: Desk) -> list[Choice]:
     here, known = len(installed()), load_registry()
-    chosen = config.load_config()
+    chosen = user_config.load_config()
     first = None if here else _first()
     return [
         Choice(
@@ -79,12 +79,14 @@ def _doctor(desk: Desk) -> None:
 
 
 def _settings(desk: Desk) -> None:
-    while desk.choose(lambda: desk.title("Settings", str(config.config_file())), _settable(desk)):
+    while desk.choose(
+        lambda: desk.title("Settings", str(user_config.config_file())), _settable(desk)
+    ):
         pass
 
 
 def _settable(desk: Desk) -> list[Choice]:
-    chosen = config.load_config()
+    chosen = user_config.load_config()
     options = ", ".join(f"{name} {value}" for name, value in chosen.options.items())
     return [
         Choice("Default model", chosen.default_model or GUIDE_ID, lambda: _default_model(desk)),
@@ -100,7 +102,7 @@ def _settable(desk: Desk) -> list[Choice]:
 
 
 def _turn_network(desk: Desk, *, offline: bool) -> None:
-    config.save(offline=offline)
+    user_config.save(offline=offline)
     if offline:
         go_offline()
     desk.tell("The network is never used." if offline else "Downloads may use the network.")
@@ -121,34 +123,34 @@ def _options(desk: Desk) -> None:
     if not typed:
         return
     name, _, value = typed.replace("=", " ").partition(" ")
-    if name not in config.OPTIONS:
+    if name not in user_config.OPTIONS:
         raise InvalidRequestError(
-            f"[setup] there is no option {name[:40]!r}; there are {', '.join(config.OPTIONS)}."
+            f"[setup] there is no option {name[:40]!r}; there are {', '.join(user_config.OPTIONS)}."
         )
-    options = dict(config.load_config().options)
+    options = dict(user_config.load_config().options)
     options.pop(name, None)
     if value.strip():
         options[name] = _number(name, value.strip())
         _try_out({name: options[name]})
-    config.save(options=options)
+    user_config.save(options=options)
     desk.tell(f"{name} is {options.get(name, 'left to each model')}.")
 
 
 def _draw_options(desk: Desk) -> None:
     desk.title("Options", "defaults of chat and complete")
     desk.out.line()
-    known = config.load_config().options
-    for name in config.OPTIONS:
+    known = user_config.load_config().options
+    for name in user_config.OPTIONS:
         desk.out.line(f"  {name:20}  {known.get(name, '-')}")
     desk.hint("A name and its value, such as: temperature 0.7; a name alone removes it.")
 
 
 def _number(name: str, text: str) -> float:
     try:
-        return whole(text) if config.OPTIONS[name] == "a whole number" else number(text)
+        return whole(text) if user_config.OPTIONS[name] == "a whole number" else number(text)
     except ArgumentTypeError as error:
         raise InvalidRequestError(
-            f"[setup] {name} is {text[:40]!r}, which must be {config.OPTIONS[name]}."
+            f"[setup] {name} is {text[:40]!r}, which must be {user_config.OPTIONS[name]}."
         ) from error
 
 

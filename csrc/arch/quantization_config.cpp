@@ -1,4 +1,4 @@
-#include "arch/quantization.h"
+#include "arch/quantization_config.h"
 
 #include "arch/fields.h"
 #include "formats/quantization.h"

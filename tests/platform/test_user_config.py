@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from convergio_mlx.errors import InvalidRequestError, StorageError
-from convergio_mlx.platform import config
-from convergio_mlx.platform.config import Config, config_file, load_config, save
+from convergio_mlx.platform import user_config
+from convergio_mlx.platform.user_config import UserConfig, config_file, load_config, save
 
 
 @pytest.fixture(autouse=True)
@@ -26,16 +26,18 @@ def write(text: str | bytes) -> Path:
 
 
 def test_no_file_is_no_choice(home: Path) -> None:
-    assert load_config() == Config()
+    assert load_config() == UserConfig()
     assert not home.exists()
 
 
 def test_choices_are_kept(home: Path) -> None:
     save(default_model="llama-3.2-1b", offline=True)
     save(options={"temperature": 0.5, "max_tokens": 100})
-    assert load_config() == Config("llama-3.2-1b", True, {"temperature": 0.5, "max_tokens": 100})
+    assert load_config() == UserConfig(
+        "llama-3.2-1b", True, {"temperature": 0.5, "max_tokens": 100}
+    )
     save(default_model=None, offline=False)
-    assert load_config() == Config(None, False, {"temperature": 0.5, "max_tokens": 100})
+    assert load_config() == UserConfig(None, False, {"temperature": 0.5, "max_tokens": 100})
     assert sorted(path.name for path in home.iterdir()) == [".config.lock", "config.json"]
 
 
@@ -63,7 +65,7 @@ def test_a_damaged_file_is_reported_and_left_alone(text: str | bytes, why: str) 
     path = write(text)
     before = path.read_bytes()
     found = load_config()
-    assert found == Config(problems=found.problems)
+    assert found == UserConfig(problems=found.problems)
     assert found.problems[0].startswith(f"[config] {str(path)!r} is ignored: it {why}")
     with pytest.raises(InvalidRequestError) as refused:
         save(default_model="x")
@@ -92,7 +94,7 @@ def test_what_makes_no_sense_is_ignored_alone() -> None:
         f"[config] temperature in {shown} is ignored: it is 'hot', which must be a number.",
         f"[config] top_k in {shown} is ignored: it is 1.5, which must be a whole number.",
         f"[config] the option 'volume' in {shown} is ignored; there are "
-        f"{', '.join(config.OPTIONS)}.",
+        f"{', '.join(user_config.OPTIONS)}.",
     )
 
 

@@ -7,11 +7,11 @@ come in the schema's order, as in JSON.
 from __future__ import annotations
 
 from convergio_mlx.chats.argument_syntax import Json, Syntax
-from convergio_mlx.chats.literal_calls import Literals
+from convergio_mlx.chats.literal_arguments import Literals
 from convergio_mlx.chats.literal_rules import LiteralRules
 from convergio_mlx.chats.rule_writer import Literal, RuleWriter
+from convergio_mlx.chats.tag_arguments import Tags
 from convergio_mlx.chats.tag_rules import TagRules
-from convergio_mlx.chats.tags import Tags
 from convergio_mlx.chats.tools import Tool
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.structured.members import Members, OtherError, members_of

@@ -36,7 +36,7 @@ do."""
 
 
 @dataclass(frozen=True)
-class Config:
+class UserConfig:
     """The choices; what the file does not say is None, False or empty."""
 
     default_model: str | None = None
@@ -54,13 +54,13 @@ def config_file() -> Path:
     return home() / "config.json"
 
 
-def load_config() -> Config:
+def load_config() -> UserConfig:
     """Reads the file; what is damaged in it is reported in `problems` and ignored."""
     path = ascii(str(config_file()))
     try:
         raw = _read()
     except (OSError, ValueError) as error:
-        return Config(problems=(f"[config] {path} is ignored: it {_why(error)}.",))
+        return UserConfig(problems=(f"[config] {path} is ignored: it {_why(error)}.",))
     problems: list[str] = []
 
     def taken(name: str, value: object, check: Callable[[Any], bool], needs: str) -> Any:
@@ -89,7 +89,7 @@ def load_config() -> Config:
         number = taken(name, value, _is_whole if needs is _WHOLE else _is_number, needs)
         if number is not None:
             options[name] = number
-    return Config(model, bool(offline), options, tuple(problems))
+    return UserConfig(model, bool(offline), options, tuple(problems))
 
 
 def save(**changes: object) -> None:
@@ -97,7 +97,7 @@ def save(**changes: object) -> None:
     a choice back.
 
     Args:
-        changes: fields of `Config` by name.
+        changes: fields of `UserConfig` by name.
 
     Raises:
         InvalidRequestError: the file is damaged, and is left as it is.

@@ -12,7 +12,7 @@ namespace convergio::arch {
 
 /// How a quantized matrix is stored: config.json's "quantization" block, as mlx-lm writes it.
 struct Quantization {
-  std::string mode = "affine";  ///< affine, mxfp4, mxfp8 or nvfp4
+  std::string mode = "affine";  ///< a row of formats::kQuantizedFormats
   int group_size = 64;          ///< columns that share a scale
   int bits = 4;
   bool operator==(const Quantization&) const = default;
