@@ -20,8 +20,12 @@ def imports(module: str, text: str, known: set[str], *, types: bool = False) -> 
 
 
 def graph(package: Path, *, types: bool = False) -> dict[str, set[str]]:
-    """Each module below `package` with those that it imports."""
-    paths = {_dotted(path, package): path for path in sorted(package.rglob("*.py"))}
+    """Each module below `package` with those that it imports; of some there are stubs alone."""
+    paths = {
+        _dotted(path, package): path
+        for path in sorted(package.rglob("*.py*"), reverse=True)
+        if path.suffix in (".py", ".pyi")
+    }
     known = set(paths)
     return {
         name: imports(name, path.read_text(encoding="utf-8"), known, types=types)

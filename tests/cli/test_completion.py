@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import ENVIRONMENT, Run
+from cli.program import ENVIRONMENT, PROGRAM, Run
+from convergio_mlx.cli import exits
 
 
 @pytest.fixture
@@ -79,3 +80,14 @@ def test_zsh(shell) -> None:  # type: ignore[no-untyped-def]
         "zsh", "autoload -U compinit; compinit -D -u; source FILE; print $_comps[convergio-mlx]"
     )
     assert found == ["_python_argcomplete"]
+
+
+def test_without_argcomplete_it_says_what_to_install(run: Run) -> None:
+    hidden = "import sys; sys.modules['argcomplete'] = None"
+    code = f"{hidden}; from convergio_mlx.cli import main; main()"
+    found = run("completion", "bash", command=[PROGRAM[0], "-c", code])
+    assert found.returncode == exits.UNAVAILABLE
+    assert found.stdout == b""
+    assert b"[completion] argcomplete is not installed; run `pip install argcomplete`." in (
+        found.stderr
+    )

@@ -41,6 +41,23 @@ def test_choices_are_kept(home: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == [".config.lock", "config.json"]
 
 
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("kept")
+    write("{}")
+    (config_file().parent / ".config.lock").symlink_to(other)
+    with pytest.raises(StorageError):
+        save(offline=True)
+    assert other.read_text() == "kept"
+
+
+def test_a_pipe_in_place_of_the_lock_is_not_waited_for() -> None:
+    write("{}")
+    os.mkfifo(config_file().parent / ".config.lock")
+    save(offline=True)
+    assert load_config().offline
+
+
 def test_unknown_keys_and_their_order_stay() -> None:
     write('{"zebra": [1, {"ä": null}], "default_model": "a", "apple": true}')
     save(default_model="b")

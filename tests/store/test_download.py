@@ -151,6 +151,16 @@ def test_the_token_goes_to_the_hub_and_not_behind_it(
     assert {(one.host, one.token) for one in hub.asked_for("/cdn/")} == {("localhost", None)}
 
 
+def test_a_download_asks_for_listing_and_files_alone(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """huggingface_hub's own headers would ask a hub which programs drive this one."""
+    monkeypatch.setattr("huggingface_hub.utils._detect_agent._registry", None, raising=False)
+    store.download(MODEL)
+    kinds = ("/api/models/", "/resolve/", "/cdn/")
+    assert [one.path for one in hub.requests if not any(kind in one.path for kind in kinds)] == []
+
+
 def test_pins_of_the_registry(hub: Hub, home: Path) -> None:
     """With pins, exactly the pinned files at the pinned commit."""
     repository = hub.repositories[REPOSITORY]

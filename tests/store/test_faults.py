@@ -245,6 +245,24 @@ def test_settings_that_cannot_be_used(
     assert not hub.requests
 
 
+@pytest.mark.parametrize(
+    "address", ["huggingface.co", "x", "ftp://a.b", "http://", "https://:443", "http://a.b:99999"]
+)
+def test_an_endpoint_that_is_no_address_is_told_at_once(
+    hub: Hub, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    told: list[store.Progress] = []
+    with pytest.raises(NetworkSettingsError) as raised:
+        store.download(MODEL, on_progress=told.append)
+    assert str(raised.value).startswith(
+        f"[store] HF_ENDPOINT {address.rstrip('/')!r} is no address ("
+    )
+    assert str(raised.value).endswith("); correct or unset it.")
+    assert not [one for one in told if one.stage == "retrying"]
+    assert not hub.requests
+
+
 def test_a_token_that_is_not_taken(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert refused(AuthError) == (

@@ -218,6 +218,18 @@ KINDS = "'text', 'json_object', 'json_schema', 'regex', 'choice', 'grammar'"
         ({"type": "json_schema", "json_schema": {"schema": {}, "additional_properties": "yes"}},
          "has 'yes' as its 'additional_properties'; give True for objects that may have "
          "properties which the schema does not name, or False."),
+        ({"type": "json_object", "schem": {}},
+         "has the field 'schem', which is not known there; leave it out; there are 'type', "
+         "'schema'."),
+        ({"type": "json_schema", "schema": {}, "json_schema": {"schema": {}}},
+         "has the field 'schema', which is not known there; leave it out; there are 'type', "
+         "'json_schema'."),
+        ({"type": "json_schema", "json_schema": {"schema": {}, "stric": True}},
+         "'json_schema' has the field 'stric', which is not known there; leave it out; there are "
+         "'name', 'description', 'schema', 'strict', 'additional_properties'."),
+        ({"type": "regex", "regex": "a", "pattern": "b"},
+         "has the field 'pattern', which is not known there; leave it out; there are 'type', "
+         "'regex'."),
     ],
 )  # fmt: skip
 def test_response_formats(engine: Engine, given: Any, sentence: str) -> None:
@@ -240,6 +252,15 @@ def test_response_formats(engine: Engine, given: Any, sentence: str) -> None:
         ({"tools": [TOOL], "tool_choice": "always"},
          "tool_choice is 'always'; give 'auto', 'none', 'required' or {'type': 'function', "
          "'function': {'name': …}}."),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}, "x": 1}},
+         "tool_choice has the field 'x', which is not known there; give 'auto', 'none', "
+         "'required' or {'type': 'function', 'function': {'name': …}}."),
+        ({"tools": [TOOL], "tool_choice": {"function": {"name": "f", "tools": []}}},
+         "tool_choice has the field 'tools', which is not known there; give 'auto', 'none', "
+         "'required' or {'type': 'function', 'function': {'name': …}}."),
+        ({"max_tool_rounds": 3},
+         "max_tool_rounds is given without run_tools, which it belongs to; give run_tools=True, "
+         "or leave it out."),
     ],
 )  # fmt: skip
 def test_tools(engine: Engine, options: dict[str, Any], sentence: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from test_schema import allows
 
 from convergio_mlx import Engine
+from convergio_mlx.structured.response_format import answer_rule
 from convergio_mlx.structured.schema import json_rule
 
 A: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -53,6 +54,13 @@ def test_objects_have_no_properties_but_those_named(
         assert allows(engine, schema, text), text
     for text in invalid:
         assert not allows(engine, schema, text), text
+
+
+def test_a_schema_beside_json_object_is_that_of_the_answer() -> None:
+    """As llama.cpp and services take it."""
+    rule = answer_rule({"type": "json_object", "schema": A})
+    assert rule == answer_rule({"type": "json_schema", "json_schema": {"schema": A}})
+    assert rule != answer_rule({"type": "json_object", "schema": None})
 
 
 def test_open_objects_are_had_by_asking(engine: Engine) -> None:

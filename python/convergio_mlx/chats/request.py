@@ -135,7 +135,7 @@ class ChatRequest:
             ),
             tools=parsed,
             run_tools=_runs(parsed, options),
-            max_tool_rounds=_rounds(options.get("max_tool_rounds", _TOOL_ROUNDS)),
+            max_tool_rounds=_rounds(options),
             response_format=given if answer_type is None else _format_of(answer_type),
             answer_type=answer_type,
             reasoning_budget=_token_budget(options.get("reasoning_budget")),
@@ -255,7 +255,15 @@ def _runs(tools: Sequence[Tool], options: Mapping[str, Any]) -> bool:
     return runs
 
 
-def _rounds(given: object) -> int:
+def _rounds(options: Mapping[str, Any]) -> int:
+    given = options.get("max_tool_rounds")
+    if given is None:
+        return _TOOL_ROUNDS
+    if not options.get("run_tools"):
+        raise InvalidRequestError(
+            "[tools] max_tool_rounds is given without run_tools, which it belongs to; give "
+            "run_tools=True, or leave it out."
+        )
     if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise InvalidRequestError(
             f"[tools] max_tool_rounds is {given!r}, which must be a whole number of at least 1."

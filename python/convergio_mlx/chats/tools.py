@@ -17,6 +17,7 @@ from convergio_mlx.text import messages as conversation
 _ID_LETTERS = string.ascii_letters + string.digits
 _NAME = re.compile(r"[\w.:/-]{1,128}")
 """Some tool-call formats have a name bare, so no space, quote or bracket can be in it."""
+_CHOICES = "give 'auto', 'none', 'required' or {'type': 'function', 'function': {'name': …}}"
 _ID_LENGTH = 9
 """What Mistral's templates insist on; other models take any."""
 
@@ -173,10 +174,7 @@ def parse_choice(choice: Any, tools: Sequence[Tool], parallel: Any = None) -> To
         )
     if choice in ("auto", "none", "required"):
         return ToolChoice(choice, tuple(tools), many=parallel is not False)
-    raise InvalidRequestError(
-        f"[tools] tool_choice is {choice!r}; give 'auto', 'none', 'required' or "
-        "{'type': 'function', 'function': {'name': …}}."
-    )
+    raise InvalidRequestError(f"[tools] tool_choice is {choice!r}; {_CHOICES}.")
 
 
 def _chosen_name(choice: Any) -> str | None:
@@ -184,4 +182,15 @@ def _chosen_name(choice: Any) -> str | None:
         return None
     function = choice.get("function", choice)
     name = function.get("name") if isinstance(function, Mapping) else None
-    return name if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    nested = function is not choice
+    lost = [
+        *(one for one in choice if one not in ("type", "function" if nested else "name")),
+        *(one for one in function if nested and one != "name"),
+    ]
+    if lost:
+        raise InvalidRequestError(
+            f"[tools] tool_choice has the field {lost[0]!r}, which is not known there; {_CHOICES}."
+        )
+    return name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from convergio_mlx.cli.commands import add_command, finish
 from convergio_mlx.cli.help_pages import PAGES
+from convergio_mlx.errors import UnavailableError
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
@@ -36,8 +37,13 @@ def add_to(commands: Commands) -> None:
 
 
 def _run(given: argparse.Namespace) -> None:
-    from argcomplete.shell_integration import shellcode
-
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            "[completion] argcomplete is not installed; run `pip install argcomplete`.",
+            hint="pip install argcomplete",
+        ) from error
     from convergio_mlx.cli.output import standard_output
 
     standard_output().raw(shellcode([given.program.prog], shell=given.shell).lstrip("\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from convergio_mlx.platform.atomic import write_atomically
 from convergio_mlx.platform.files import read_file
 from convergio_mlx.platform.home import home
 
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LARGEST = 1 << 20
 """Bytes that the file may have."""
 _NUMBER = "a number"
@@ -142,9 +144,12 @@ def _alone() -> Iterator[None]:
     """One process changes the file at a time, so that no choice is lost."""
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".config.lock").open("w") as lock:
+    lock = os.open(folder / ".config.lock", _LOCK, 0o666)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _why(error: OSError | ValueError) -> str:

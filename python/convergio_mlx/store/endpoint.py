@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 from convergio_mlx.errors import NetworkSettingsError
 from convergio_mlx.platform.http import split_credentials, without_credentials
@@ -18,7 +19,11 @@ def _endpoint() -> tuple[str, dict[str, str]]:
 
     given = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
     try:
-        return split_credentials(given)
+        plain, said = split_credentials(given)
+        parts = urlsplit(plain)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("it must be http:// or https:// with a host and maybe a port")
+        return plain, said
     except ValueError as error:
         raise NetworkSettingsError(
             f"[store] HF_ENDPOINT {without_credentials(given)[:100]!a} is no address ({error}); "
@@ -40,15 +45,18 @@ def headers() -> dict[str, str]:
     Raises:
         NetworkSettingsError: the token cannot be read, or is none.
     """
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+    from huggingface_hub import constants, get_token
 
     from convergio_mlx.version import __version__
 
     try:
-        said = build_hf_headers(library_name="convergio-mlx", library_version=__version__)
+        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     except (OSError, ValueError) as error:
         raise NetworkSettingsError(
             f"[store] the token for the hub cannot be read ({type(error).__name__}); set HF_TOKEN "
             "to a token of the hub, or unset it."
         ) from error
+    said = {"user-agent": f"convergio-mlx/{__version__}"}
+    if token is not None:
+        said["Authorization"] = f"Bearer {token}"
     return {**said, **_endpoint()[1]}

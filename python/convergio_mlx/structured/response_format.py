@@ -26,21 +26,23 @@ def answer_rule(response_format: Any) -> str | None:
     Args:
         response_format: OpenAI's `{"type": "text" | "json_object"}` and `{"type": "json_schema",
             "json_schema": {"schema": …}}`, whose objects have no properties that the schema does
-            not name, unless they or `"additional_properties": True` beside the schema say so; or
-            ours: `{"type": "regex", "regex": …}`, `{"type":
-            "choice", "choice": […]}`, `{"type": "grammar", "grammar": …}` (Lark).
+            not name, unless they or `"additional_properties": True` beside the schema say so;
+            llama.cpp's `{"type": "json_object", "schema": …}`; or ours: `{"type": "regex",
+            "regex": …}`, `{"type": "choice", "choice": […]}`, `{"type": "grammar", "grammar": …}`
+            (Lark).
 
     Raises:
-        InvalidRequestError: it is none of these, or its schema cannot be enforced.
+        InvalidRequestError: it is none of these, has a field that its type has not, or its schema
+            cannot be enforced.
     """
     if response_format is None:
         return None
     kind = response_format.get("type") if isinstance(response_format, Mapping) else None
-    rule = _RULES.get(kind) if isinstance(kind, str) else None
-    if rule is None:
+    if not isinstance(kind, str) or kind not in _RULES:
         known = ", ".join(map(repr, _RULES))
         _refuse(f"is {reprlib.repr(response_format)}", f"give {{'type': …}} with one of {known}")
-    return rule(response_format)
+    _check_fields("", response_format, ("type", *_FIELDS[kind]))
+    return _RULES[kind](response_format)
 
 
 def own_grammar(response_format: Any) -> str | None:
@@ -50,14 +52,17 @@ def own_grammar(response_format: Any) -> str | None:
     return None
 
 
-def _any_object(_: Given) -> str:
-    return schema.json_rule({"type": "object"}, "response_format")
+def _object(given: Given) -> str:
+    if given.get("schema") is None:
+        return schema.json_rule({"type": "object"}, "response_format")
+    return schema.json_rule(given["schema"], "response_format.schema")
 
 
 def _of_schema(given: Given) -> str:
     inner = _field(given, "json_schema", Mapping, "an object")
     if "schema" not in inner:
         _refuse("'json_schema' has no 'schema'", "give {'name': …, 'schema': {…}}")
+    _check_fields("'json_schema' ", inner, _DESCRIBED)
     is_open = inner.get("additional_properties", False)
     if not isinstance(is_open, bool):
         _refuse(
@@ -99,12 +104,30 @@ def _grammar(given: Given) -> str:
 
 _RULES: dict[str, Callable[[Given], str | None]] = {
     "text": lambda _: None,
-    "json_object": _any_object,
+    "json_object": _object,
     "json_schema": _of_schema,
     "regex": _regex,
     "choice": _choice,
     "grammar": _grammar,
 }
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "text": (),
+    "json_object": ("schema",),
+    **{kind: (kind,) for kind in ("json_schema", "regex", "choice", "grammar")},
+}
+"""What each type has besides."""
+_DESCRIBED = ("name", "description", "schema", "strict", "additional_properties")
+"""A schema is always held to, whether `strict` or not."""
+
+
+def _check_fields(where: str, given: Given, known: tuple[str, ...]) -> None:
+    """Refuses a field that would be lost."""
+    for name, value in given.items():
+        if name not in known and value is not None:
+            _refuse(
+                f"{where}has the field {reprlib.repr(name)}, which is not known there",
+                f"leave it out; there are {', '.join(map(repr, known))}",
+            )
 
 
 def _field(given: Given, name: str, kind: Any, form: str) -> Any:
