@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Annotated, Any, Literal
 
+import jsonschema
 import pydantic
 import pytest
 
@@ -128,6 +129,71 @@ def test_what_a_partial_binds_is_hidden_from_the_model() -> None:
     assert bound(hidden, '{"place": {"city": "a"}}')() == "a, Italy: F None ['secret']"
     with pytest.raises(ValueError, match="there is no parameter 'words'"):
         bound(hidden, '{"place": {"city": "a"}, "words": []}')
+
+
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def wrapper(*given: Any, **named: Any) -> Any:
+        return function(*given, **named)
+
+    return wrapper
+
+
+def test_what_is_wrapped_around_a_partial_hides_what_that_binds() -> None:
+    hidden = logged(logged(partial(weather, unit="F", words=["secret"])))
+    described = definition_of(hidden)["function"]
+    assert described == definition_of(partial(weather, unit="F", words=["secret"]))["function"]
+    assert described["name"] == "weather"
+    assert described["description"].startswith("The weather of a place")
+    assert bound(hidden, '{"place": {"city": "a"}}')() == "a, Italy: F None ['secret']"
+    with pytest.raises(ValueError, match="there is no parameter 'unit'"):
+        bound(hidden, '{"place": {"city": "a"}, "unit": "C"}')
+    around = partial(logged(partial(weather, unit="F")), words=[])
+    assert definition_of(around)["function"]["name"] == "weather"
+    assert bound(around, '{"place": {"city": "a"}}')() == "a, Italy: F None []"
+    assert definition_of(logged(weather)) == definition_of(weather)
+
+
+def test_functions_that_wrap_each_other_are_refused() -> None:
+    first, second = logged(weather), logged(weather)
+    first.__wrapped__, second.__wrapped__ = second, first  # type: ignore[attr-defined]
+    with pytest.raises(InvalidRequestError, match="has no signature"):
+        definition_of(first)
+
+
+def one_name(module: str) -> type[pydantic.BaseModel]:
+    """A model with a part that is called as that of another one, and is another."""
+    item = pydantic.create_model("Item", **{module: (int, ...)})  # type: ignore[call-overload]
+    return pydantic.create_model(module.title(), item=(item, ...))  # type: ignore[no-any-return]
+
+
+def test_parts_of_one_name_in_two_parameters_are_told_apart() -> None:
+    def order(left: Any, right: Any) -> None: ...
+
+    order.__annotations__ = {"left": one_name("apples"), "right": one_name("pears")}
+    parameters = definition_of(order)["function"]["parameters"]
+    validator = jsonschema.Draft202012Validator(parameters)
+    given = {"left": {"item": {"apples": 1}}, "right": {"item": {"pears": 2}}}
+    validator.validate(given)
+    assert not validator.is_valid({"left": given["right"], "right": given["left"]})
+    called = bound(order, json.dumps(given))
+    assert [*called.keywords] == ["left", "right"]  # type: ignore[attr-defined]
+
+
+@dataclass
+class Tree:
+    name: str
+    children: "list[Tree]"
+
+
+def test_a_recursive_type_in_two_parameters_is_defined_once() -> None:
+    def grow(left: Tree, right: Tree) -> None: ...
+
+    parameters = definition_of(grow)["function"]["parameters"]
+    assert [*parameters["$defs"]] == ["Tree"]
+    assert parameters["properties"]["left"] == parameters["properties"]["right"]
+    tree = {"name": "a", "children": [{"name": "b", "children": []}]}
+    jsonschema.validate({"left": tree, "right": tree}, parameters)
 
 
 def test_all_kinds_of_parameters_and_functions_are_called() -> None:

@@ -24,6 +24,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scripted_model(folder / "three", ["one ", "two ", "three "], endless=True, context=64)
     scripted_model(folder / "control", CONTROL)
     scripted_model(folder / "wide", WIDE)
+    scripted_model(folder / "thinker", ["<think>", "so", " then", "</think>", "It is."])
     return folder
 
 

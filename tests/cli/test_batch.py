@@ -87,6 +87,18 @@ def test_requests_of_both_kinds_and_their_errors(run: Run, tmp_path: Path) -> No
     assert found["warm"]["error"]["code"] == "invalid_request"
 
 
+def test_tokens_of_reasoning_are_counted(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "in.jsonl", {"custom_id": "a", "messages": CHAT}, *prompts(1))
+    done = run("complete", "-m", "thinker", "--batch", str(file), "--max-tokens", "20")
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = results(done.stdout)
+    chat, text = (found[name]["response"]["body"] for name in ("a", "r0"))
+    assert chat["choices"][0]["message"]["content"] == "It is."
+    assert chat["usage"]["completion_tokens"] == 5
+    assert chat["usage"]["completion_tokens_details"] == {"reasoning_tokens": 2}
+    assert text["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
+
+
 def test_bad_lines_are_told_and_nothing_is_run(run: Run, tmp_path: Path) -> None:
     file = write(
         tmp_path / "in.jsonl",

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 import platform
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from cli.program import PROGRAM, Run
 from convergio_mlx.cli import exits
+from convergio_mlx.cli.doctor import report
 from convergio_mlx.store.receipt import NAME, Receipt, ReceiptFile, now
 
 
@@ -107,6 +109,20 @@ def test_a_report_has_what_a_machine_does_and_nothing_of_its_owner(
     assert not [name for name, part in said.items() if "failed" in part]
     for personal in (str(Path.home()), str(tmp_path), platform.node(), getpass.getuser()):
         assert len(personal) < 5 or personal not in text
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_report_of_numbers_that_are_none_is_json(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, odd: float
+) -> None:
+    for name in ("_mapping", "_speed"):
+        monkeypatch.setattr(report, name, dict)
+    monkeypatch.setattr(report, "_logits", lambda environment: [1.0, 3.0 if environment else odd])
+    path = tmp_path / "report.json"
+    report.write(path)
+    said = json.loads(path.read_text(), parse_constant=pytest.fail)
+    apart = {f"apart_from_{name}": None for name in ("our_kernels", "operations_of_mlx")}
+    assert said["numbers"] == {"finite": False, "largest": None, "likeliest": [0], **apart}
 
 
 def test_a_report_that_cannot_be_written(run: Run, home: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ OPTIONS = [
     *(
         (
             {"max_tokens": value},
-            f"[engine] max_tokens is {value!r}, which must be a whole number of at least 1.",
+            f"[engine] max_tokens is {value!r}; give a whole number of at least 1.",
         )
         for value in (0, -5, 1.0, "8", True, math.nan)
     ),
@@ -250,8 +250,8 @@ def test_bad_template_variables(engine: Engine, template: Any, sentence: str) ->
             5,
             f"[engine] the prompt has token {LAST + 1}, which must be from 0 to {LAST}.",
         ),
-        (ids(3), 0, "[engine] chunk is 0, which must be a whole number of at least 1."),
-        (ids(3), "2", "[engine] chunk is '2', which must be a whole number of at least 1."),
+        (ids(3), 0, "[engine] chunk is 0; give a whole number of at least 1."),
+        (ids(3), "2", "[engine] chunk is '2'; give a whole number of at least 1."),
         (
             ids(513),
             512,

@@ -169,6 +169,8 @@ def test_what_the_prompts_raise_ends_it(engine: Engine, many: Any) -> None:
         (([], "x"), {}),
         (([], 5), {}),
         (([],), {"timeout": -1}),
+        (([],), {"temperature": "warm"}),
+        (([], SamplingParams(seed=1.5)), {}),  # type: ignore[arg-type]
     ],
 )
 def test_bad_calls(engine: Engine, many: Any, given: Any, options: Any) -> None:

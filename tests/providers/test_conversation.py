@@ -452,9 +452,7 @@ def test_what_is_no_message_is_refused() -> None:
     )
     with pytest.raises(InvalidRequestError) as caught:
         Conversation(Scripted(brief), "small", keep=0)
-    assert str(caught.value) == (
-        "[conversation] keep is 0, which must be a whole number of at least 1."
-    )
+    assert str(caught.value) == ("[conversation] keep is 0; give a whole number of at least 1.")
     assert conversation.messages == []
 
 

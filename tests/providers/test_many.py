@@ -53,6 +53,38 @@ def test_the_model_is_loaded_once_and_held() -> None:
         local.chat_many(GUIDE, None, QUESTIONS)
 
 
+def nothing_to_do() -> None:
+    """Does nothing."""
+
+
+@pytest.mark.parametrize("many", [listed, gathered])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": "warm"},
+        {"params": 5},
+        {"tools": [5]},
+        {"tools": [nothing_to_do, nothing_to_do]},
+        {"tool_choice": "required"},
+        {"response_format": bytes},
+        {"timeout": -1},
+        {"reasoning_budget": 1.5},
+    ],
+)
+def test_what_is_wrong_with_all_is_raised(many: Any, options: dict[str, Any]) -> None:
+    with MlxProvider() as local, pytest.raises(InvalidRequestError):
+        many(local, GUIDE, None, QUESTIONS, **options)
+
+
+def test_a_system_text_that_is_none_and_tools_to_run_are_raised() -> None:
+    with MlxProvider() as local:
+        with pytest.raises(InvalidRequestError, match=r"^\[request\] system is of type int"):
+            local.chat_many(GUIDE, 5, QUESTIONS)  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequestError, match=r"use achat_many, or ask each chat"):
+            local.chat_many(GUIDE, None, QUESTIONS, tools=[nothing_to_do], run_tools=True)
+        assert local.loaded() == []
+
+
 def test_a_shutdown_ends_it() -> None:
     local = MlxProvider()
     local.init()

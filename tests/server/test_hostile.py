@@ -240,8 +240,9 @@ def test_a_client_that_reads_nothing_is_cut_off() -> None:
     asyncio.run(asyncio.wait_for(run(), 20))
 
 
-async def nothing(*_: Any) -> None:
-    """An application that does nothing."""
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    """An application that does nothing. With no parameters uvicorn would take it for a factory,
+    and call it."""
 
 
 def test_a_client_that_hangs_up_amid_its_body_leaves_nothing(

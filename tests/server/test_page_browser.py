@@ -483,6 +483,36 @@ def test_calls_are_shown_and_get_their_results(tab: Page) -> None:
     ]
 
 
+@pytest.mark.parametrize("finish", ["length", None])
+def test_a_call_that_was_cut_off_gets_no_result(tab: Page, finish: str | None) -> None:
+    function = {"name": "get_weather", "arguments": '{"city": "Lis'}
+    call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    sent: list[Any] = []
+
+    def answers(route: Route) -> None:
+        sent.append(route.request.post_data_json["messages"])
+        if len(sent) > 1:
+            says("Sunny.")(route)
+        elif finish:
+            scripted({"tool_calls": [call]}, finish=finish)(route)
+        else:  # the server goes away
+            choice = {"delta": {"tool_calls": [call]}, "finish_reason": None}
+            sends(f"data: {json.dumps({'choices': [choice]})}\n\n")(route)
+
+    tab.route(ANSWERS, answers)
+    ask(tab, "How is the weather?")
+    finished(tab)
+    expect(tab.locator(".calls pre")).to_have_text(function["arguments"])
+    expect(tab.locator(".note")).to_have_text(re.compile("Cut off|Not complete"))
+    expect(tab.get_by_label("Message", exact=True)).to_be_visible()
+    ask(tab, "And in Rome?")
+    expect(tab.locator("article").last).to_contain_text("Sunny.")
+    assert sent[1][1:] == [
+        {"role": "assistant", "content": ""},
+        {"role": "user", "content": "And in Rome?"},
+    ]
+
+
 def test_errors_are_told_in_the_server_s_words(tab: Page) -> None:
     alert = tab.get_by_role("alert")
     tab.locator("#options summary").click()

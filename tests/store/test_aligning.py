@@ -15,6 +15,7 @@ import pytest
 from convergio_mlx import store
 from convergio_mlx.errors import StorageError
 from convergio_mlx.store import aligning
+from convergio_mlx.store.layout import PART, PARTIALS
 from convergio_mlx.store.progress import Progress
 from convergio_mlx.store.receipt import Receipt
 from hub import Hub, Repository
@@ -135,11 +136,30 @@ def test_an_aligned_part_of_an_earlier_try_is_kept(
         with pytest.raises(KeyboardInterrupt):
             store.download(MODEL)
     hub.requests.clear()
-    store.download(MODEL)
+    told: list[Progress] = []
+    store.download(MODEL, on_progress=told.append)
     assert not hub.asked_for(f"/resolve/{hub.repositories[REPOSITORY].revision}/{NAME}")
+    fetched = [one for one in told if one.stage == "downloading"]
+    assert NAME in [one.file for one in fetched]
+    assert fetched[-1].done_bytes == fetched[-1].total_bytes > len(weights(7))
     assert tensors_of((folder / NAME).read_bytes())[0] % 8 == 0
     assert store.verify(MODEL).is_sound
     assert "aligning" in stages
+
+
+def test_what_looks_aligned_and_is_another_file_counts_for_nothing(hub: Hub, folder: Path) -> None:
+    data = weights(7)
+    publish(hub, data)
+    parts = folder.parent / PARTIALS / folder.name
+    parts.mkdir(parents=True)
+    (parts / f"{NAME}{PART}").write_bytes(bytes(len(data) + 1))
+    told: list[Progress] = []
+    store.download(MODEL, on_progress=told.append)
+    fetched = [one for one in told if one.stage == "downloading"]
+    assert all(one.done_bytes <= one.total_bytes for one in fetched)
+    assert fetched[-1].done_bytes == fetched[-1].total_bytes
+    assert tensors_of((folder / NAME).read_bytes())[2] == tensors_of(data)[2]
+    assert store.verify(MODEL).is_sound
 
 
 def test_the_disk_that_it_takes_is_told(

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from convergio_mlx.chats.docstrings import read_docstring
 from convergio_mlx.errors import InvalidRequestError
-from convergio_mlx.structured.type_schemas import Schema, members_of, schema_of
+from convergio_mlx.structured.type_schemas import Schema, members_of, schemas_of
 from convergio_mlx.structured.typed_values import as_json, problem_text, typed
 
 Function = Callable[..., Any]
@@ -31,21 +32,19 @@ def definition_of(function: Function) -> dict[str, Any]:
     name = _name(function)
     about, texts = read_docstring(_docstring(function))
     kinds = _kinds(function)
+    given = {f"the parameter {one.name!r} of {name!r}": one for one in _parameters(function)}
+    schemas, definitions = schemas_of({where: kinds[one.name] for where, one in given.items()})
     properties: dict[str, Schema] = {}
-    required = []
-    for parameter in _parameters(function):
-        schema = schema_of(kinds[parameter.name], f"the parameter {parameter.name!r} of {name!r}")
-        if text := texts.get(parameter.name):
-            schema = {"description": text, **schema}
-        if parameter.default is parameter.empty:
-            required.append(parameter.name)
-        properties[parameter.name] = {**schema, **_default(parameter.default)}
+    for where, parameter in given.items():
+        text = texts.get(parameter.name)
+        described = {"description": text} if text else {}
+        properties[parameter.name] = {**described, **schemas[where], **_default(parameter.default)}
+    required = [one.name for one in given.values() if one.default is one.empty]
     parameters: Schema = {"type": "object", "properties": properties, "required": required}
-    definitions = _hoisted(name, properties)
     if definitions:
         parameters["$defs"] = definitions
-    described = {"name": name, "description": about, "parameters": parameters}
-    return {"type": "function", "function": described}
+    whole = {"name": name, "description": about, "parameters": parameters}
+    return {"type": "function", "function": whole}
 
 
 def bound(function: Function, arguments: str) -> Callable[[], Any]:
@@ -97,8 +96,9 @@ def error_text(error: Exception) -> str:
 
 def is_async(function: Function) -> bool:
     """Whether calling it gives something to await."""
-    inner = _unpacked(function)
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(_call_of(inner))
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(_call_of(function))
 
 
 def _parameters(function: Function) -> list[inspect.Parameter]:
@@ -118,7 +118,7 @@ def _parameters(function: Function) -> list[inspect.Parameter]:
 
 def _kinds(function: Function) -> dict[str, Any]:
     """The types of a function's parameters."""
-    inner = _unpacked(function)
+    inner, parameters = _unpacked(function), _parameters(function)
     is_function = inspect.isroutine(inner)
     try:
         hints = members_of(inner if is_function else _call_of(inner))
@@ -128,7 +128,7 @@ def _kinds(function: Function) -> dict[str, Any]:
             f"has annotations that cannot be read ({error})",
             "define what they name in the function's module",
         )
-    for parameter in _parameters(function):
+    for parameter in parameters:
         if parameter.name not in hints:
             _refuse(function, f"has no type for {parameter.name!r}", "annotate it, as in `x: str`")
     return hints
@@ -144,19 +144,6 @@ def _default(value: Any) -> Schema:
     except (TypeError, ValueError):
         return {}
     return {"default": plain}
-
-
-def _hoisted(name: str, properties: dict[str, Schema]) -> Schema:
-    """The definitions of all parameters, which references look for at the top."""
-    found: Schema = {}
-    for schema in properties.values():
-        for key, one in schema.pop("$defs", {}).items():
-            if found.setdefault(key, one) != one:
-                raise InvalidRequestError(
-                    f"[tools] the parameters of {name!r} have two types named {key!r}; give each a "
-                    "name of its own."
-                )
-    return found
 
 
 def _name(function: Function) -> str:
@@ -175,18 +162,31 @@ def _docstring(function: Function) -> str:
 
 
 def _unpacked(function: Function) -> Function:
-    """The function that a `functools.partial` calls."""
-    while isinstance(function, partial):
-        function = function.func
-    return function
+    """The function behind a `functools.partial`, which has neither name nor docstring nor
+    annotations, and neither has what `functools.wraps` made of one."""
+    found = function
+    for outer, inner in pairwise(_layers(function)):
+        if isinstance(outer, partial):
+            found = inner
+    return found
 
 
 def _bound_keywords(function: Function) -> set[str]:
-    found: set[str] = set()
-    while isinstance(function, partial):
-        found |= function.keywords.keys()
-        function = function.func
-    return found
+    partials = [one for one in _layers(function) if isinstance(one, partial)]
+    return {name for one in partials for name in one.keywords}
+
+
+def _layers(function: Function) -> Iterator[Function]:
+    """A function and what it calls, as far as `functools.partial` and `functools.wraps` tell and
+    `inspect.signature` looks, the outermost first."""
+    seen: set[int] = set()
+    while id(function) not in seen:
+        seen.add(id(function))
+        yield function
+        if isinstance(function, partial):
+            function = function.func
+        elif not hasattr(function, "__signature__"):
+            function = getattr(function, "__wrapped__", function)
 
 
 def _call_of(function: Function) -> Any:

@@ -266,7 +266,7 @@ def _rounds(options: Mapping[str, Any]) -> int:
         )
     if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise InvalidRequestError(
-            f"[tools] max_tool_rounds is {given!r}, which must be a whole number of at least 1."
+            f"[tools] max_tool_rounds is {given!r}; give a whole number of at least 1."
         )
     return int(given)
 

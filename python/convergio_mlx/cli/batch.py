@@ -131,7 +131,7 @@ class _LineJob:
             "object": kind,
             "model": self._options.model,
             "choices": [{"index": 0, **_choice(whole)}],
-            "usage": usage(stats),
+            "usage": usage(_stats(whole)),
         }
         return _record(self._line, {"status_code": 200, "body": body}, None), stats
 
@@ -147,6 +147,16 @@ def _choice(whole: Completion | ChatCompletion) -> dict[str, Any]:
         return {"text": whole.text, "finish_reason": whole.finish_reason}
     assert whole.response is not None  # there was no error
     return {"message": whole.response.message(), "finish_reason": whole.response.finish_reason}
+
+
+def _stats(whole: Completion | ChatCompletion) -> GenerationStats:
+    """What it took; of a chat with the tokens of its reasoning, which the events know."""
+    from convergio_mlx.generation.batch import Completion
+
+    if isinstance(whole, Completion):
+        return whole.stats
+    assert whole.response is not None
+    return whole.response.stats
 
 
 class _Progress:

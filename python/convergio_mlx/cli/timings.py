@@ -70,6 +70,7 @@ def usage(stats: GenerationStats) -> dict[str, Any]:
         "completion_tokens": stats.output_tokens,
         "total_tokens": stats.prompt_tokens + stats.output_tokens,
         "prompt_tokens_details": {"cached_tokens": stats.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": stats.reasoning_tokens},
     }
 
 

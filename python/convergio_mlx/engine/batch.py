@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from convergio_mlx.chats.request import ChatRequest
+from convergio_mlx.chats.request import ChatRequest, Tools, conversation_of
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.engine.request import (
@@ -107,11 +107,6 @@ class ChatJob:
     def prepare(self) -> Prepared:
         """The request; raises what is wrong with it."""
         request = self._request()
-        if request.run_tools:
-            raise InvalidRequestError(
-                "[tools] run_tools is True, and a batch that one thread reads runs no tools; use "
-                "achat_many, or ask each chat on its own."
-            )
         self._builder.answer_type = request.answer_type
         prepared, parser = prepare_chat(self._target(), request)
         self._events = Events(prepared, parser)
@@ -126,6 +121,30 @@ class ChatJob:
     def result(self, _stats: GenerationStats, error: ConvergioError | None) -> ChatCompletion:
         """What came of it."""
         return ChatCompletion(self._index, self._builder.response, error)
+
+
+def shared_chat(
+    call: str,
+    system: str | None,
+    params: SamplingParams | None,
+    tools: Tools | None,
+    options: Mapping[str, Any],
+) -> ChatRequest:
+    """What all chats of one call have in common, with no question: what is wrong with that is the
+    call's, and not each chat's.
+
+    Raises:
+        TypeError: there is no such option.
+        InvalidRequestError: one is not of its type.
+    """
+    request = ChatRequest.of(call, conversation_of(system, ""), params, tools, options)
+    _check(request.params)
+    return request
+
+
+def _check(params: SamplingParams) -> None:
+    """Raises where an option is not of its type; ranges are checked with each request."""
+    params.with_defaults({}).native_options()
 
 
 class PromptsWithParams:
@@ -144,6 +163,7 @@ class PromptsWithParams:
         self._each: Iterator[SamplingParams | None] | None = None
         if params is None or isinstance(params, SamplingParams):
             self._asked = PromptRequest.of(params, options)
+            _check(self._asked.params)
         else:
             self._asked = PromptRequest.of(None, options)
             self._each = several("params", params, "SamplingParams")

@@ -353,7 +353,7 @@ def whole_number(name: str, given: object) -> int:
     """A number of at least 1 that a native integer holds, or else the largest of those."""
     if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
         raise InvalidRequestError(
-            f"[engine] {name} is {given!r}, which must be a whole number of at least 1."
+            f"[engine] {name} is {given!r}; give a whole number of at least 1."
         )
     return min(int(given), (1 << 31) - 1)
 

@@ -64,7 +64,7 @@ class Conversation:
         """
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 1:
             raise InvalidRequestError(
-                f"[conversation] keep is {keep!r}, which must be a whole number of at least 1."
+                f"[conversation] keep is {keep!r}; give a whole number of at least 1."
             )
         self.provider = provider
         self.model = model

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from convergio_mlx.chats.request import (
-    CHAT_OPTIONS,
     ChatOptions,
     ChatRequest,
     Question,
@@ -28,6 +28,7 @@ from convergio_mlx.providers.interface import ModelConfig, ProviderType
 from convergio_mlx.providers.memory_budget import FitMemory
 from convergio_mlx.providers.model_pool import LoadedModel, Models
 from convergio_mlx.store.locate import GUIDE_ID, locate
+from convergio_mlx.text.messages import checked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable
@@ -177,12 +178,18 @@ class MlxProvider(BaseProvider):
             its completion's `error`, and the others go on.
 
         Raises:
+            InvalidRequestError: system, tools, params or an option are not of their type.
             ModelNotFoundError, OutOfMemoryError, …: the model cannot be loaded, as in `load`.
         """
-        from convergio_mlx.engine.batch import lookahead, several
+        from convergio_mlx.engine.batch import lookahead, several, shared_chat
 
         call = f"{type(self).__name__}.chat_many"
-        check_keywords(call, options, CHAT_OPTIONS)
+        shared = shared_chat(call, system, params, tools, options)
+        if shared.run_tools:
+            raise InvalidRequestError(
+                "[tools] run_tools is True, and a batch that one thread reads runs no tools; use "
+                "achat_many, or ask each chat on its own."
+            )
         places, given = lookahead(ahead), several("users", users, "questions")
         lease = self._held().acquire(model)
         self._last_model = model
@@ -191,7 +198,7 @@ class MlxProvider(BaseProvider):
             return lease.engine.chat_job(
                 index,
                 model,
-                lambda: ChatRequest.of(call, conversation_of(system, user), params, tools, options),
+                lambda: replace(shared, messages=checked(conversation_of(system, user))),
             )
 
         jobs = (job(index, user) for index, user in enumerate(given))
@@ -213,9 +220,9 @@ class MlxProvider(BaseProvider):
     ) -> AsyncBatch[ChatCompletion]:
         """As `chat_many`, for asyncio. `users` may be an asynchronous iterable; a model that cannot
         be loaded is the error of each completion."""
-        from convergio_mlx.engine.batch import ChatCompletion, each_of, lookahead
+        from convergio_mlx.engine.batch import ChatCompletion, each_of, lookahead, shared_chat
 
-        check_keywords(f"{type(self).__name__}.achat_many", options, CHAT_OPTIONS)
+        shared_chat(f"{type(self).__name__}.achat_many", system, params, tools, options)
 
         async def answered(index: int, user: Question) -> ChatCompletion:
             stream = self.astream(model, system, user, params=params, tools=tools, **options)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from convergio_mlx.errors import InvalidRequestError, NetworkError
 from convergio_mlx.providers.mlx import MlxProvider
@@ -26,6 +27,15 @@ _CONNECTIONS_PER_ANSWER = 4
 
 class _Server(uvicorn.Server):
     """Ends as it was meant to by a signal, with nothing raised; a second one ends it at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.begun = threading.Event()
+        """Set once it serves, or has failed to."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.begun.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,8 +67,9 @@ class ModelServer:
         self._socket = _listening(self.settings)
         stop = self.settings.stop_seconds
         connection: Any = partial(TimedConnection, self.settings.body_seconds)
+        self._failure: BaseException | None = None
         config = uvicorn.Config(
-            make_app(provider, self.settings),
+            self._noting_failure(make_app(provider, self.settings)),
             http=connection,
             ws="none",
             lifespan="on",
@@ -80,8 +91,21 @@ class ModelServer:
 
     def run(self) -> None:
         """Serves until `stop`, or a signal where this is the main thread; answers under way are
-        then completed within `stop_seconds`."""
-        self._server.run(sockets=[self._socket])
+        then completed within `stop_seconds`.
+
+        Raises:
+            ConvergioError: the provider cannot be made ready.
+        """
+        try:
+            self._server.run(sockets=[self._socket])
+        except SystemExit:  # uvicorn's way to say that it did not start
+            if self._failure is None:
+                raise
+        finally:
+            self._socket.close()
+            self._server.begun.set()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Has `run` return soon; from any thread."""
@@ -92,13 +116,47 @@ class ModelServer:
         """Whether it serves."""
         return self._server.started
 
+    def wait(self) -> bool:
+        """Waits until it serves, or `run` failed to; whether it serves."""
+        self._server.begun.wait()
+        return self.started
+
+    def _noting_failure(self, app: ASGIApp) -> ASGIApp:
+        """The application; what its lifespan raises is kept, which uvicorn only writes down."""
+
+        async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                if scope["type"] == "lifespan":
+                    self._failure = error
+                raise
+
+        return noting
+
 
 @contextmanager
 def serving(provider: MlxProvider, settings: ServerSettings | None = None) -> Iterator[ModelServer]:
-    """A server on a thread of its own within a block."""
+    """A server on a thread of its own within a block, which begins when it serves.
+
+    Raises:
+        NetworkError: it cannot listen at this address.
+        ConvergioError: the provider cannot be made ready.
+    """
     server = ModelServer(provider, settings or ServerSettings(port=0))
-    thread = threading.Thread(target=server.run, name="convergio-mlx-server", daemon=True)
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            server.run()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="convergio-mlx-server", daemon=True)
     thread.start()
+    if not server.wait():
+        thread.join()
+        raise raised[0]
     try:
         yield server
     finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -78,9 +79,15 @@ def aligned(
     )
 
 
-def found_aligned(folder: Folder, name: str, size: int, digest: Digest) -> int:
+def found_aligned(
+    folder: Folder,
+    name: str,
+    size: int,
+    digest: Digest,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> int:
     """The spaces in a part that an earlier try has aligned; 0 where there is none. `digest` takes
-    the published bytes.
+    the published bytes, and `on_bytes` is told how many more it has taken.
 
     Raises:
         OSError: it cannot be read.
@@ -89,7 +96,7 @@ def found_aligned(folder: Folder, name: str, size: int, digest: Digest) -> int:
     padding = info.st_size - size if info is not None else 0
     if not 0 < padding < ALIGNMENT or not name.endswith(".safetensors"):
         return 0
-    sha256_of(folder.open_to_read(f"{name}{PART}"), digest=digest, padding=padding)
+    sha256_of(folder.open_to_read(f"{name}{PART}"), on_bytes, digest, padding)
     return padding
 
 

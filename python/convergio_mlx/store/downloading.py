@@ -142,12 +142,18 @@ def arrived(commit: Commit, file: RemoteFile, folder: Folder, report: Reporter) 
         ConvergioError: as `fetch`.
     """
     digest = file.digest()
+    report.file(file.name)
+    before = report.done
     try:
-        padding = found_aligned(folder, file.name, file.size, digest)
+        padding = found_aligned(
+            folder, file.name, file.size, digest, lambda count: report.advance(count, is_new=False)
+        )
     except OSError:
         padding = 0
     if padding and file.is_matched_by(digest):
         return ReceiptFile(file.name, file.size, digest.sha256, padding)
+    if report.done != before:  # it was something else
+        report.advance(before - report.done, is_new=False)
     sha256 = fetch(commit, file, folder, f"{file.name}{PART}", report)
     return ReceiptFile(file.name, file.size, sha256)
 

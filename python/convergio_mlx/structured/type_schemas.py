@@ -61,9 +61,23 @@ def schema_of(kind: Any, where: str) -> Schema:
     Raises:
         InvalidRequestError: JSON has no values of that type.
     """
-    writer = _Writer(where)
-    schema = writer.schema(kind)
-    return {**schema, "$defs": writer.definitions} if writer.definitions else schema
+    schemas, definitions = schemas_of({where: kind})
+    return {**schemas[where], "$defs": definitions} if definitions else schemas[where]
+
+
+def schemas_of(kinds: Mapping[str, Any]) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The JSON Schemas of several types that stand in one, and the definitions that their
+    references need at its top.
+
+    Args:
+        kinds: types by what has each of them, for errors.
+
+    Raises:
+        InvalidRequestError: JSON has no values of one of them, or two have one name and cannot be
+            told apart.
+    """
+    writer = _Writer()
+    return {where: writer.of(where, kind) for where, kind in kinds.items()}, writer.definitions
 
 
 def name_of(kind: Any) -> str:
@@ -115,13 +129,17 @@ def required_of(kind: Any) -> set[str]:
 
 
 class _Writer:
-    """Writes one schema, with the definitions that its references need."""
+    """Writes schemas, with the definitions that their references need."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
-        self._where = where
+        self._where = ""
         self._open: list[type] = []
         self._recursive: set[type] = set()
+
+    def of(self, where: str, kind: Any) -> Schema:
+        self._where = where
+        return self.schema(kind)
 
     def schema(self, kind: Any) -> Schema:  # noqa: PLR0911
         kind = unwrapped(kind)

@@ -64,7 +64,7 @@ def write(path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    text = json.dumps(report(), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(report(), indent=2, sort_keys=True, allow_nan=False) + "\n"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -120,16 +120,23 @@ def _numbers() -> dict[str, Any]:
     """The embedded model's logits: by what is used here, by our kernels for its processor and by
     MLX's operations on it. How far they lie apart tells which of them is wrong."""
     used = _logits({})
+    finite = [token for token, logit in enumerate(used) if math.isfinite(logit)]
     found: dict[str, Any] = {
-        "likeliest": sorted(range(len(used)), key=lambda token: -used[token])[:5],
-        "finite": all(map(math.isfinite, used)),
-        "largest": round(max(map(abs, used)), 4),
+        "likeliest": sorted(finite, key=lambda token: -used[token])[:5],
+        "finite": len(finite) == len(used),
+        "largest": _largest(used, 4),
     }
     for name, environment in _OTHERS.items():
         other = _logits(environment)
-        apart = max(abs(a - b) for a, b in zip(used, other, strict=True))
-        found[f"apart_from_{name}"] = round(apart, 6)
+        apart = [a - b for a, b in zip(used, other, strict=True)]
+        found[f"apart_from_{name}"] = _largest(apart, 6)
     return found
+
+
+def _largest(numbers: list[float], digits: int) -> float | None:
+    """The size of the largest; None where one is not finite, which JSON has no number for."""
+    largest = max(map(abs, numbers))
+    return round(largest, digits) if all(map(math.isfinite, numbers)) else None
 
 
 def _logits(environment: dict[str, str]) -> list[float]:

@@ -102,11 +102,15 @@ function viewOf(message) {
   });
 }
 
+// The calls of a message that are to have results: none of an answer that was interrupted, whose last
+// call may be half of one, and of whose other calls nobody knows whether they were all.
+const callsOf = ({ tool_calls: calls, finish }) => (finish === "tool_calls" ? calls : undefined);
+
 // The call whose result is to be given next.
 function pendingCall() {
   const given = new Set(chat.messages.map((message) => message.tool_call_id));
   const last = chat.messages.findLast(({ role }) => role !== "tool");
-  return last?.tool_calls?.find((call) => !given.has(call.id));
+  return last && callsOf(last)?.find((call) => !given.has(call.id));
 }
 
 function showState() {
@@ -154,8 +158,10 @@ function optionsAreSound() {
 }
 
 function bodyOf({ model, system, temperature, max_tokens: most, tools, messages }) {
-  const wire = ({ role, content, tool_calls, tool_call_id, name }) =>
-    ({ role, content, tool_calls, tool_call_id, name });
+  const wire = (message) => {
+    const { role, content, tool_call_id, name } = message;
+    return { role, content, tool_calls: callsOf(message), tool_call_id, name };
+  };
   const first = system?.trim() ? [{ role: "system", content: system }] : [];
   return {
     model,

@@ -1,0 +1,45 @@
+"""A server within a block: it serves when that begins, or the reason is raised."""
+
+import socket
+import threading
+
+import httpx
+import pytest
+
+from convergio_mlx.errors import NetworkError, UnavailableError
+from convergio_mlx.providers.mlx import MlxProvider
+from convergio_mlx.server import ModelServer, ServerSettings, serving
+
+
+class CannotStart(MlxProvider):
+    def _start(self) -> None:
+        raise UnavailableError("[mlx] there is no processor for it; take another machine.")
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_a_provider_lacks_is_raised_before_the_block() -> None:
+    entered = False
+    with pytest.raises(UnavailableError, match="there is no processor"), serving(CannotStart()):
+        entered = True
+    assert not entered
+    assert "convergio-mlx-server" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_run_raises_it_and_lets_go_of_the_port() -> None:
+    server = ModelServer(CannotStart(), ServerSettings(port=0))
+    url = httpx.URL(server.url)
+    with pytest.raises(UnavailableError):
+        server.run()
+    assert not server.wait()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((url.host, url.port), timeout=5)
+
+
+def test_it_serves_when_the_block_begins(provider: MlxProvider) -> None:
+    with serving(provider) as server:
+        assert server.started
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        port = httpx.URL(server.url).port
+        with pytest.raises(NetworkError), serving(provider, ServerSettings(port=port or 0)):
+            pass
+    assert provider.initialized
