@@ -10,6 +10,7 @@
 #include "kernels/bodies/matmul.inl.h"
 #include "kernels/bodies/math.inl.h"
 #include "kernels/bodies/rows.inl.h"
+#include "kernels/bodies/recurrence.inl.h"
 #include "kernels/bodies/attention_direct.inl.h"
 #include "kernels/bodies/attention.inl.h"
 // clang-format on
@@ -26,4 +27,9 @@ constexpr KernelSet kSet = {{prepacked_floats, prepack, gemv},
                             rope_pairs,
                             cast_row,
                             attend,
-                            merge_partials};
+                            merge_partials,
+                            softplus,
+                            decay,
+                            causal_conv,
+                            gated_delta,
+                            selective_scan};

@@ -128,6 +128,60 @@ constexpr std::int64_t attention_work(std::int64_t rows, std::int64_t key_dim,
   return rows * (key_dim + kAttentionKeys) + kAttentionKeys * widest + 16;
 }
 
+/// Tokens that go through some rows of a value head's state, each of `width` numbers, side by side:
+/// q, k and v of the token i at i times their row, with their lengths and scales.
+struct GatedDeltaPiece {
+  float* state;
+  std::int64_t rows;
+  std::int64_t width;
+  std::int64_t tokens;
+  const float* q;
+  const float* k;
+  std::int64_t key_row;
+  const float* v;
+  std::int64_t v_row;
+  const float* decay;
+  std::int64_t decay_row;
+  bool decay_by_number;  ///< `width` of them a token, else one
+  const float* beta;
+  std::int64_t beta_row;
+  float* y;
+  std::int64_t y_row;
+};
+
+/// The same of a selective state space.
+struct SelectiveScanPiece {
+  float* state;
+  std::int64_t rows;
+  std::int64_t width;
+  std::int64_t tokens;
+  const float* x;
+  std::int64_t x_row;
+  const float* b;
+  const float* c;
+  std::int64_t b_row;
+  std::int64_t c_row;
+  const float* dt;
+  const float* decay;
+  std::int64_t dt_row;  ///< of decay too
+  float d;
+  float* y;
+  std::int64_t y_row;
+};
+
+/// One row of a causal convolution of `width` channels, side by side in its inputs.
+struct ConvRow {
+  const float* const* inputs;  ///< a row for each tap
+  std::int64_t taps;
+  const float* weight;  ///< a row for each tap, weight_row apart
+  std::int64_t weight_row;
+  const float* bias;   ///< or null
+  const float* after;  ///< what the results are multiplied by, or null
+  bool silu;
+  std::int64_t width;
+  float* y;
+};
+
 /// One or a few rows of x.
 struct Gemv {
   /// The floats of a row of x that is prepacked, laid out as `run` reads it (0: it is read as it
@@ -167,6 +221,14 @@ struct KernelSet {
   void (*attend)(const Attention& attention, const AttentionPiece& piece);
   /// One row's partial result, and that of the keys after them.
   void (*merge_partials)(float* into, const float* from, std::int64_t value_dim);
+  /// One row: log(1 + eˣ) of x + bias, at least `least` and at most `most`.
+  void (*softplus)(const float* x, const float* bias, float least, float most, std::int64_t width,
+                   float* out);
+  /// One row: exp(-rate · x); `one_rate`: the first is everybody's.
+  void (*decay)(const float* x, const float* rate, bool one_rate, std::int64_t width, float* out);
+  void (*causal_conv)(const ConvRow& row);
+  void (*gated_delta)(const GatedDeltaPiece& piece);
+  void (*selective_scan)(const SelectiveScanPiece& piece);
 };
 
 /// The floats of a row of W as matmul unpacks it: its numbers, the scales of their vectors (up to

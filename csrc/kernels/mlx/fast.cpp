@@ -43,6 +43,12 @@ mx::array fast_attention(const mx::array& q, const mx::array& keys, const mx::ar
   return mx::fast::scaled_dot_product_attention(q, keys, values, scale, mask_mode, mask, sinks);
 }
 
+std::vector<mx::array> fast_gated_delta(const mx::array& q, const mx::array& k, const mx::array& v,
+                                        const mx::array& decay, const mx::array& beta,
+                                        const mx::array& state) {
+  return mx::fast::gated_delta_update(q, k, v, decay, beta, state);
+}
+
 mx::array fused(Elementwise function, const std::vector<mx::array>& inputs) {
   // MLX keeps what it compiled by the function's address
   const bool compiles = fuses_on_cpu || mx::default_device() == mx::Device::gpu;

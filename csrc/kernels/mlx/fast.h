@@ -33,6 +33,13 @@ mx::array fast_attention(const mx::array& q, const mx::array& keys, const mx::ar
                          const std::optional<mx::array>& mask,
                          const std::optional<mx::array>& sinks);
 
+/// The gated delta rule with one decay a value head: q and k (1, n, k_heads, d_k), v (1, n,
+/// v_heads, d_v), decay and beta (1, n, v_heads), state (1, v_heads, d_v, d_k), all float32. Gives
+/// y, shaped as v, and the state after the rows.
+std::vector<mx::array> fast_gated_delta(const mx::array& q, const mx::array& k, const mx::array& v,
+                                        const mx::array& decay, const mx::array& beta,
+                                        const mx::array& state);
+
 /// An elementwise function of arrays that broadcast to one shape.
 using Elementwise = std::vector<mx::array> (*)(const std::vector<mx::array>&);
 

@@ -57,6 +57,33 @@ class CpuOp : public mx::UnaryPrimitive {
   Bind bind_;
 };
 
+class CpuOps : public mx::Primitive {
+ public:
+  CpuOps(mx::Stream stream, const char* name, BindAll bind)
+      : Primitive(stream), name_(name), bind_(std::move(bind)) {}
+
+  void eval_cpu(const std::vector<mx::array>& inputs, std::vector<mx::array>& outputs) override {
+    // Each output holds the inputs. Once computed MLX has them let go; the others do so now, so
+    // that an input of nobody else's can be written over.
+    for (mx::array& out : outputs) {
+      if (&std::as_const(out).inputs() != &inputs) {
+        out.inputs().clear();
+      }
+    }
+    mx::cpu::get_command_encoder(stream()).dispatch(bind_(inputs, outputs));
+  }
+
+  void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
+    throw std::logic_error("[" + std::string(name_) + "] has a CPU kernel only.");
+  }
+
+  const char* name() const override { return name_; }
+
+ private:
+  const char* name_;
+  BindAll bind_;
+};
+
 }  // namespace
 
 bool own_kernels() {
@@ -77,6 +104,14 @@ mx::array graph_op(const char* name, mx::Shape shape, mx::Dtype dtype,
   const mx::Stream stream = mx::default_stream(mx::Device::cpu);
   return mx::array(std::move(shape), dtype, std::make_shared<CpuOp>(stream, name, std::move(bind)),
                    std::move(inputs));
+}
+
+std::vector<mx::array> graph_ops(const char* name, std::vector<mx::Shape> shapes,
+                                 const std::vector<mx::Dtype>& dtypes,
+                                 std::vector<mx::array> inputs, BindAll bind) {
+  const mx::Stream stream = mx::default_stream(mx::Device::cpu);
+  auto op = std::make_shared<CpuOps>(stream, name, std::move(bind));
+  return mx::array::make_arrays(std::move(shapes), dtypes, op, inputs);
 }
 
 void run_on_stream_thread(void (*task)()) {

@@ -67,6 +67,39 @@ mx::array cpu_op(const char* name, mx::Shape shape, mx::Dtype dtype, std::vector
   return graph_op(name, std::move(shape), dtype, std::move(inputs), std::move(bind));
 }
 
+/// The same of several outputs.
+using BindAll =
+    std::function<Work(const std::vector<mx::array>& inputs, std::vector<mx::array>& outs)>;
+std::vector<mx::array> graph_ops(const char* name, std::vector<mx::Shape> shapes,
+                                 const std::vector<mx::Dtype>& dtypes,
+                                 std::vector<mx::array> inputs, BindAll bind);
+
+/// cpu_op() with several outputs: bind(inputs, outs).
+template <class Kernel>
+std::vector<mx::array> cpu_ops(const char* name, std::vector<mx::Shape> shapes,
+                               const std::vector<mx::Dtype>& dtypes, std::vector<mx::array> inputs,
+                               Kernel kernel) {
+  if (eager_on(inputs)) {
+    std::vector<mx::array> outs;
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      outs.emplace_back(std::move(shapes[i]), dtypes[i], nullptr, std::vector<mx::array>());
+    }
+    kernel.bind(inputs, outs);
+    kernel.run();
+    for (const mx::array& out : outs) {
+      out.set_status(mx::array::Status::available);
+    }
+    return outs;
+  }
+  auto bind = [kernel = std::move(kernel)](const std::vector<mx::array>& in,
+                                           std::vector<mx::array>& outs) -> Work {
+    Kernel bound = kernel;
+    bound.bind(in, outs);
+    return [bound = std::move(bound)]() mutable { bound.run(); };
+  };
+  return graph_ops(name, std::move(shapes), dtypes, std::move(inputs), std::move(bind));
+}
+
 /// Runs `task`, which must not throw, on the thread that computes the graphs of this one.
 void run_on_stream_thread(void (*task)());
 

@@ -79,6 +79,14 @@ mx::array fast_attention(const mx::array& q, const mx::array& keys, const mx::ar
   return one("ScaledDotProductAttention", std::move(shape), q.dtype(), std::move(inputs));
 }
 
+std::vector<mx::array> fast_gated_delta(const mx::array& q, const mx::array& k, const mx::array& v,
+                                        const mx::array& decay, const mx::array& beta,
+                                        const mx::array& state) {
+  return mx::array::make_arrays({v.shape(), state.shape()}, {v.dtype(), state.dtype()},
+                                std::make_shared<OnePrimitive>("GatedDeltaUpdate"),
+                                {q, k, v, decay, beta, state});
+}
+
 mx::array fused(Elementwise function, const std::vector<mx::array>& inputs) {
   const mx::array like = function(inputs)[0];  // of its shape and dtype; never computed
   return one("Compiled", like.shape(), like.dtype(), inputs);
