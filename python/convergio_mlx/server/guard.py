@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -30,6 +30,8 @@ from convergio_mlx.server.settings import is_loopback
 OPEN_PATHS = frozenset({"/health", *PAGE})
 """Those that need no key."""
 _INVALID = "invalid_request_error"
+_HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+))(?::\d{1,5})?", re.ASCII)
+"""A Host header: an address of IPv6 in brackets, or else a name or an address, and a port."""
 
 
 class Guard:
@@ -56,7 +58,7 @@ class Guard:
         except Exception as error:
             problem = _problem(error)
             if problem is FAULT:
-                LOG.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+                LOG.error("%s %r failed", scope["method"], scope["path"], exc_info=error)
             if not sent.status:
                 told = shape_of(path)(problem)
                 given = error.headers if isinstance(error, HTTPException) else None
@@ -117,10 +119,8 @@ def _check_key(headers: Headers, key: str) -> None:
 def _is_local(host: str) -> bool:
     """Whether a Host header names this machine: another name that leads here is a page's trick
     (DNS rebinding)."""
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
+    found = _HOST.fullmatch(host)
+    return found is not None and is_loopback(found["six"] or found["name"])
 
 
 def _forbidden(who: str) -> Problem:
