@@ -1,9 +1,9 @@
 """What drafted tokens give: tokens a second with and without them, on answers of several kinds.
 
-    python bench/speculation.py [--model MODEL] [--kinds copy edit …] [--tokens 200] [--rounds 5]
-        [--together 1] [--json FILE]
+    python bench/speculation.py [--model MODEL] [--draft-model MODEL] [--kinds copy edit …]
+        [--temperature 0] [--tokens 200] [--rounds 5] [--together 1] [--json FILE]
 
-Each round asks every question with and without speculation, in turn, at temperature 0; a figure is
+Each round asks every question with and without speculation, in turn; a figure is
 the median over rounds of tokens a second after the first one, all questions of a kind together.
 `--together N` asks N times each at once. That texts are equal is checked.
 """
@@ -14,7 +14,7 @@ import argparse
 import json
 import statistics
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +153,9 @@ def answer(engine: cm.Engine, question: Question, params: cm.SamplingParams) -> 
 
 
 def answers(
-    engine: cm.Engine, questions: list[Question], together: int, *, speculate: bool, tokens: int
+    engine: cm.Engine, questions: list[Question], together: int, params: cm.SamplingParams
 ) -> tuple[list[str], float, list[Any]]:
     """Texts, tokens a second and the statistics of each."""
-    params = cm.SamplingParams(temperature=0, max_tokens=tokens, speculate=speculate)
     texts, stats = [], []
     count, seconds = 0, 0.0
     for question in questions:
@@ -174,6 +173,8 @@ def main() -> None:
     """Prints the medians of each kind with and without, and what was drafted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--draft-model", help="a smaller one that drafts for it")
+    parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--tokens", type=int, default=200, help="of each answer, at most")
     parser.add_argument("--rounds", type=int, default=5)
@@ -181,9 +182,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also writes every sample there")
     args = parser.parse_args()
     found: dict[str, dict[bool, list[float]]] = {}
-    print(f"{args.model}, {args.together} together, {args.rounds} rounds")
+    params = cm.SamplingParams(temperature=args.temperature, max_tokens=args.tokens, seed=1)
+    drafting = f" with {args.draft_model}" if args.draft_model else ""
+    print(f"{args.model}{drafting}, {args.together} together, {args.rounds} rounds")
     print(f"{'':8} {'without':>8} {'with':>8} {'ratio':>6} {'drafted':>8} {'came':>6}  of a token")
-    with cm.Engine.load(args.model) as engine, Crowd() as crowd:
+    with cm.Engine.load(args.model, draft_model=args.draft_model) as engine, Crowd() as crowd:
         for kind in args.kinds:
             rates: dict[bool, list[float]] = {False: [], True: []}
             for turn in range(args.rounds + 1):
@@ -193,8 +196,7 @@ def main() -> None:
                         engine,
                         KINDS[kind],
                         args.together,
-                        speculate=speculate,
-                        tokens=args.tokens,
+                        replace(params, speculate=speculate),
                     )
                     if turn:  # the first fills the prefix cache
                         rates[speculate].append(rate)

@@ -16,6 +16,7 @@
 #include "bindings/handles.h"
 #include "bindings/objects.h"
 #include "bindings/read.h"
+#include "engine/draft_model.h"
 #include "engine/runtime.h"
 
 namespace nb = nanobind;
@@ -30,6 +31,14 @@ struct ModelHandle {
   std::shared_ptr<engine::LoadedModel> loaded;
 
   const model::Model& model() const { return *loaded->model; }
+
+  engine::DraftModel& draft() const {
+    if (!loaded->draft) {
+      throw Error(ErrorKind::InvalidRequest,
+                  "[engine] no model drafts for this one; load it with one that does.");
+    }
+    return *loaded->draft;
+  }
 };
 
 using Matrix = nb::ndarray<nb::array_api, float, nb::ndim<2>, nb::c_contig>;
@@ -43,6 +52,11 @@ Matrix matrix_of(std::vector<float> logits, std::size_t width) {
                           [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
   rows.release();
   return Matrix(data, {count, width}, owner);
+}
+
+engine::ModelSource source_of(const nb::bytes& folder, const arch::Config* config) {
+  return {std::filesystem::path(read_bytes(folder)),
+          config == nullptr ? std::nullopt : std::optional(*config)};
 }
 
 Matrix logits(const ModelHandle& self, const Ints& given, int chunk) {
@@ -109,10 +123,19 @@ void bind_model(nb::module_& m) {
       .def_prop_ro(
           "prefix_cache_stats",
           [](const ModelHandle& self) {
-            const auto stats = self.loaded->prefix_cache.stats();
+            auto stats = self.loaded->prefix_cache.stats();
+            if (self.loaded->draft) {
+              stats.bytes += self.loaded->draft->loaded->prefix_cache.stats().bytes;
+            }
             return std::pair(stats.sequences, stats.bytes);
           },
-          "What the prefix cache holds of finished requests: (sequences, bytes).")
+          "What the prefix cache holds of finished requests: (sequences, bytes), the bytes with "
+          "those of the model that drafts.")
+      .def_prop_rw(
+          "drafts_always", [](const ModelHandle& self) { return self.draft().always.load(); },
+          [](ModelHandle& self, bool always) { self.draft().always = always; },
+          "Whether the model that drafts does so in each pass, whatever that costs: for tests and "
+          "measurements.")
       .def_prop_rw(
           "pass_bytes", [](const ModelHandle& self) { return self.loaded->pass_bytes.load(); },
           [](ModelHandle& self, std::size_t bytes) { self.loaded->pass_bytes = bytes; },
@@ -154,18 +177,21 @@ void bind_model(nb::module_& m) {
   m.def(
       "load",
       [](const nb::bytes& folder, std::optional<std::size_t> prefix_cache_bytes,
-         const arch::Config* config) {
-        const std::filesystem::path path(read_bytes(folder));
+         const arch::Config* config, const std::optional<nb::bytes>& draft,
+         const arch::Config* draft_config) {
+        const engine::ModelSource source = source_of(folder, config);
+        const auto smaller = draft ? std::optional(source_of(*draft, draft_config)) : std::nullopt;
         return make_object<ModelHandle>([&] {
           const WithoutGil without_gil;
-          return engine::load(path, prefix_cache_bytes,
-                              config == nullptr ? std::nullopt : std::optional(*config));
+          return engine::load(source, prefix_cache_bytes, smaller);
         }());
       },
       "folder"_a, "prefix_cache_bytes"_a.none() = nb::none(), "geometry"_a.none() = nb::none(),
+      "draft"_a.none() = nb::none(), "draft_geometry"_a.none() = nb::none(),
       "Maps the model in `folder` (its path by os.fsencode): its safetensors files, and "
       "config.json where `geometry` does not give what it says. Reads no matrix. The prefix cache "
-      "holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit.");
+      "holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit. The model in "
+      "the folder `draft`, of the same vocabulary, drafts for it.");
 }
 
 }  // namespace convergio::bindings

@@ -134,6 +134,8 @@ void bind_request(nb::module_& m) {
       .def_ro("forced_tokens", &RequestStats::forced_tokens)
       .def_ro("drafted_tokens", &RequestStats::drafted_tokens)
       .def_ro("accepted_tokens", &RequestStats::accepted_tokens)
+      .def_ro("drafting", &RequestStats::drafting)
+      .def_ro("saved", &RequestStats::saved)
       .def_ro("mask", &RequestStats::mask)
       .def_ro("mask_wait", &RequestStats::mask_wait)
       .def_ro("kv_bytes", &RequestStats::kv_bytes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/draft_model.h"
 #include "engine/request_check.h"
 #include "engine/reserve.h"
 #include "mlx/memory.h"
@@ -11,11 +12,8 @@ namespace convergio::engine {
 
 namespace {
 
-/// Of the time that an answer takes, what drafts may have lost: chances and costs are estimates.
-/// Where they have lost more, only those are run that are sure.
-constexpr double kMostLost = 0.005;
-constexpr double kSure = 0.85;    ///< the chance of each token of such a draft, at least
-constexpr double kMostSaved = 4;  ///< tokens that earlier drafts saved, of what later ones may lose
+/// Of each token of a draft that is run although drafts have lost too much: its chance, at least.
+constexpr double kSure = 0.85;
 
 /// A request that can be answered by the model.
 const Request& checked(const LoadedModel& loaded, const Request& request) {
@@ -32,10 +30,6 @@ void clear_buffer_cache() noexcept {
 
 }  // namespace
 
-double seconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
 std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request) {
   const RequestOptions& options = request.options();
   const auto prompt = static_cast<int>(request.prompt().size());
@@ -45,7 +39,9 @@ std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request) {
   while (room < end) {
     room *= 2;
   }
-  return loaded.model->kv_bytes(room);
+  const std::size_t drafts =
+      loaded.draft && options.speculate ? loaded.draft->loaded->model->kv_bytes(room) : 0;
+  return loaded.model->kv_bytes(room) + drafts;
 }
 
 Answer::Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
@@ -76,8 +72,8 @@ void Answer::start() {
   }
   model().check_files();
   reserve_for_graphs();
-  const int room = std::min(options().max_tokens, kReservedAnswer);
-  Prefix prefix = loaded_->prefix_cache.acquire(so_far_, room);
+  Prefix prefix =
+      loaded_->prefix_cache.acquire(so_far_, std::min(options().max_tokens, kReservedAnswer));
   sequence_ = std::move(prefix.sequence);
   sequence_->level = level();
   may_start_ = true;
@@ -111,6 +107,9 @@ bool Answer::restart_with_memory() noexcept {
     return false;
   }
   restart();
+  if (model_drafter_) {
+    model_drafter_->give_up();
+  }
   clear_buffer_cache();
   return true;
 }
@@ -129,17 +128,17 @@ int Answer::most_drafted(int most) {
   return can ? most : 0;
 }
 
-Draft Answer::propose(int most) {
+Draft Answer::look_up(int most) {
   most = most_drafted(most);
   if (most == 0) {
     return {};
   }
-  if (!drafter_) {
-    drafter_.emplace(request_->prompt());
+  if (!lookup_) {
+    lookup_.emplace(request_->prompt());
   }
-  drafter_->follow(tokens());
-  Draft draft = drafter_->propose(tokens(), most);
-  if (saved_ < -kMostLost * stats_.decode) {
+  lookup_->follow(tokens());
+  Draft draft = lookup_->propose(tokens(), most);
+  if (lookup_account_.in_debt(stats_.decode)) {
     const auto unsure = std::ranges::find_if(draft.chances, [](double one) { return one < kSure; });
     draft.cut(static_cast<std::size_t>(unsure - draft.chances.begin()));
   }
@@ -148,16 +147,29 @@ Draft Answer::propose(int most) {
   return draft;
 }
 
-void Answer::begin_pass(std::vector<int> drafted) {
+ModelDrafter* Answer::model_drafter() {
+  if (!loaded_->draft || !options().speculate) {
+    return nullptr;
+  }
+  if (!model_drafter_) {
+    model_drafter_ =
+        std::make_unique<ModelDrafter>(loaded_->draft, sampler_, options(), model().vocab_size());
+  }
+  return model_drafter_.get();
+}
+
+bool Answer::drafts_always() const { return loaded_->draft && loaded_->draft->always; }
+
+int Answer::room() const {
+  return std::min(options().max_tokens - stats_.output_tokens, kReservedAnswer);
+}
+
+void Answer::begin_pass(std::vector<int> drafted, DraftAccount& account) {
   stats_.drafted_tokens += static_cast<int>(drafted.size());
   drafted_ = std::move(drafted);
   row_ = 0;
-  saved_each_ = 0.0;  // until it is known what the pass took
-}
-
-void Answer::charge_draft(double took, double each) {
-  saved_each_ = each;
-  saved_ = std::min(saved_, kMostSaved * each) - took;
+  pass_account_ = &account;
+  account.begin_pass();
 }
 
 /// What the cache holds of the pass's drafted tokens stays as long as they come.
@@ -166,7 +178,7 @@ void Answer::compare_draft(int token) {
       drafted_[static_cast<std::size_t>(*row_)] == token) {
     ++*row_;
     ++stats_.accepted_tokens;
-    saved_ += saved_each_;
+    pass_account_->note_accepted();
     cache().commit(1);
   } else {
     drop_draft();
@@ -181,6 +193,18 @@ void Answer::drop_draft() {
   }
 }
 
+/// What the caches hold, and what drafts took and saved.
+void Answer::count() {
+  stats_.kv_bytes = cache().bytes();
+  stats_.drafting = lookup_account_.spent();
+  stats_.saved = lookup_account_.saved();
+  if (model_drafter_) {
+    stats_.kv_bytes += model_drafter_->bytes();
+    stats_.drafting += model_drafter_->account().spent();
+    stats_.saved += model_drafter_->account().saved();
+  }
+}
+
 void Answer::take(Sample sample, bool forced) {
   model().check_undamaged();
   const Clock::time_point now = Clock::now();
@@ -189,9 +213,9 @@ void Answer::take(Sample sample, bool forced) {
     stats_.prefill = seconds(started_, now);
   }
   stats_.decode = seconds(first_token_, now);
-  stats_.kv_bytes = cache().bytes();
   deciding_ = true;
   compare_draft(sample.token);
+  count();
   tokens().push_back(sample.token);
   const std::vector<int>& stops = options().stop_tokens;
   if (std::ranges::find(stops, sample.token) != stops.end()) {
@@ -225,6 +249,9 @@ void Answer::fail(const Error& error) noexcept {
 
 /// Returns the sequence to the prefix cache, where it is sound.
 void Answer::release(bool sound) noexcept {
+  if (model_drafter_) {
+    model_drafter_->release();
+  }
   if (!sequence_) {
     return;
   }

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "engine/draft.h"
+#include "engine/draft_account.h"
 #include "engine/loaded_model.h"
+#include "engine/model_drafter.h"
 #include "engine/ngram_drafter.h"
 #include "engine/request.h"
 #include "engine/sampler.h"
@@ -19,10 +21,9 @@ namespace mx = mlx::core;
 /// Tokens of an answer that get room in the cache from the start.
 constexpr int kReservedAnswer = 512;
 
-double seconds(Clock::time_point from, Clock::time_point to);
-
 /// Bytes of KV cache that a request may come to need: for prompt and answer, with the room that a
-/// buffer that grows has in advance. Of an open-ended answer that is what it begins with.
+/// buffer that grows has in advance, and for the same tokens in a model that drafts. Of an
+/// open-ended answer that is what it begins with.
 std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request);
 
 /// A request while it is answered: its sequence, its sampler, its statistics and whether it has
@@ -83,16 +84,28 @@ class Answer {
   /// answer, and with the same rotary tables.
   int most_drafted(int most);
 
-  /// At most so many tokens that may follow, none of which ends the answer.
-  Draft propose(int most);
+  /// At most so many tokens that stood behind the last ones before, none of which ends the answer.
+  /// Where such drafts have lost too much, only those that are sure.
+  Draft look_up(int most);
 
-  /// The next pass runs all missing tokens, and these behind them. Its logits after the last token
-  /// and after each drafted one are the rows that row() counts.
-  void begin_pass(std::vector<int> drafted);
+  /// Has a smaller model draft for it; nullptr where none is loaded or it is not to.
+  ModelDrafter* model_drafter();
+
+  /// Whether drafts are run whatever they cost.
+  bool drafts_always() const;
+
+  DraftAccount& lookup_account() { return lookup_account_; }
+  double elapsed() const { return stats_.prefill + stats_.decode; }
+  /// Tokens that the caches get room for behind the last one.
+  int room() const;
+
+  /// The next pass runs all missing tokens, and these behind them, on this account. Its logits
+  /// after the last token and after each drafted one are the rows that row() counts.
+  void begin_pass(std::vector<int> drafted, DraftAccount& account);
   const std::vector<int>& drafted() const { return drafted_; }
 
   /// The drafted tokens took so many seconds of the pass; each that comes saves `each`.
-  void charge_draft(double took, double each);
+  void charge_draft(double took, double each) { pass_account_->charge(took, each); }
 
   /// Which row of the pass's logits the next token is decided from; none once the last token was
   /// not the one that the pass had drafted for its place.
@@ -108,6 +121,7 @@ class Answer {
   void release(bool sound) noexcept;
   void compare_draft(int token);
   void drop_draft();
+  void count();
 
   std::shared_ptr<LoadedModel> loaded_;
   std::shared_ptr<Request> request_;
@@ -117,11 +131,12 @@ class Answer {
   mutable Awaited awaited_;             ///< before the first start
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
   std::vector<int> checkpoints_;
-  std::optional<NgramDrafter> drafter_;
+  std::optional<NgramDrafter> lookup_;
+  DraftAccount lookup_account_;
+  std::unique_ptr<ModelDrafter> model_drafter_;
+  DraftAccount* pass_account_ = &lookup_account_;  ///< of the drafted tokens of the pass at hand
   std::vector<int> drafted_;  ///< of the pass at hand; the cache holds those not yet taken, too
   std::optional<int> row_;
-  double saved_ = 0;       ///< seconds, by all drafts so far; negative where they took more
-  double saved_each_ = 0;  ///< by a token of the pass at hand
   bool deciding_ = false;  ///< some, but not all, have learnt of the next token
   bool finished_ = false;
   Clock::time_point started_;

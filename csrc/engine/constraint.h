@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
@@ -15,6 +17,24 @@ namespace convergio::engine {
 /// last word are not. Words beyond the vocabulary are zero (llguidance gives one where 32 divides
 /// it).
 using TokenMask = std::vector<std::uint32_t>;
+
+/// A place of a constraint that goes ahead of the answer, with tokens that may not come.
+class Lookahead {
+ public:
+  Lookahead() = default;
+  virtual ~Lookahead() = default;
+  Lookahead(const Lookahead&) = delete;
+  Lookahead& operator=(const Lookahead&) = delete;
+
+  /// The tokens that must follow, where there is no choice.
+  virtual std::vector<int> forced() = 0;
+
+  /// What may follow; nullopt where nothing does.
+  virtual std::optional<TokenMask> allowed() = 0;
+
+  /// These follow.
+  virtual void take(std::span<const int> tokens) = 0;
+};
 
 /// What an answer may be, token by token. Serves one answer: asked for what may follow, it is ready
 /// some time later, and gives it once.
@@ -49,6 +69,11 @@ class Constraint {
   /// The same of how many tokens of a draft, from the first, it may allow behind them.
   virtual std::size_t allowed_after(std::span<const int> /*accepted*/, std::span<const int> draft) {
     return draft.size();
+  }
+
+  /// The same place, behind those, to go ahead from; nullptr where it is not to be copied.
+  virtual std::unique_ptr<Lookahead> look_ahead(std::span<const int> /*accepted*/) {
+    return nullptr;
   }
 
   /// `wake` is run, on any thread, when it becomes ready from now on.

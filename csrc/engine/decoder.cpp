@@ -95,7 +95,8 @@ class PlainDecoder : public Decoder {
  public:
   explicit PlainDecoder(Answer& answer) : answer_(answer) {}
 
-  Draft propose(int most) override { return answer_.propose(most); }
+  Draft look_up(int most) override { return answer_.look_up(most); }
+  bool lets_draft() const override { return true; }
 
   void decode(const mx::array& logits) override {
     while (answer_.row()) {
@@ -200,7 +201,10 @@ class ConstrainedDecoder : public Decoder {
     }
   }
 
-  Draft propose(int most) override {
+  bool lets_draft() const override { return at_rest(); }
+  std::unique_ptr<Lookahead> look_ahead() override { return constraint().look_ahead(unseen()); }
+
+  Draft look_up(int most) override {
     if (!forced_.empty()) {
       most = std::min(answer_.most_drafted(most), static_cast<int>(forced_.size()));
       return {.tokens = {forced_.begin(), forced_.begin() + most},
@@ -209,7 +213,7 @@ class ConstrainedDecoder : public Decoder {
     if (!at_rest()) {
       return {};
     }
-    Draft draft = answer_.propose(most);
+    Draft draft = answer_.look_up(most);
     if (!draft.tokens.empty()) {
       draft.cut(constraint().allowed_after(unseen(), draft.tokens));
     }

@@ -18,8 +18,14 @@ class Decoder {
   /// Before a pass: takes what follows the last token whatever its logits are.
   virtual void take_certain() {}
 
-  /// At most `most` tokens that may follow, for the next pass to run too.
-  virtual Draft propose(int /*most*/) { return {}; }
+  /// At most `most` tokens that may follow, for the next pass to run too: those that must, or that
+  /// stood behind the last ones before.
+  virtual Draft look_up(int /*most*/) { return {}; }
+
+  /// Whether a model may draft others in their place; and what then constrains it, nullptr where
+  /// nothing does that is known before.
+  virtual bool lets_draft() const { return false; }
+  virtual std::unique_ptr<Lookahead> look_ahead() { return nullptr; }
 
   /// Before decode(), while `logits` (of any rows) may still be computed: what needs none of them.
   virtual void prepare(const mx::array& /*logits*/) {}

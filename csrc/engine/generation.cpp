@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "engine/drafting.h"
 #include "engine/failure.h"
 #include "engine/memory.h"
-#include "engine/speculation.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
 #include "mlx/stream.h"
@@ -106,10 +106,12 @@ void Generation::step(const Tasks& tasks) {
     });
   }
   const std::span<Generation*> those(company.data(), count);
-  for (Generation* one : those) {
-    one->choose_share(static_cast<int>(count) - 1);
+  std::array<Share*, kMostTogether + 1> shares{};
+  for (std::size_t i = 0; i < count; ++i) {
+    those[i]->choose_share(static_cast<int>(count) - 1);
+    shares[i] = &those[i]->share_;
   }
-  choose_drafts(those);
+  choose_drafts({shares.data(), count});
   for (Generation* one : those) {
     one->attempt([&] { one->make_room(); });
   }
@@ -200,24 +202,6 @@ void Generation::run(Company company) noexcept {
   }
 }
 
-/// What a pass took more than without drafts is on the account of those that drafted.
-void Generation::charge_drafts(std::span<const Share> shares, double took) {
-  int drafted = 0;
-  int decided = 0;
-  for (const Share& one : shares) {
-    drafted += one.drafted;
-    decided += one.last ? 1 : 0;
-  }
-  if (drafted == 0) {
-    return;
-  }
-  const PassCosts& costs = shares.front().answer->pass_costs();
-  const double without = costs.of(rows_of(shares) - drafted);
-  for (const Share& one : shares) {
-    one.answer->charge_draft((took - without) * one.drafted / drafted, without / decided);
-  }
-}
-
 std::optional<mx::array> Generation::run_pass(Company company) {
   std::vector<Share> shares;
   for (const Generation* one : company) {
@@ -254,42 +238,6 @@ std::optional<mx::array> Generation::run_pass(Company company) {
     }
   }
   return logits;
-}
-
-/// Gives the rows that the pass has left to drafted tokens, where that makes more tokens in the
-/// same time. Where there is no memory to find some, there are none.
-void Generation::choose_drafts(Company company) noexcept {
-  int rows = 0;
-  int decided = 0;
-  for (Generation* one : company) {
-    one->answer_.begin_pass({});
-    rows += one->share_.rows;
-    decided += one->share_.last ? 1 : 0;
-  }
-  const int left = kPassRows - rows;
-  if (left < 1 || decided == 0 || !kernels::own_kernels()) {
-    return;
-  }
-  try {
-    std::vector<Draft> drafts(company.size());
-    for (std::size_t i = 0; i < company.size(); ++i) {
-      if (company[i]->share_.last) {
-        drafts[i] = company[i]->decoder_->propose(left);
-      }
-    }
-    const PassCosts& costs = company.front()->answer_.pass_costs();
-    const std::vector<int> worth = worth_running(costs, rows, decided, drafts);
-    for (std::size_t i = 0; i < company.size(); ++i) {
-      drafts[i].cut(static_cast<std::size_t>(worth[i]));
-      company[i]->share_.drafted = worth[i];
-      company[i]->answer_.begin_pass(std::move(drafts[i].tokens));
-    }
-  } catch (...) {
-    for (Generation* one : company) {
-      one->share_.drafted = 0;
-      one->answer_.begin_pass({});
-    }
-  }
 }
 
 /// How many tokens of a prompt are run beside `others` that decode in the pass: few where any

@@ -42,8 +42,6 @@ class Generation : public Task {
   static void run(Company company) noexcept;
   static void run_timed(Company company) noexcept;
   static std::optional<mx::array> run_pass(Company company);
-  static void charge_drafts(std::span<const Share> shares, double took);
-  static void choose_drafts(Company company) noexcept;
   static std::size_t those_left(std::span<Generation*> company);
 
   template <class Part>

@@ -21,6 +21,39 @@ void check(const Matcher& matcher) {
 
 }  // namespace
 
+/// A copy of the matcher. Where that fails, nothing follows.
+class GrammarConstraint::Ahead : public Lookahead {
+ public:
+  Ahead(const GrammarConstraint& whole, const Matcher& place) : whole_(whole), place_(place) {}
+
+  std::vector<int> forced() override {
+    if (is_over()) {
+      return {};
+    }
+    const auto forced = place_.forced();
+    return {forced.begin(), forced.end()};
+  }
+
+  std::optional<TokenMask> allowed() override {
+    if (is_over()) {
+      return std::nullopt;
+    }
+    TokenMask mask = whole_.mask(place_);
+    const bool some = std::ranges::any_of(mask, [](auto word) { return word != 0; });
+    return some && !place_.error() ? std::optional(std::move(mask)) : std::nullopt;
+  }
+
+  void take(std::span<const int> tokens) override {
+    place_.consume(std::vector<std::uint32_t>(tokens.begin(), tokens.end()));
+  }
+
+ private:
+  bool is_over() const { return place_.error() || place_.is_stopped(); }
+
+  const GrammarConstraint& whole_;
+  Matcher place_;
+};
+
 GrammarConstraint::GrammarConstraint(std::shared_ptr<Grammar> grammar, int vocab_size,
                                      std::vector<int> stop_tokens)
     : grammar_(std::move(grammar)),
@@ -63,6 +96,15 @@ std::size_t GrammarConstraint::allowed_after(std::span<const int> accepted,
   return std::max(matcher_->allowed(ids), fresh.size()) - fresh.size();
 }
 
+std::unique_ptr<Lookahead> GrammarConstraint::look_ahead(std::span<const int> accepted) {
+  if (!ready()) {
+    return nullptr;
+  }
+  auto ahead = std::make_unique<Ahead>(*this, matcher());
+  ahead->take(accepted.subspan(consumed_));
+  return ahead;
+}
+
 Matcher& GrammarConstraint::matcher() {
   if (!matcher_) {
     matcher_.emplace(grammar_->matcher());
@@ -83,7 +125,7 @@ Constraint::Next GrammarConstraint::next() {
   if (const auto forced = place.forced(); !forced.empty()) {
     return Forced{{forced.begin(), forced.end()}};
   }
-  TokenMask allowed = mask();
+  TokenMask allowed = mask(place);
   check(place);
   if (place.is_accepting() && std::ranges::all_of(allowed, [](auto word) { return word == 0; })) {
     return Stop{};  // complete, and no token ends the answer
@@ -91,17 +133,17 @@ Constraint::Next GrammarConstraint::next() {
   return allowed;
 }
 
-TokenMask GrammarConstraint::mask() {
+TokenMask GrammarConstraint::mask(const Matcher& place) const {
   const auto words = [](std::size_t bits) { return (bits + kBits - 1) / kBits; };
-  TokenMask allowed = matcher_->mask();
+  TokenMask allowed = place.mask();
   // beyond the tokenizer's own tokens stands llguidance's end of a text, which no answer has
-  const std::size_t known = std::min(matcher_->table().size(), vocab_size_);
+  const std::size_t known = std::min(place.table().size(), vocab_size_);
   allowed.resize(std::max(words(known), std::size_t{1}));
   if (known % kBits != 0) {
     allowed.back() &= (1U << known % kBits) - 1;
   }
   allowed.resize(words(vocab_size_));
-  const bool may_end = matcher_->is_accepting();
+  const bool may_end = place.is_accepting();
   for (const int token : stop_tokens_) {
     const auto index = static_cast<std::size_t>(token);
     if (token < 0 || index >= vocab_size_) {

@@ -21,6 +21,7 @@ class GrammarConstraint : public Constraint {
   Next next() override;
   std::vector<int> forced_after(std::span<const int> accepted) override;
   std::size_t allowed_after(std::span<const int> accepted, std::span<const int> draft) override;
+  std::unique_ptr<Lookahead> look_ahead(std::span<const int> accepted) override;
   void when_ready(std::function<void()> wake) override { grammar_->when_done(std::move(wake)); }
 
   /// The grammar, which may still be compiled.
@@ -30,8 +31,10 @@ class GrammarConstraint : public Constraint {
   bool allows(std::span<const int> tokens);
 
  private:
+  class Ahead;
+
   Matcher& matcher();
-  TokenMask mask();
+  TokenMask mask(const Matcher& place) const;
 
   const std::shared_ptr<Grammar> grammar_;
   const std::size_t vocab_size_;

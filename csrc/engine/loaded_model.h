@@ -13,6 +13,8 @@
 
 namespace convergio::engine {
 
+struct DraftModel;
+
 /// A model with the prefix cache of the sequences that ran through it, and what its passes take.
 struct LoadedModel {
   LoadedModel(std::shared_ptr<const model::Model> loaded, std::size_t prefix_cache_bytes)
@@ -26,6 +28,7 @@ struct LoadedModel {
   PassCosts pass_costs;  ///< touched by the worker's thread alone
   Pace pace;
   std::atomic<std::size_t> pass_bytes = 0;  ///< what a pass takes beside weights and KV caches
+  std::shared_ptr<DraftModel> draft;        ///< nullptr: none drafts for it
 };
 
 }  // namespace convergio::engine

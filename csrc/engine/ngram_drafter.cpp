@@ -39,15 +39,9 @@ std::size_t NgramDrafter::rate_of(int length) {
   return std::min<std::size_t>(std::bit_width(static_cast<unsigned>(length)), 5);
 }
 
-double NgramDrafter::chance(int length) const {
-  const Rate& rate = rates_[rate_of(length)];
-  return rate.right / rate.all;
-}
+double NgramDrafter::chance(int length) const { return rates_[rate_of(length)].chance(); }
 
-void NgramDrafter::note(int length, bool right) {
-  Rate& rate = rates_[rate_of(length)];
-  rate = {kKept * rate.right + (right ? 1.0 : 0.0), kKept * rate.all + 1.0};
-}
+void NgramDrafter::note(int length, bool right) { rates_[rate_of(length)].note(right, kKept); }
 
 void NgramDrafter::follow(std::span<const int> tokens) {
   while (followed_ < tokens.size()) {

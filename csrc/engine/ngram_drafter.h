@@ -4,7 +4,8 @@
 #include <optional>
 #include <span>
 
-#include "engine/draft.h"
+#include "engine/drafter.h"
+#include "engine/hit_rate.h"
 #include "engine/ngram_index.h"
 
 namespace convergio::engine {
@@ -13,16 +14,13 @@ namespace convergio::engine {
 /// answer (Saxena 2023, "Prompt Lookup Decoding"; Yang et al. 2023, "Inference with Reference").
 /// Each token that comes is compared with the one that would have been drafted, whether or not it
 /// was: so how often that is right is known without running a row for it.
-class NgramDrafter {
+class NgramDrafter : public Drafter {
  public:
   /// Takes in a prompt, of which nothing was to be drafted.
   explicit NgramDrafter(std::span<const int> prompt);
 
-  /// The sequence has become `tokens`, of which those of the last call are the first.
-  void follow(std::span<const int> tokens);
-
-  /// At most `most` tokens that may follow `tokens`, those of the last follow().
-  Draft propose(std::span<const int> tokens, int most) const;
+  void follow(std::span<const int> tokens) override;
+  Draft propose(std::span<const int> tokens, int most) const override;
 
  private:
   /// A place in the sequence whose token may come next, and how many tokens before it were those
@@ -30,12 +28,6 @@ class NgramDrafter {
   struct Match {
     int place;
     int length;
-  };
-
-  /// How often drafted tokens were right, of late.
-  struct Rate {
-    double right;
-    double all;
   };
 
   static std::size_t rate_of(int length);
@@ -47,7 +39,7 @@ class NgramDrafter {
   NgramIndex index_;
   std::size_t followed_;  ///< tokens so far
   std::optional<Match> match_;
-  std::array<Rate, 6> rates_;  ///< by the bits of a match's length
+  std::array<HitRate, 6> rates_;  ///< by the bits of a match's length
 };
 
 }  // namespace convergio::engine

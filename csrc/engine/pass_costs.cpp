@@ -46,4 +46,8 @@ double PassCosts::of(int rows) const {
   return level * usual(rows) * shape_[static_cast<std::size_t>(rows)];
 }
 
+double PassCosts::of_many(int rows) const {
+  return rows <= kMostRows ? of(std::max(rows, 1)) : of(kMostRows) * rows / kMostRows;
+}
+
 }  // namespace convergio::engine

@@ -20,6 +20,10 @@ namespace convergio::engine {
 
 using Clock = std::chrono::steady_clock;
 
+inline double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
 enum class Finish : std::uint8_t { Stop, Length, Cancelled, Failed };
 
 std::string_view finish_name(Finish finish);
@@ -52,6 +56,8 @@ struct RequestStats {
   int forced_tokens = 0;    ///< of the output, by the constraint, without a forward each
   int drafted_tokens = 0;   ///< run in a pass before it was known whether they come
   int accepted_tokens = 0;  ///< of those, the ones that came: each without a pass of its own
+  double drafting = 0;      ///< to find drafted tokens, and to run them
+  double saved = 0;         ///< by those that came, less that
   double mask = 0;          ///< in the constraint, while forward passes run
   double mask_wait = 0;     ///< of that, at most: calls that took longer than their forward pass
   std::size_t kv_bytes = 0;

@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "engine/draft_model.h"
 #include "engine/failure.h"
 #include "engine/host_constraint.h"
 #include "engine/request_check.h"
@@ -190,6 +191,20 @@ bool run_together(const model::Model& model, std::vector<Course>& courses) {
   return true;
 }
 
+/// A model and a smaller one that drafts for it; both cache as many tokens.
+std::shared_ptr<LoadedModel> with_draft(std::shared_ptr<const model::Model> model,
+                                        const ModelSource& draft, std::size_t prefix_cache_bytes) {
+  auto smaller = model::Model::load(draft.folder, draft.config);
+  const auto a_token = static_cast<double>(model->kv_bytes(1));
+  const auto of_draft = static_cast<double>(smaller->kv_bytes(1));
+  const auto own = static_cast<std::size_t>(static_cast<double>(prefix_cache_bytes) * a_token /
+                                            (a_token + of_draft));
+  auto loaded = std::make_shared<LoadedModel>(std::move(model), own);
+  loaded->draft = std::make_shared<DraftModel>(
+      std::make_shared<LoadedModel>(std::move(smaller), prefix_cache_bytes - own));
+  return loaded;
+}
+
 }  // namespace
 
 Worker& worker() {
@@ -241,14 +256,22 @@ std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
   return mx::device_info(mx::default_device());
 }
 
-std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
+std::shared_ptr<LoadedModel> load(const ModelSource& source,
                                   std::optional<std::size_t> prefix_cache_bytes,
-                                  std::optional<arch::Config> config) {
+                                  const std::optional<ModelSource>& draft) {
   auto loaded = on_worker(
       [&] {
-        return std::make_shared<LoadedModel>(
-            model::Model::load(folder, config),
-            prefix_cache_bytes.value_or(mx::get_memory_limit() / 8));
+        if (draft && !kernels::own_kernels()) {
+          throw Error(ErrorKind::InvalidRequest,
+                      "[engine] a draft model drafts on our CPU kernels alone, and this process "
+                      "computes without them, on '" +
+                          std::string(kernels::policy().name) +
+                          "'; load the model without draft_model.");
+        }
+        const std::size_t cached = prefix_cache_bytes.value_or(mx::get_memory_limit() / 8);
+        auto model = model::Model::load(source.folder, source.config);
+        return draft ? with_draft(std::move(model), *draft, cached)
+                     : std::make_shared<LoadedModel>(std::move(model), cached);
       },
       ErrorKind::LoadFailed);
   LoadedModel* raw = loaded.get();

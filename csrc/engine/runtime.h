@@ -37,11 +37,18 @@ int prefill_chunk();
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 
+/// A model that is to be loaded: its folder, and its config.json where that has been parsed.
+struct ModelSource {
+  std::filesystem::path folder;
+  std::optional<arch::Config> config;
+};
+
 /// Loads on the worker, where it is freed too; the prefix cache holds `prefix_cache_bytes` at most
-/// (nullopt: an eighth of MLX's memory limit). `config`: see Model::load. Throws Error.
-std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder,
+/// (nullopt: an eighth of MLX's memory limit), with the part of `draft`, a smaller model that is to
+/// draft for it. Throws Error.
+std::shared_ptr<LoadedModel> load(const ModelSource& source,
                                   std::optional<std::size_t> prefix_cache_bytes,
-                                  std::optional<arch::Config> config);
+                                  const std::optional<ModelSource>& draft);
 
 /// Submits a request; what is wrong with it is thrown here, before any work.
 void submit(const std::shared_ptr<LoadedModel>& loaded, const std::shared_ptr<Request>& request);

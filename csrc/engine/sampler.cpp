@@ -71,6 +71,26 @@ void Sampler::edit(std::span<float> logits) const {
   }
 }
 
+/// The penalties of tokens that are not yet accepted.
+void Sampler::edit_ahead(std::span<float> logits, std::span<const int> ahead) const {
+  if (!params_.penalizes()) {
+    return;
+  }
+  std::unordered_set<int> fresh;
+  for (const int token : ahead) {
+    float& logit = logits[static_cast<std::size_t>(token)];
+    const bool first = fresh.insert(token).second;
+    if (first && params_.repetition_penalty != 1.0 && !seen_.contains(token)) {
+      const auto penalty = static_cast<float>(params_.repetition_penalty);
+      logit = logit > 0 ? logit / penalty : logit * penalty;
+    }
+    if (first && !answer_counts_.contains(token)) {
+      logit -= static_cast<float>(params_.presence_penalty);
+    }
+    logit -= static_cast<float>(params_.frequency_penalty);
+  }
+}
+
 bool Sampler::likelier(const Candidate& a, const Candidate& b) {
   return a.value > b.value || (a.value == b.value && a.token < b.token);
 }
@@ -186,11 +206,11 @@ int Sampler::draw_from_all(std::span<const float> logits, int best, float u) {
   return best;
 }
 
-int Sampler::draw(std::span<const float> logits, int best) {
+int Sampler::draw(std::span<const float> logits, int best, std::uint64_t step) {
   if (params_.greedy()) {
     return best;
   }
-  const float u = uniform(params_.seed, step_);
+  const float u = uniform(params_.seed, step);
   if (params_.top_k == 0 && params_.top_p == 1.0 && params_.min_p == 0.0) {
     return draw_from_all(logits, best, u);
   }
@@ -234,11 +254,26 @@ Sample Sampler::sample(std::span<float> logits, const TokenMask* allowed) {
   }
   edit(logits);
   Sample sample;
-  sample.token = draw(logits, argmax(logits));
+  sample.token = draw(logits, argmax(logits), step_);
   if (params_.logprobs) {
     report(reported, sample);
   }
   return sample;
+}
+
+Sampler::Guess Sampler::guess(std::span<float> logits, std::span<const int> ahead,
+                              const TokenMask* allowed) {
+  if (allowed != nullptr) {
+    apply_mask(*allowed, logits);
+  }
+  edit(logits);
+  edit_ahead(logits, ahead);
+  const int token = draw(logits, argmax(logits), step_ + ahead.size());
+  float other = kMinusInfinity;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    other = std::cmp_equal(i, token) ? other : std::max(other, logits[i]);
+  }
+  return {token, logits[static_cast<std::size_t>(token)] - other};
 }
 
 }  // namespace convergio::engine

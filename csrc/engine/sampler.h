@@ -23,6 +23,16 @@ class Sampler {
   /// (InferenceFailed) where logits are not finite; -inf is a token that cannot be.
   Sample sample(std::span<float> logits, const TokenMask* allowed = nullptr);
 
+  /// What another model's logits say of a later token.
+  struct Guess {
+    int token;
+    float margin;  ///< its logit, less the highest of the others: below 0 where it is not likeliest
+  };
+
+  /// The token that sample() would choose from these logits, which it overwrites, once those of
+  /// `ahead` were accepted: with the penalties and the random number of that place.
+  Guess guess(std::span<float> logits, std::span<const int> ahead, const TokenMask* allowed);
+
   void accept(int token);
 
  private:
@@ -38,10 +48,11 @@ class Sampler {
   static std::size_t nucleus(Candidates& candidates, double target);
 
   void edit(std::span<float> logits) const;
+  void edit_ahead(std::span<float> logits, std::span<const int> ahead) const;
   float weight(float logit, float highest) const;
   double weigh(std::span<const float> logits, float highest);
   Candidates keep(std::span<const float> logits, float highest);
-  int draw(std::span<const float> logits, int best);
+  int draw(std::span<const float> logits, int best, std::uint64_t step);
   int draw_from_all(std::span<const float> logits, int best, float u);
   void report(std::span<const float> logits, Sample& sample) const;
 

@@ -252,7 +252,18 @@ class Model:
 
     @property
     def prefix_cache_stats(self) -> tuple[int, int]:
-        """What the prefix cache holds of finished requests: (sequences, bytes)."""
+        """
+        What the prefix cache holds of finished requests: (sequences, bytes), the bytes with those of the model that drafts.
+        """
+
+    @property
+    def drafts_always(self) -> bool:
+        """
+        Whether the model that drafts does so in each pass, whatever that costs: for tests and measurements.
+        """
+
+    @drafts_always.setter
+    def drafts_always(self, arg: bool, /) -> None: ...
 
     @property
     def pass_bytes(self) -> int:
@@ -293,9 +304,9 @@ class Model:
 def keeps_half_cache() -> bool:
     """Whether keys and values are float16 whatever the model's dtype."""
 
-def load(folder: bytes, prefix_cache_bytes: int | None = None, geometry: Geometry | None = None) -> Model:
+def load(folder: bytes, prefix_cache_bytes: int | None = None, geometry: Geometry | None = None, draft: bytes | None = None, draft_geometry: Geometry | None = None) -> Model:
     """
-    Maps the model in `folder` (its path by os.fsencode): its safetensors files, and config.json where `geometry` does not give what it says. Reads no matrix. The prefix cache holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit.
+    Maps the model in `folder` (its path by os.fsencode): its safetensors files, and config.json where `geometry` does not give what it says. Reads no matrix. The prefix cache holds `prefix_cache_bytes` at most; None: an eighth of MLX's memory limit. The model in the folder `draft`, of the same vocabulary, drafts for it.
     """
 
 class Notifier:
@@ -394,6 +405,12 @@ class RequestStats:
 
     @property
     def accepted_tokens(self) -> int: ...
+
+    @property
+    def drafting(self) -> float: ...
+
+    @property
+    def saved(self) -> float: ...
 
     @property
     def mask(self) -> float: ...

@@ -100,6 +100,19 @@ def overlapped(engine: cm.Engine) -> object:
     return held(engine)
 
 
+def copied(engine: cm.Engine) -> object:
+    """An answer whose tokens stood in the prompt, so that they are looked up and run beside."""
+    words = list(range(20, 30))
+    bias = dict.fromkeys(words, 20.0)
+    params = cm.SamplingParams(max_tokens=30, temperature=0.0, logit_bias=bias, ignore_eos=True)
+    return engine.generate([*words, *words, *words], params).text()
+
+
+def drafted(engine: cm.Engine) -> object:
+    """With a model that drafts in each pass."""
+    return sampled(engine), formed(engine)
+
+
 def load(_: object) -> object:
     """A load and a chat, in a process that has done neither."""
     with cm.Engine.load(GUIDE, prefix_cache_bytes=1 << 20) as engine:
@@ -138,6 +151,8 @@ SCENARIOS: dict[str, Callable[[Any], object]] = {
         called,
         held,
         overlapped,
+        copied,
+        drafted,
         load,
         asked,
     )
@@ -229,7 +244,10 @@ def main(name: str, more: int, numbers: list[int]) -> None:
     run = SCENARIOS[name]
     with tempfile.TemporaryDirectory() as made:
         folder = make_model(Path(made), **LARGE) if name == "overlapped" else GUIDE
-        engine = cm.Engine.load(folder, prefix_cache_bytes=1 << 20)
+        draft = GUIDE if name == "drafted" else None
+        engine = cm.Engine.load(folder, draft_model=draft, prefix_cache_bytes=1 << 20)
+        if draft is not None:
+            engine._model.drafts_always = True
         assert engine.tokenizer is not None  # which is read at its first use
     expected = run(engine)
     assert run(engine) == expected

@@ -71,7 +71,9 @@ def _run(
     done = set(results.done)
     try:
         with Waiting(err, f"loading {options.model}"):
-            engine = Engine.load(options.model, force=options.force)
+            engine = Engine.load(
+                options.model, draft_model=options.draft_model, force=options.force
+            )
             _ = engine.tokenizer.stop_ids
         jobs = (
             _LineJob(line, engine, options)

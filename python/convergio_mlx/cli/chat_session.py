@@ -31,7 +31,9 @@ class ChatSession:
         """
         self.screen = screen
         self._params = screen.options.sampling()
+        options = screen.options
         self._provider = MlxProvider(
+            draft_models={options.model: options.draft_model} if options.draft_model else None,
             force=screen.options.force,
             prepare_constraints=False,  # there are no tools here
         )

@@ -91,7 +91,7 @@ def _continued(screen: Screen, text: str) -> Answer:
     params = options.sampling()
     start = time.perf_counter()
     with Waiting(screen.err, f"loading {options.model}"):
-        engine = Engine.load(options.model, force=options.force)
+        engine = Engine.load(options.model, draft_model=options.draft_model, force=options.force)
         _ = engine.tokenizer.stop_ids
     screen.load_seconds = time.perf_counter() - start
     generation = None

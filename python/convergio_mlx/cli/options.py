@@ -90,8 +90,16 @@ class AnswerOptions:
     )
     seed: int | None = _option(None, "random seed; the same seed gives the same answer", "N", whole)
     stop: tuple[str, ...] = _option((), "stop before this text; can be given several times", "TEXT")
+    draft_model: str | None = _option(
+        None,
+        "a smaller model with the same tokenizer that drafts tokens for this one, where that is "
+        "faster; the answer is the same",
+        "MODEL",
+    )
     no_speculate: bool = _option(
-        False, "run no tokens that prompt or answer suggest beside the next; the answer is the same"
+        False,
+        "run no tokens that prompt, answer or a draft model suggest beside the next; the answer is "
+        "the same",
     )
     timeout: float | None = _option(
         None, "fail if the answer is not complete after so many seconds", "SECONDS", number

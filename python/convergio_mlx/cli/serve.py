@@ -50,6 +50,16 @@ def add_to(commands: Commands) -> None:
         "all that are installed, each loaded when it is first asked for)",
     )
     parser.add_argument(
+        "--draft-model",
+        dest="draft_models",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="MODEL=DRAFT",
+        help="let DRAFT, a smaller model with the same tokenizer, draft tokens for MODEL, where "
+        "that is faster; answers are the same; can be given several times",
+    )
+    parser.add_argument(
         "--origin",
         dest="origins",
         action="append",
@@ -81,6 +91,15 @@ def add_to(commands: Commands) -> None:
     finish(parser, _run)
 
 
+def _pair(given: str) -> tuple[str, str]:
+    model, _, draft = given.partition("=")
+    if not model or not draft:
+        raise argparse.ArgumentTypeError(
+            f"{given[:80]!r} is not a model and its draft model, such as large=small"
+        )
+    return model, draft
+
+
 def _run(given: argparse.Namespace) -> None:
     """Serves until it is told to stop."""
     try:
@@ -104,7 +123,8 @@ def _run(given: argparse.Namespace) -> None:
         max_requests=given.max_requests,
         request_seconds=given.timeout,
     )
-    with MlxProvider(idle_seconds=given.idle) as provider:
+    drafts = dict(given.draft_models)
+    with MlxProvider(idle_seconds=given.idle, draft_models=drafts) as provider:
         known = {config.id for config in provider.list_models() if config.installed}
         for model in settings.models:
             if provider.bare_id(model) not in known:  # a folder would be loaded, and never served

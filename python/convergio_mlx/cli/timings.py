@@ -36,6 +36,8 @@ class Timings:
             "decode_tokens_per_second": stats.decode_tokens_per_second,
             "drafted_tokens": stats.drafted_tokens,
             "accepted_tokens": stats.accepted_tokens,
+            "draft_seconds": stats.draft_seconds,
+            "draft_saved_seconds": stats.draft_saved_seconds,
             "kv_bytes": stats.kv_bytes,
             "peak_bytes": self.peak_bytes,
         }

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -27,6 +27,7 @@ from convergio_mlx.engine.batch import (
     lookahead,
     several,
 )
+from convergio_mlx.engine.draft_model import check_vocabulary
 from convergio_mlx.engine.perplexity import (
     MAX_TOKENS,
     WINDOW,
@@ -103,12 +104,19 @@ class Engine:
     share the one native thread that computes, and on a CPU each pass over the weights, where an
     answer is the same, to the bit of its log-probabilities, whatever else runs."""
 
-    def __init__(self, model: Any, files: ModelFolder, use: Use | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        files: ModelFolder,
+        uses: Sequence[Use] = (),
+        draft_folder: Path | None = None,
+    ) -> None:
         """Made by `load`."""
         self._model: Any = model
         self._files = files
-        self._use = use
+        self._uses = uses
         self.folder = files.path
+        self.draft_folder = draft_folder
         self._tokenizer: Tokenizer | None = None
         self._tokenizer_lock = threading.Lock()
 
@@ -117,6 +125,7 @@ class Engine:
         cls,
         model: str | Path,
         *,
+        draft_model: str | Path | None = None,
         force: bool = False,
         prefix_cache_bytes: int | None = None,
         prefill_pause: float | None = None,
@@ -126,6 +135,8 @@ class Engine:
         Args:
             model: `convergio-guide` (the embedded one), the id of a downloaded model, or a folder
                 with config.json, tokenizer.json and safetensors files, as Hugging Face has them.
+            draft_model: a smaller model with the same tokenizer, given as `model` is, that drafts
+                tokens for this one, where that is faster; answers are the same. On a CPU alone.
             force: load it although it does not fit into the memory that is available.
             prefix_cache_bytes: the bound of the prefix cache, the KV caches of finished requests
                 that prompts with the same prefix reuse; 0 switches it off, None is an eighth of
@@ -140,19 +151,32 @@ class Engine:
             ModelCorruptError: a file is damaged, or the tensors do not fit config.json.
             UnsupportedModelError: the engine does not run this kind of model.
             UnavailableError: MLX cannot run here.
+            InvalidRequestError: `draft_model` has another vocabulary, or an option is none.
         """
         folder = locate(model)
+        drafter = None if draft_model is None else ModelFolder(locate(draft_model))
         cache_bytes = _checked_bytes(prefix_cache_bytes)
         files, path = ModelFolder(folder), os.fsencode(folder)
         with _repairable(folder):
             geometry = native().folder_geometry(path)
+            if drafter is not None:
+                check_vocabulary(files, drafter)
             if not force:
-                check(str(model), files, geometry)
-            use = _use(folder)
-            loaded = native().load(path, cache_bytes, geometry)
+                check(str(model), files, geometry, drafter)
+            uses = [_use(one.path) for one in (files, drafter) if one is not None]
+            loaded = native().load(
+                path, cache_bytes, geometry, None if drafter is None else os.fsencode(drafter.path)
+            )
             sizes = folder_footprint(files, geometry)
+            if sizes is not None and drafter is not None:
+                sizes = replace(sizes, draft=folder_footprint(drafter))
             loaded.pass_bytes = 0 if sizes is None else sizes.pass_bytes
-            engine = cls(loaded, files, use)
+            engine = cls(
+                loaded,
+                files,
+                [use for use in uses if use is not None],
+                None if drafter is None else drafter.path,
+            )
         if prefill_pause is not None:
             engine.prefill_pause = prefill_pause
         return engine
@@ -536,8 +560,8 @@ class Engine:
     def close(self) -> None:
         """Releases the model; answers in progress still finish. Idempotent."""
         self._model = None
-        if self._use is not None:
-            self._use.close()
+        for use in self._uses:
+            use.close()
 
     def __enter__(self) -> Self:
         """Closes at the end of the block."""

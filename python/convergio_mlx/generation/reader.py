@@ -105,6 +105,8 @@ class Reader:
             forced_tokens=stats.forced_tokens,
             drafted_tokens=stats.drafted_tokens,
             accepted_tokens=stats.accepted_tokens,
+            draft_seconds=stats.drafting,
+            draft_saved_seconds=stats.saved,
             mask_seconds=stats.mask,
             mask_wait_seconds=stats.mask_wait,
             kv_bytes=stats.kv_bytes,

@@ -63,6 +63,12 @@ class GenerationStats:
     """Tokens that passes ran before it was known whether they come."""
     accepted_tokens: int = 0
     """Of those, the ones that came: each saved a pass."""
+    draft_seconds: float = 0.0
+    """To find drafted tokens, by the text or a draft model, and to run them: beyond what passes
+    take without."""
+    draft_saved_seconds: float = 0.0
+    """What the tokens that came would have taken, less `draft_seconds`; below 0 where drafts lost
+    that much."""
     mask_seconds: float = 0.0
     """In the constraint, which works while the model computes."""
     mask_wait_seconds: float = 0.0

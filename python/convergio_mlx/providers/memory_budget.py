@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convergio_mlx.errors import InvalidRequestError, OutOfMemoryError
+
+if TYPE_CHECKING:
+    from convergio_mlx.sizing.footprint import Footprint
+
+
+def _no_draft(_: Path) -> None:
+    return None
 
 
 class FitMemory:
     """The memory of this machine, or less where the host says so."""
 
-    def __init__(self, limit: int | None = None, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        limit: int | None = None,
+        *,
+        force: bool = False,
+        draft_of: Callable[[Path], Path | None] = _no_draft,
+    ) -> None:
         """Looks at nothing yet.
 
         Args:
             limit: bytes that models may take at most; None: what the machine has.
             force: refuse no model for its size, as `Engine.load(force=True)`.
+            draft_of: where the smaller model lies that drafts for the one in a folder.
         """
         if limit is not None and (
             isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
@@ -25,6 +42,7 @@ class FitMemory:
             )
         self._limit = limit
         self._force = force
+        self._draft_of = draft_of
 
     def budget(self) -> int | None:
         """Bytes for all models: what is available now and what MLX holds already, within the limit
@@ -45,9 +63,8 @@ class FitMemory:
         """Bytes of a model with the shortest context that it is worth loading for; 0 where its
         files cannot be looked at, which loading it will tell better."""
         from convergio_mlx.sizing.fit import Fit
-        from convergio_mlx.sizing.footprint import folder_footprint
 
-        footprint = folder_footprint(folder)
+        footprint = self._footprint(folder)
         return 0 if footprint is None else Fit(footprint, 0).least.total
 
     def check(self, name: str, folder: Path) -> None:
@@ -62,7 +79,7 @@ class FitMemory:
         if budget is None or need <= budget:
             return
         if self._limit is None:
-            check(name, folder)  # knows what would fit instead
+            check(name, folder, draft=self._draft_of(folder))  # knows what would fit instead
         raise OutOfMemoryError(
             f"[mlx] {name[:200]!r} needs {size(need)} of memory and models may take "
             f"{size(budget)}; allow them more, or take a smaller model."
@@ -75,9 +92,8 @@ class FitMemory:
             ModelCorruptError, UnsupportedModelError: the engine cannot run it.
         """
         from convergio_mlx.sizing.fit import Fit
-        from convergio_mlx.sizing.footprint import folder_footprint
 
-        footprint = folder_footprint(folder)
+        footprint = self._footprint(folder)
         if footprint is None:  # raises what is wrong with it
             from convergio_mlx.engine.engine import Engine
 
@@ -88,3 +104,12 @@ class FitMemory:
             return footprint.context_window
         fit = Fit(footprint, budget)
         return fit.context or fit.least.context
+
+    def _footprint(self, folder: Path) -> Footprint | None:
+        """A model's, with that of the one that drafts for it."""
+        from convergio_mlx.sizing.footprint import folder_footprint
+
+        footprint, draft = folder_footprint(folder), self._draft_of(folder)
+        if footprint is None or draft is None:
+            return footprint
+        return replace(footprint, draft=folder_footprint(draft))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -47,6 +47,7 @@ _NEEDED = ("engine.engine", "chats.planning", "text.template_process", "generati
 def mlx_provider_create(
     *,
     default_model: str = GUIDE_ID,
+    draft_models: Mapping[str, str | Path] | None = None,
     idle_seconds: float | None = None,
     memory_bytes: int | None = None,
     wait_seconds: float = 10.0,
@@ -57,6 +58,8 @@ def mlx_provider_create(
 
     Args:
         default_model: whose tokenizer counts where no model is named and none was used.
+        draft_models: for a model, by its id or folder, the smaller one that drafts for it, as
+            `Engine.load` takes one.
         idle_seconds: unload a model that was not used for so long; None: only to make room.
         memory_bytes: what all models together may take at most; None: what the machine has.
         wait_seconds: how long a load waits for models in use to make room for it.
@@ -68,6 +71,7 @@ def mlx_provider_create(
         return None
     return MlxProvider(
         default_model=default_model,
+        draft_models=draft_models,
         idle_seconds=idle_seconds,
         memory_bytes=memory_bytes,
         wait_seconds=wait_seconds,
@@ -87,6 +91,7 @@ class MlxProvider(BaseProvider):
         self,
         *,
         default_model: str = GUIDE_ID,
+        draft_models: Mapping[str, str | Path] | None = None,
         idle_seconds: float | None = None,
         memory_bytes: int | None = None,
         wait_seconds: float = 10.0,
@@ -95,7 +100,9 @@ class MlxProvider(BaseProvider):
     ) -> None:
         """See `mlx_provider_create`."""
         super().__init__()
-        self._memory = FitMemory(memory_bytes, force=force)
+        self._draft_models = dict(draft_models or {})
+        self._drafts: dict[Path, Path] = {}
+        self._memory = FitMemory(memory_bytes, force=force, draft_of=self._drafts.get)
         self._force = force
         self._prepare_constraints = prepare_constraints
         self._idle_seconds = _positive("idle_seconds", idle_seconds)
@@ -107,6 +114,10 @@ class MlxProvider(BaseProvider):
         available = availability()
         if not available:
             raise UnavailableError(available.reasons[0])
+        self._drafts.update(
+            (locate(model).resolve(), locate(draft).resolve())
+            for model, draft in self._draft_models.items()
+        )
         for name in _NEEDED:  # now, since loading a library later would hold up an asyncio loop
             import_module(f"convergio_mlx.{name}")
         import_module("tokenizers")
@@ -114,7 +125,12 @@ class MlxProvider(BaseProvider):
         import_module("convergio_mlx.generation.background").start()
         self._models = Models(
             self._memory,
-            partial(_load, force=self._force, prepare=self._prepare_constraints),
+            partial(
+                _load,
+                draft_of=self._drafts.get,
+                force=self._force,
+                prepare=self._prepare_constraints,
+            ),
             self._idle_seconds,
             self._wait_seconds,
         )
@@ -242,7 +258,7 @@ class MlxProvider(BaseProvider):
 
     def usable_window(self, model: str) -> int:
         """The model's window, or as much of it as fits into memory with the model."""
-        return self._memory.window(locate(model))
+        return self._memory.window(locate(model).resolve())
 
     def estimate_tokens(self, text: str, model: str | None = None) -> int:
         """Tokens of a text, exactly, by the model's own tokenizer; none is added around it."""
@@ -357,10 +373,12 @@ class MlxProvider(BaseProvider):
         return models
 
 
-def _load(folder: Path, *, force: bool, prepare: bool) -> Engine:
+def _load(
+    folder: Path, *, draft_of: Callable[[Path], Path | None], force: bool, prepare: bool
+) -> Engine:
     from convergio_mlx.engine.engine import Engine
 
-    engine = Engine.load(folder, force=force)
+    engine = Engine.load(folder, draft_model=draft_of(folder), force=force)
     tokenizer = engine.tokenizer  # now, on this thread, and not on an asyncio loop's
     if prepare:
         threading.Thread(

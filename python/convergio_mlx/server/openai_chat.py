@@ -62,6 +62,7 @@ def read_chat(body: Mapping[str, Any]) -> Asked:
     fields.only("verbosity", ("medium",), "the model decides; leave it out")
     model = fields.text("model")
     options = fields.several((*shared.SAMPLING, *shared.OWN, *_CHAT, *shared.TEMPLATE))
+    options |= shared.priority(fields)
     options |= shared.token_limit(fields, "max_tokens", "max_completion_tokens")
     options |= shared.token_bias(fields)
     options = shared.with_effort(fields.take("reasoning_effort"), options)

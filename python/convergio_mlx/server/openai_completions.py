@@ -48,6 +48,7 @@ def _read(body: Mapping[str, Any]) -> _Asked:
     fields.only("suffix", ("",), "texts are continued, not filled in; leave it out")
     model = fields.text("model")
     options = fields.several((*shared.SAMPLING, *shared.OWN, "special_tokens_in_messages"))
+    options |= shared.priority(fields)
     options |= {"max_tokens": _DEFAULT_TOKENS, **shared.token_limit(fields, "max_tokens")}
     options |= shared.token_bias(fields)
     top = fields.whole("logprobs", -1, -1, 20)

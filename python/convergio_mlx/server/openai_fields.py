@@ -12,18 +12,16 @@ from convergio_mlx.server.problems import refusal
 from convergio_mlx.version import __version__
 
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed")
-OWN = (
-    *("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "speculate"),
-    "priority",
-)
+OWN = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "speculate")
 """Options that OpenAI has not."""
 TEMPLATE = ("chat_template_kwargs", "allow_lost_messages", "special_tokens_in_messages")
 NEUTRAL = (
-    *("user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
+    *("user", "metadata", "store", "prompt_cache_key", "prompt_cache_retention"),
     *("prompt_cache_options", "safety_identifier", "prediction"),
 )
 """Fields that say nothing of what an answer is."""
 MOST_ANSWERS = 16
+_TIERS = {"priority": "interactive", "flex": "background"}
 FINGERPRINT = f"convergio-mlx-{__version__}"
 
 
@@ -35,6 +33,18 @@ def new_id(prefix: str) -> str:
 def now() -> int:
     """Seconds since 1970."""
     return int(time.time())
+
+
+def priority(fields: Fields) -> dict[str, Any]:
+    """Who goes first: `priority`, by name, or a number as vLLM has it, of which lower ones go first
+    and 0 is usual; else what OpenAI's `service_tier` says of it."""
+    given, tier = fields.take("priority"), fields.take("service_tier")
+    if given is None:
+        named = _TIERS.get(tier) if isinstance(tier, str) else None
+        return {} if named is None else {"priority": named}
+    if isinstance(given, int) and not isinstance(given, bool):
+        given = "normal" if given == 0 else "background" if given > 0 else "interactive"
+    return {"priority": given}
 
 
 def token_limit(fields: Fields, *names: str) -> dict[str, Any]:

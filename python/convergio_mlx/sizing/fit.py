@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -131,22 +131,31 @@ def size(count: float) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 999.5e3 else f"{count / 1e3:.0f} kB"
 
 
-def check(name: str, folder: Path | ModelFolder, geometry: Geometry | None = None) -> None:
+def check(
+    name: str,
+    folder: Path | ModelFolder,
+    geometry: Geometry | None = None,
+    draft: Path | ModelFolder | None = None,
+) -> None:
     """Refuses a model that does not fit into memory.
 
     Args:
         name: what the person called it.
         folder: where it lies.
         geometry: that of its config.json, where that has been parsed already.
+        draft: where a smaller model lies that is to draft for it.
 
     Raises:
         OutOfMemoryError: it does not fit; with the numbers, and what would.
         ModelCorruptError, UnsupportedModelError: the engine cannot run it at all.
     """
     memory = memory_for_models()
-    fit = fit_of_folder(folder, memory, geometry)
-    if memory is not None and fit is not None:
-        _refuse_too_large(name, fit, memory, "load")
+    known = folder_footprint(folder, geometry)
+    if memory is None or known is None:
+        return
+    if draft is not None:
+        known = replace(known, draft=folder_footprint(draft))
+    _refuse_too_large(name, Fit(known, memory.available), memory, "load")
 
 
 def check_config(name: str, config: bytes, weights: int) -> None:
@@ -179,12 +188,16 @@ def _refuse_too_large(name: str, fit: Fit, memory: Memory, what: str) -> None:
     if fit.verdict != "too large":
         return
     need = fit.least
-    other = _largest_that_fits(memory, below=need.weights)
-    remedy = f", or take {other.id!r}, which fits" if other else ""
+    if fit.footprint.draft is not None:
+        drafting, remedy = " with its draft model", ", or leave that out"
+    else:
+        other, drafting = _largest_that_fits(memory, below=need.weights), ""
+        remedy = f", or take {other.id!r}, which fits" if other else ""
     raise OutOfMemoryError(
-        f"[fit] {name[:200]!r} needs {size(need.total)} of memory ({size(need.weights)} of weights,"
-        f" {size(need.kv_cache)} of KV cache for {need.context} tokens, {size(need.compute)} to "
-        f"compute) and {size(memory.available)} is available; close other programs, force the "
+        f"[fit] {name[:200]!r}{drafting} needs {size(need.total)} of memory "
+        f"({size(need.weights)} of weights, {size(need.kv_cache)} of KV cache for {need.context} "
+        f"tokens, {size(need.compute)} to compute) and {size(memory.available)} is available; "
+        "close other programs, force the "
         f"{what} with {'force=True or --force' if what == 'load' else '--force'}{remedy}."
     )
 

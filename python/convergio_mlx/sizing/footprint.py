@@ -62,6 +62,8 @@ class Footprint:
     """Of a number in the KV cache."""
     folder: Path | None = None
     """Where the files are; None for a model that is not here."""
+    draft: Footprint | None = None
+    """That of a smaller model which drafts for it, and counts with it."""
 
     @cached_property
     def active_weights(self) -> int:
@@ -103,7 +105,16 @@ class Footprint:
             for window, row in self._layers
         )
         compute = self._compute(min(context, chunk))
-        return Need(context, self.weights, numbers * self.kv_bytes, compute)
+        need = Need(context, self.weights, numbers * self.kv_bytes, compute)
+        if self.draft is None:
+            return need
+        beside = self.draft.need(min(context, self.draft.context_window))
+        return Need(
+            context,
+            need.weights + beside.weights,
+            need.kv_cache + beside.kv_cache,
+            max(need.compute, beside.compute),
+        )
 
     def longest(self, memory: int) -> int:
         """The longest context that fits into so many bytes; 0 where none does."""
@@ -154,7 +165,8 @@ class Footprint:
         """The most that a pass takes beside weights and KV caches: over a chunk of a prompt, or
         over the tokens of all requests that share one."""
         shared = 8 * self.geometry.vocab_size * _MOST_TOGETHER
-        return self._compute(prefill_chunk()) - _PROGRAM + shared
+        own = self._compute(prefill_chunk()) - _PROGRAM + shared
+        return own if self.draft is None else max(own, self.draft.pass_bytes)
 
 
 def footprint(config: Mapping[str, Any], weights: int) -> Footprint:

@@ -111,6 +111,10 @@ class Tokenizer:
         """Number of tokens, added ones included."""
         return int(self._backend.get_vocab_size(with_added_tokens=True))
 
+    def vocabulary(self) -> dict[str, int]:
+        """The id of each token, added ones included."""
+        return dict(self._backend.get_vocab(with_added_tokens=True))
+
     def known_ids(self, vocab_size: int) -> int:
         """One more than the last id below `vocab_size` that is a token: a model may have logits for
         further ids, which stand for nothing."""

@@ -256,6 +256,45 @@ TEST(the_same_seed_and_step_draw_the_same) {
   }
 }
 
+TEST(a_guess_is_what_will_be_sampled_once_those_before_it_are_accepted) {
+  for (const double temperature : {0.0, 0.8}) {
+    SamplingParams params;
+    params.temperature = temperature;
+    params.seed = 9;
+    params.repetition_penalty = 1.3;
+    params.presence_penalty = 0.4;
+    params.frequency_penalty = 0.3;
+    Dice dice(7);
+    const std::vector<int> prompt{1, 2, 3};
+    Sampler guessing(params, prompt);
+    guessing.accept(5);
+    Sampler sampling = guessing;
+    std::vector<int> ahead;
+    for (int i = 0; i < 20; ++i) {
+      const Logits logits = dice.logits(12);
+      Logits a = logits;
+      Logits b = logits;
+      const int token = guessing.guess(a, ahead, nullptr).token;
+      CHECK_EQ(sampling.sample(b).token, token);
+      sampling.accept(token);
+      ahead.push_back(token);
+    }
+  }
+}
+
+TEST(the_margin_of_a_guess_is_over_the_next_token) {
+  SamplingParams params;
+  params.temperature = 0;
+  Sampler sampler(params, {});
+  Logits logits{1, 4, 2.5F};
+  CHECK_EQ(sampler.guess(logits, {}, nullptr).margin, 1.5F);
+  logits = {1, 4, 2.5F};
+  const convergio::engine::TokenMask mask{0b101};
+  const Sampler::Guess guess = sampler.guess(logits, {}, &mask);
+  CHECK_EQ(guess.token, 2);
+  CHECK_EQ(guess.margin, 1.5F);
+}
+
 TEST(of_equal_logits_the_lower_token_goes_first) {
   SamplingParams params;
   params.top_k = 3;

@@ -16,30 +16,40 @@ from convergio_mlx.store.locate import locate
 
 
 def have(options: AnswerOptions, err: Stream) -> None:
-    """Sees to it that the model of the options is here. At a terminal it asks whether to download
-    it; `--yes` answers that beforehand.
+    """Sees to it that the model of the options is here, and the one that is to draft for it. At a
+    terminal it asks whether to download them; `--yes` answers that beforehand.
 
     Args:
-        options: the model, and whether to download it unasked.
+        options: the models, and whether to download them unasked.
         err: where the question and the progress are shown.
 
     Raises:
         ModelNotInstalledError: it is not here and nobody agreed to download it.
         ConvergioError: there is no such model, or it cannot be downloaded or run.
     """
+    for model in (options.model, options.draft_model):
+        if model is not None:
+            _have(model, options, err)
+
+
+def _have(model: str, options: AnswerOptions, err: Stream) -> None:
     try:
-        locate(options.model)
+        locate(model)
     except ModelNotInstalledError as error:
-        entry = load_registry().require(options.model)
-        if not options.yes and not _agrees(entry, options, err, error):
+        entry = load_registry().require(model)
+        if not options.yes and not _agrees(model, entry, options, err, error):
             raise
-        found = fetch(options.model, err, force=options.force)
-        if found.model != options.model.removeprefix("mlx/"):
-            err.line(f"{options.model} is installed as {found.model}.")
+        found = fetch(model, err, force=options.force)
+        if found.model != model.removeprefix("mlx/"):
+            err.line(f"{model} is installed as {found.model}.")
 
 
 def _agrees(
-    entry: RegistryEntry, options: AnswerOptions, err: Stream, missing: ModelNotInstalledError
+    model: str,
+    entry: RegistryEntry,
+    options: AnswerOptions,
+    err: Stream,
+    missing: ModelNotInstalledError,
 ) -> bool:
     """Whether a person at the terminal wants the model; nobody is asked where none is, or where the
     network is forbidden."""
@@ -52,7 +62,7 @@ def _agrees(
         ) from missing
     amount = entry.download_bytes
     if isinstance(entry, HubEntry):
-        seen = store.preview(options.model)
+        seen = store.preview(model)
         if not options.force:
             check_config(options.model, seen.config, seen.weight_bytes)
         amount = seen.download_bytes
