@@ -37,6 +37,7 @@ ORDER = (
     "providers",
     "",  # the package itself: the public names
     "testing",
+    "pyinstaller",
     "server",
     "cli",
     "__main__",

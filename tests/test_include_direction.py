@@ -32,7 +32,7 @@ MAY_INCLUDE = {
 }
 LIBRARIES = {"mlx", "nanobind", "Python.h"}
 # The headers of MLX that move between its versions, and the files that know them.
-INSIDE_MLX = re.compile(r"mlx/(backend/|primitives\.h|scheduler\.h)")
+INSIDE_MLX = re.compile(r"mlx/(backend/(?!metal/metal\.h)|primitives\.h|scheduler\.h)")
 KNOW_MLX = {
     "kernels/mlx/primitive.h",
     "kernels/mlx/primitive.cpp",

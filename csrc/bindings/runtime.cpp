@@ -7,6 +7,7 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <stdexcept>
 #include <tuple>
 
 #include "arch/family.h"
@@ -14,6 +15,7 @@
 #include "bindings/gil.h"
 #include "kernels/cpu/cores.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/mlx/metallib.h"
 #include "mlx/version.h"
 
 namespace nb = nanobind;
@@ -22,6 +24,10 @@ using namespace nb::literals;
 namespace convergio::bindings {
 
 void bind_runtime(nb::module_& m) {
+  try {
+    kernels::use_metallib();
+  } catch (const std::invalid_argument&) {  // the first call says so
+  }
   m.attr("MLX_VERSION") = CONVERGIO_MLX_VERSION;
   m.def(
       "mlx_version", [] { return std::string(mlx::core::version()); },

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/device_failures.h"
 #include "engine/drafting.h"
 #include "engine/failure.h"
 #include "engine/memory.h"
@@ -31,6 +32,9 @@ std::array<int, kLevels> decoding{};
 /// Made beforehand: a destructor may not throw.
 const Error kShutDown(ErrorKind::Cancelled,
                       "[engine] the engine was shut down during the request.");
+const Error kDeviceFailed(ErrorKind::InferenceFailed,
+                          "[engine] the GPU failed while a constraint decided on a token, so that "
+                          "the answer cannot start over; ask again.");
 
 /// What a failed evaluation had begun ends before the memory that it uses is freed.
 void wait_after(const Error& error) {
@@ -62,7 +66,8 @@ Generation::Generation(const std::shared_ptr<LoadedModel>& loaded,
                        const std::shared_ptr<Request>& request)
     : answer_(loaded, request),
       reachable_(reachable_bytes(*loaded, *request)),
-      decoder_(make_decoder(answer_)) {
+      decoder_(make_decoder(answer_)),
+      device_failures_(engine::device_failures()) {
   check_room(*loaded, *request);
 }
 
@@ -143,6 +148,10 @@ void Generation::attempt(const Part& part) noexcept {
 /// What comes before a pass; false where this request has none in this slice.
 bool Generation::begin_slice() {
   answer_.request().check();
+  follow_device();
+  if (answer_.finished()) {
+    return false;
+  }
   if (!answer_.active()) {
     answer_.start();
   }
@@ -297,12 +306,31 @@ void Generation::end_slice() noexcept {
 /// After what threw: the request ends, or starts over with more memory.
 void Generation::handle(const Error& error) noexcept {
   wait_after(error);
+  const bool with_memory = error.kind() == ErrorKind::OutOfMemory && answer_.restart_with_memory();
+  const bool device_failed = note_device_failure(error);
+  device_failures_ = engine::device_failures();
+  // who fails twice at a token may be who makes the device fail
+  const int tokens = answer_.stats().output_tokens;
+  const bool again = device_failed && std::exchange(failed_at_, tokens) != tokens;
   if (error.kind() == ErrorKind::Cancelled) {
     answer_.finish(Finish::Cancelled);
-  } else if (error.kind() != ErrorKind::OutOfMemory || !answer_.restart_with_memory()) {
-    answer_.fail(error);
-  } else {
+  } else if (with_memory || (again && answer_.restart())) {
     decoder_->reset();
+  } else {
+    answer_.fail(error);
+  }
+}
+
+/// Starts over where the device has failed since, for whichever request.
+void Generation::follow_device() {
+  if (std::exchange(device_failures_, engine::device_failures()) == engine::device_failures() ||
+      !answer_.active()) {
+    return;
+  }
+  if (answer_.restart()) {
+    decoder_->reset();
+  } else {
+    answer_.fail(kDeviceFailed);
   }
 }
 

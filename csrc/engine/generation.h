@@ -53,6 +53,7 @@ class Generation : public Task {
   void make_room();
   void end_share(const std::optional<mx::array>& logits);
   void end_slice() noexcept;
+  void follow_device();
   void recompute();
   void handle(const Error& error) noexcept;
   void start_over_alone(const Error& error) noexcept;
@@ -63,6 +64,8 @@ class Generation : public Task {
   Share share_{};         ///< of the pass at hand
   bool counted_ = false;  ///< among those that are decoding
   bool alone_ = false;    ///< a pass with others failed: it shares no more of them
+  int device_failures_;   ///< of which it knows
+  int failed_at_ = -1;    ///< tokens that it had when it met the last of them
 };
 
 }  // namespace convergio::engine

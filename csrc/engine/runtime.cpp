@@ -12,6 +12,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "engine/device_failures.h"
 #include "engine/draft_model.h"
 #include "engine/failure.h"
 #include "engine/host_constraint.h"
@@ -20,6 +21,7 @@
 #include "kernels/cpu/isa.h"
 #include "kernels/mlx/forced_dtype.h"
 #include "kernels/mlx/mapped_arrays.h"
+#include "kernels/mlx/metallib.h"
 #include "kernels/mlx/policy.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/ops/bandwidth.h"
@@ -36,7 +38,18 @@ std::mutex start_mutex;
 // never destroyed: threads of the host may still call while the process ends
 std::atomic<Worker*> started = nullptr;
 
-/// What the environment says: CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
+/// Reads a part of the environment; Error where a value means nothing.
+template <class Read>
+void checked(const Read& read) {
+  try {
+    read();
+  } catch (const std::invalid_argument& error) {
+    throw Error(ErrorKind::InvalidRequest, error.what());
+  }
+}
+
+/// What the environment says: CONVERGIO_MLX_METALLIB names MLX's Metal kernels,
+/// CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
 /// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_DTYPE the dtype of activations,
 /// CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read, and
 /// CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
@@ -51,13 +64,11 @@ void read_environment() {
                     "', but this machine has: cpu" +
                     (mx::is_available(mx::Device::gpu) ? ", gpu." : "."));
   }
-  try {
+  checked([] {
     kernels::active_isa();
     kernels::device_binding();
     kernels::forced_dtype();
-  } catch (const std::invalid_argument& error) {
-    throw Error(ErrorKind::InvalidRequest, error.what());
-  }
+  });
   if (const char* limit = std::getenv("CONVERGIO_MLX_MEMORY_LIMIT")) {
     const std::string_view text = limit;
     std::size_t bytes = 0;
@@ -80,6 +91,7 @@ void read_environment() {
 void prepare() {
   static std::once_flag done;
   std::call_once(done, [] {
+    checked([] { kernels::use_metallib(); });  // what follows makes MLX's device
     set_memory_limit(std::nullopt);
     read_environment();
     if (const std::size_t most = kernels::policy().buffer_cache; most > 0) {
@@ -104,7 +116,9 @@ std::invoke_result_t<Job> on_worker(Job job, ErrorKind fallback) {
     try {
       return job();
     } catch (...) {
-      throw classify(std::current_exception(), fallback);
+      const Error error = classify(std::current_exception(), fallback);
+      note_device_failure(error);
+      throw error;
     }
   };
   refuse_reentry();

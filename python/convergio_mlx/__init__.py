@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from convergio_mlx.providers.provider_registry import ProviderRegistry
     from convergio_mlx.sizing.memory import MemoryUse, memory_use, set_memory_limit
     from convergio_mlx.structured.constraint import Constraint
+    from convergio_mlx.text.frozen import freeze_support
 
 _HOMES = {
     "AsyncBatch": "generation.batch",
@@ -152,6 +153,7 @@ _HOMES = {
     "availability": "platform.machine",
     "chat": "providers.one_call",
     "compaction_threshold": "providers.compaction_threshold",
+    "freeze_support": "text.frozen",
     "memory_use": "sizing.memory",
     "mlx_provider_create": "providers.mlx",
     "set_memory_limit": "sizing.memory",
@@ -235,6 +237,7 @@ __all__ = [
     "availability",
     "chat",
     "compaction_threshold",
+    "freeze_support",
     "memory_use",
     "mlx_provider_create",
     "set_memory_limit",

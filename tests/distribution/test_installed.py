@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -12,6 +14,7 @@ import lief
 import pytest
 
 import convergio_mlx as cm
+from distribution.builds import ROOT
 
 SYSTEM = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6"}
 LOADERS = {"ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
@@ -70,3 +73,20 @@ def test_all_that_is_installed_fits_together(installed: Distribution) -> None:
     command = [sys.executable, "-m", "pip", "check", "--disable-pip-version-check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_warnings_end_no_build_but_one_that_asks_for_it(asked: bool, tmp_path: Path) -> None:
+    """A compiler that a user has may warn of more than those that the project is tried with."""
+    (cmake, ninja) = (shutil.which(name) for name in ("cmake", "ninja"))
+    if cmake is None or ninja is None:
+        pytest.skip("needs cmake and ninja")
+    options = ["-DCONVERGIO_PYTHON=OFF", "-DCONVERGIO_MLX=OFF", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    options += ["-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"] + ["-DCONVERGIO_WERROR=ON"] * asked
+    command = [cmake, "-S", str(ROOT), "-B", str(tmp_path), "-G", "Ninja", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    commands = json.loads((tmp_path / "compile_commands.json").read_text())
+    assert len(commands) > 10
+    assert {"-Werror" in one["command"].split() for one in commands} == {asked}
+    assert "WERROR" not in (ROOT / "pyproject.toml").read_text()

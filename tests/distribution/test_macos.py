@@ -4,14 +4,20 @@ out is what a Mac can load."""
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import abi3info
 import lief
 import pytest
 
-from distribution.builds import extract, members, takes_minutes
+from distribution.builds import ROOT, extract, members, takes_minutes
 
+sys.path.append(str(ROOT / "tools"))
+from foreign import fetch_mlx
+
+MLX_FOR = ("macosx_14_0_arm64", "macosx_15_0_arm64", "macosx_26_0_arm64")
+"""Of each, MLX has a wheel of its own."""
 ALLOWED = {"@rpath/libmlx.dylib", "/usr/lib/libSystem.B.dylib", "/usr/lib/libc++.1.dylib"}
 
 pytestmark = [takes_minutes, pytest.mark.timeout(3600)]
@@ -37,6 +43,13 @@ def macho(path: Path) -> lief.MachO.Binary:
     return binary
 
 
+def libraries(platform: str, macos_folder: Path) -> Path:
+    """The folder with libmlx that pip installs on that macOS."""
+    out = macos_folder / platform
+    out.mkdir(exist_ok=True)
+    return fetch_mlx("mlx-metal", platform, out) / "lib"
+
+
 def test_its_name_is_for_macos_14_and_python_3_12(wheel: Path) -> None:
     assert wheel.name.endswith("-cp312-abi3-macosx_14_0_arm64.whl")
 
@@ -59,14 +72,16 @@ def test_it_needs_libmlx_by_a_relative_path_and_the_system_alone(
     assert [rpath.path for rpath in extension.rpaths] == ["@loader_path/../mlx/lib"]
 
 
+@pytest.mark.parametrize("platform", MLX_FOR)
 def test_every_symbol_it_wants_is_somewhere(
-    extension: lief.MachO.Binary, macos_folder: Path
+    platform: str, extension: lief.MachO.Binary, macos_folder: Path
 ) -> None:
-    """In libmlx, in Python's stable ABI as of 3.12, or in libSystem, as zig's own list has it. (zig
-    links libc++ in, so that its symbols are defined or the link fails.)"""
+    """In the libmlx that pip installs on that macOS, in Python's stable ABI as of 3.12, or in
+    libSystem, as zig's own list has it. (zig links libc++ in, so that its symbols are defined or
+    the link fails.)"""
     undefined = lief.MachO.Symbol.CATEGORY.UNDEFINED
     wanted = {str(symbol.name) for symbol in extension.symbols if symbol.category == undefined}
-    mlx = macho(macos_folder / "wheel" / "mlx" / "lib" / "libmlx.dylib")
+    mlx = macho(libraries(platform, macos_folder) / "libmlx.dylib")
     of_mlx = wanted & {str(symbol.name) for symbol in mlx.exported_symbols}
     python = {
         f"_{symbol.name}"
@@ -79,6 +94,15 @@ def test_every_symbol_it_wants_is_somewhere(
     assert len(of_mlx) > 50
     assert wanted - of_mlx - python - system == set()
     assert {name for name in wanted if name.startswith(("_Py", "__Py"))} <= python
+
+
+@pytest.mark.parametrize("platform", MLX_FOR)
+def test_what_a_frozen_program_has_to_take_along(platform: str, macos_folder: Path) -> None:
+    """libmlx, the Metal kernels beside it, and no library of MLX's own that lies elsewhere."""
+    lib = libraries(platform, macos_folder)
+    needed = {library.name for library in macho(lib / "libmlx.dylib").libraries}
+    own = {name.removeprefix("@rpath/") for name in needed if name.startswith("@rpath/")}
+    assert own | {"mlx.metallib"} <= {path.name for path in lib.iterdir()}
 
 
 def test_it_holds_the_files_of_the_linux_wheel(wheel: Path, linux_wheel: Path) -> None:

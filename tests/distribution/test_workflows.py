@@ -41,6 +41,9 @@ def test_steps_call_targets_and_scripts_that_exist() -> None:
         for step in job["steps"]
     ]
     scripts = "\n".join(step["run"] for step in steps if "run" in step)
+    named = re.findall(r"\b(?:tests|bench|tools)/[\w/.-]+", scripts)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
     called = {
         word for words in re.findall(r"\bmake ([a-z0-9 -]+)", scripts) for word in words.split()
     }

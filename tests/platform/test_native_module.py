@@ -151,6 +151,11 @@ def test_this_machine() -> None:
             "int8",
             "[precision] CONVERGIO_MLX_DTYPE is 'int8', but must be float32, float16 or bfloat16.",
         ),
+        (
+            "CONVERGIO_MLX_METALLIB",
+            "/nowhere/mlx.metallib",
+            "[engine] CONVERGIO_MLX_METALLIB is '/nowhere/mlx.metallib', which is no file; ",
+        ),
         ("CONVERGIO_MLX_ISA", "mmx", "[isa] CONVERGIO_MLX_ISA is 'mmx' but this machine runs: "),
     ],
 )

@@ -282,8 +282,8 @@ def test_without_an_interpreter_nothing_is_started(monkeypatch: pytest.MonkeyPat
     assert str(error.value) == (
         "[chat_template] no process can be started to render the model's template "
         "(/opt/editor/bin/editor is no Python interpreter); set CONVERGIO_MLX_PYTHON to a Python "
-        "interpreter of this version, or, for templates that you trust, "
-        "CONVERGIO_MLX_TEMPLATES=in-process."
+        "interpreter of this version, call convergio_mlx.freeze_support() first in a frozen "
+        "program, or, for templates that you trust, set CONVERGIO_MLX_TEMPLATES=in-process."
     )
     monkeypatch.setenv("CONVERGIO_MLX_TEMPLATES", "in-process")
     assert template.render(USER) == "hi"

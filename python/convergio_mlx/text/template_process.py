@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from convergio_mlx.errors import TokenizerError
+from convergio_mlx.text import frozen
 from convergio_mlx.text import template_renderer as renderer
 
 MAX_PROCESSES = 4
@@ -66,7 +67,7 @@ class _Process:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
-        command = [_python(), "-I", "-S", "-B", renderer.__file__, *_paths()]
+        command = _command()
         end = theirs.fileno()
         try:
             self._process = subprocess.Popen(
@@ -190,6 +191,11 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _command() -> list[str]:
+    own = None if os.environ.get("CONVERGIO_MLX_PYTHON") else frozen.command()
+    return own or [_python(), "-I", "-S", "-B", renderer.__file__, *_paths()]
+
+
 def _python() -> str:
     """The interpreter to run: this one, unless this is a program that embeds Python."""
     given = os.environ.get("CONVERGIO_MLX_PYTHON")
@@ -204,8 +210,9 @@ def _python() -> str:
 def _cannot_start(why: str) -> TokenizerError:
     return TokenizerError(
         f"[chat_template] no process can be started to render the model's template ({why}); set "
-        "CONVERGIO_MLX_PYTHON to a Python interpreter of this version, or, for templates that you "
-        "trust, CONVERGIO_MLX_TEMPLATES=in-process."
+        "CONVERGIO_MLX_PYTHON to a Python interpreter of this version, call "
+        "convergio_mlx.freeze_support() first in a frozen program, or, for templates that you "
+        "trust, set CONVERGIO_MLX_TEMPLATES=in-process."
     )
 
 

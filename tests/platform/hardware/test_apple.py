@@ -62,3 +62,22 @@ def test_memory_to_be_had() -> None:
     assert apple.parse_vm_stat(recorded.VM_STAT) == 16384 * (21574 + 438124 + 3070 + 8211)
     assert apple.parse_vm_stat("") is None
     assert apple.parse_vm_stat("(page size of 4096 bytes)\nPages active: 3.\n") is None
+
+
+@pytest.mark.parametrize(
+    ("chip", "system", "lacks"),
+    [
+        ("Apple M5", "macOS 26.1", True),
+        ("Apple M5 Max", "macOS 15.7.2", True),
+        ("Apple M6 Pro", "macOS 26", True),
+        ("Apple M5", "macOS 26.2", False),
+        ("Apple M5", "macOS 27.0.1", False),
+        ("Apple M4 Pro", "macOS 26.1", False),
+        ("Apple M5", "macOS", False),  # nobody knows
+        ("AMD EPYC 9554", "Debian 12", False),
+    ],
+)
+def test_units_for_matrices_that_an_older_macos_leaves_idle(
+    chip: str, system: str, lacks: bool
+) -> None:
+    assert apple.lacks_matrix_units(chip, system) == lacks

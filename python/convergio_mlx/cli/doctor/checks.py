@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from convergio_mlx.errors import ConvergioError
+from convergio_mlx.platform.hardware.apple import lacks_matrix_units
 from convergio_mlx.platform.hardware.detect import detect
 from convergio_mlx.platform.hardware.facts import Hardware
 from convergio_mlx.platform.home import home
@@ -103,6 +104,9 @@ def _gpu(machine: Hardware, can_run: Availability) -> Iterator[Finding]:
             yield Finding("GPU", "warning", f"{text}; MLX does not use it", remedy)
         else:
             yield Finding("GPU", "ok", text)
+    if lacks_matrix_units(machine.chip, machine.system):
+        text = f"{machine.system}: from macOS 26.2 on MLX uses its units for matrices"
+        yield Finding("GPU", "warning", text, "update macOS, then reinstall convergio-mlx")
     if not machine.gpus:
         yield Finding("GPU", "warning", "none: models run on the CPU, which is slower")
 

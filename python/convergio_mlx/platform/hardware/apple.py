@@ -73,6 +73,16 @@ def working_set(memory: int, wired_limit_mib: int) -> int:
     return memory * 2 // 3 if memory <= 36 * _GIB else memory * 3 // 4
 
 
+def lacks_matrix_units(chip: str, system: str) -> bool:
+    """Whether the GPU has units for matrices that MLX leaves idle, as this macOS is older than the
+    26.2 that MLX's kernels for them need: those of an M5 and later."""
+    family = _CHIP.match(chip)
+    version = re.match(r"macOS (\d+)(?:\.(\d+))?", system)
+    if family is None or version is None or int(family[1][1:]) < 5:
+        return False
+    return (int(version[1]), int(version[2] or 0)) < (26, 2)
+
+
 def parse_profiler(text: str) -> tuple[str, int | None] | None:
     """The GPU's name and cores out of `system_profiler -json SPDisplaysDataType`; None without an
     Apple GPU."""
