@@ -42,7 +42,7 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
                                  std::uint64_t seed, std::optional<int> logprobs,
                                  const ConstraintHandle* constraint,
                                  std::optional<int> known_tokens, int priority, bool speculate,
-                                 bool open_ended) {
+                                 bool open_ended, double elapsed) {
   if (priority < 0 || priority > static_cast<int>(engine::Priority::Interactive)) {
     throw Error(ErrorKind::InvalidRequest, "[engine] priority is " + std::to_string(priority) +
                                                ", which must be from 0 to 2.");
@@ -64,6 +64,7 @@ Made<RequestHandle> make_request(const Ints& prompt, int max_tokens, const Ints&
       .stop_tokens = read_ints(stop_tokens),
       .prefill_chunk = prefill_chunk,
       .timeout = timeout,
+      .elapsed = elapsed,
       .known_tokens = known_tokens,
       .speculate = speculate};
   return make_object<RequestHandle>(
@@ -155,7 +156,7 @@ void bind_request(nb::module_& m) {
            "repetition_penalty"_a, "presence_penalty"_a, "frequency_penalty"_a, "logit_bias"_a,
            "seed"_a, "logprobs"_a.none(), "constraint"_a.none() = nb::none(),
            "known_tokens"_a.none() = nb::none(), "priority"_a = 1, "speculate"_a = true,
-           "open_ended"_a = false)
+           "open_ended"_a = false, "elapsed"_a = 0.0)
       .def(
           "check", [](const RequestHandle& self) { self.request->check(); },
           "Raises where the request is over: cancelled, or too late.")

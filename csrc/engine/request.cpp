@@ -96,8 +96,8 @@ void Request::let_go() {
 }
 
 bool Request::late() const {
-  return options_.timeout &&
-         std::chrono::duration<double>(Clock::now() - submitted_).count() >= *options_.timeout;
+  const std::chrono::duration<double> since = Clock::now() - submitted_;
+  return options_.timeout && options_.elapsed + since.count() >= *options_.timeout;
 }
 
 bool Request::over() const { return cancelled_ || late(); }

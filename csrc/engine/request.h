@@ -38,7 +38,8 @@ struct RequestOptions {
   bool open_ended = false;          ///< max_tokens is what the context window leaves, not a wish
   std::vector<int> stop_tokens;     ///< end the answer and are not part of it
   int prefill_chunk = 256;          ///< tokens a prefill pass; others run between passes
-  std::optional<double> timeout;    ///< seconds from submission, prefill included
+  std::optional<double> timeout;    ///< seconds from the call, prefill included
+  double elapsed = 0;               ///< of these, before the request was made
   std::optional<int> known_tokens;  ///< ids that the tokenizer has; those beyond are never chosen
   bool speculate = true;            ///< drafted tokens may be run beside the next; changes no token
 };

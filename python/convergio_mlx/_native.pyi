@@ -442,7 +442,7 @@ class News:
 class Request:
     """A prompt and how to answer it; used from any thread."""
 
-    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: Constraint | None = None, known_tokens: int | None = None, priority: int = 1, speculate: bool = True, open_ended: bool = False) -> None: ...
+    def __init__(self, prompt: Sequence[int], *, max_tokens: int, stop_tokens: Sequence[int], timeout: float | None, prefill_chunk: int, temperature: float, top_k: int, top_p: float, min_p: float, repetition_penalty: float, presence_penalty: float, frequency_penalty: float, logit_bias: Sequence[tuple[int, float]], seed: int, logprobs: int | None, constraint: Constraint | None = None, known_tokens: int | None = None, priority: int = 1, speculate: bool = True, open_ended: bool = False, elapsed: float = 0.0) -> None: ...
 
     def check(self) -> None:
         """Raises where the request is over: cancelled, or too late."""

@@ -221,3 +221,32 @@ def test_a_model_loads_within_an_address_space_of_its_size(folder: Path) -> None
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks glibc's malloc")
+def test_a_closed_engine_leaves_nothing_with_malloc() -> None:
+    code = """
+        import ctypes, gc, os
+        from pathlib import Path
+
+        def resident():
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE")
+
+        engine = cm.Engine.load("convergio-guide", prefix_cache_bytes=1 << 30)
+        before = resident()
+        for number in range(4):
+            prompt = [4 + (number + 7 * i) % 90 for i in range(2000)]
+            engine.generate(prompt, max_tokens=2).text()
+        held = resident() - before
+        engine.close()
+        del engine
+        gc.collect()
+        behind = cm.Engine.load("convergio-guide")  # on the thread that has freed the first one
+        left = resident()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        print(held >> 20, (left - resident()) >> 20)
+    """
+    held, left = map(int, output(code).split())
+    assert held >= 16
+    assert left < held / 8

@@ -305,12 +305,13 @@ with cm.MlxProvider() as provider:
         ),
         (
             {"idle_seconds": -1},
-            "[mlx] idle_seconds is -1, which must be a number of seconds of at least 0, or None.",
+            "[mlx] idle_seconds is -1, which must be a number of seconds from 0 to 1000000000, or "
+            "None.",
         ),
         (
             {"wait_seconds": "long"},
-            "[mlx] wait_seconds is 'long', which must be a number of seconds of at least 0, or "
-            "None.",
+            "[mlx] wait_seconds is 'long', which must be a number of seconds from 0 to "
+            "1000000000, or None.",
         ),
     ],
 )

@@ -91,6 +91,16 @@ def test_a_stop_must_be_a_text(bad: object) -> None:
     )
 
 
+@pytest.mark.parametrize("stops", ["x" * (1 << 20) + "x", ["x" * (1 << 19)] * 3])
+def test_stop_strings_beyond_measure_are_refused(stops: str | list[str]) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        StopStrings(stops)
+    size = sum(map(len, stops))
+    assert str(refused.value) == (
+        f"[stop] the stop strings have {size} characters; give at most 1048576."
+    )
+
+
 @pytest.mark.parametrize("piece", [1, 50_000])
 def test_a_long_stop_string_and_a_long_text_take_linear_time(piece: int) -> None:
     size = 100_000  # beginning anew at every character would take ten thousand million steps

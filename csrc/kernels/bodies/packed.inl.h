@@ -110,9 +110,8 @@ CONVERGIO_INLINE void add_words(Words v, const Groups& scales, int first, const 
 }
 
 template <class Number, int kWords, int kRows>
-CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, std::int64_t row,
-                                     const float* x, std::int64_t x_stride, float* y,
-                                     std::int64_t y_stride) {
+CONVERGIO_INLINE void packed_row_dot(const Weights& w, std::int64_t row, const float* x,
+                                     std::int64_t x_stride, float* y, std::int64_t y_stride) {
   constexpr int kItems = kLanes * (32 / Number::kBits);
   constexpr int kBlocks = kGroupsAtOnce * kWords / kLanes;  // for so many groups
   static_assert(kGroupsAtOnce * kWords % kLanes == 0);
@@ -124,6 +123,7 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
   const bool affine = w.format == Format::Affine;
   const std::int64_t groups = w.cols / w.group;
   const float* sums = x + prepacked_items(w);
+  const std::uint8_t* p = w.data + row * row_bytes(w);
   for (std::int64_t g = 0; g < groups; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
     const std::int64_t group = row * groups + g;
@@ -155,18 +155,6 @@ CONVERGIO_INLINE void packed_row_dot(const Weights& w, const std::uint8_t* p, st
   }
   for (int i = 0; i < kRows; ++i) {
     y[i * y_stride] = sum(total[i]);
-  }
-}
-
-template <class Number, int kWords, int kRows>
-CONVERGIO_INLINE void packed_rows(const Weights& w, const LinearPiece& piece, std::int64_t first) {
-  const std::int64_t bytes = row_bytes(w);
-  const float* x = piece.x + first * piece.x_stride;
-  float* y = piece.y + first * piece.y_stride;
-  for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-    prefetch_groups(w, row);
-    packed_row_dot<Number, kWords, kRows>(w, w.data + row * bytes, row, x, piece.x_stride,
-                                          y + (row - piece.begin), piece.y_stride);
   }
 }
 
@@ -202,7 +190,13 @@ struct PackedGemv {
   template <class Number, int kWords>
   CONVERGIO_METHOD void run() const {
     for_row_tiles<4, 3, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
-      packed_rows<Number, kWords, kRows>(w, piece, i);
+      const float* x = piece.x + i * piece.x_stride;
+      float* y = piece.y + i * piece.y_stride;
+      for (std::int64_t row = piece.begin; row < piece.end; ++row) {
+        prefetch_groups(w, row);
+        packed_row_dot<Number, kWords, kRows>(w, row, x, piece.x_stride, y + (row - piece.begin),
+                                              piece.y_stride);
+      }
     });
   }
 };

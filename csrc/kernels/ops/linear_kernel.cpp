@@ -101,24 +101,21 @@ LinearKernel::Chunk LinearKernel::prepack(const Rows& x, std::int64_t from, std:
 
 /// A piece's outputs with bias, gate and what is added, into y.
 void LinearKernel::compute(const Chunk& chunk, const Piece& piece) const {
+  const auto& [from, n, x, x_stride, product] = chunk;
   const std::int64_t width = piece.end - piece.begin;
-  const std::int64_t floats = chunk.n * largest_piece_;
+  const std::int64_t floats = n * largest_piece_;
   auto* work = static_cast<std::uint8_t*>(scratch(work_bytes_ + (gate_ ? 2 : 1) * floats * kFloat));
   auto* out = reinterpret_cast<float*>(work + work_bytes_);
-  const auto multiply = [&](const BoundLinear& matrix, float* sums) {
-    chunk.product.run(matrix, chunk.x, chunk.x_stride, piece.begin, piece.end, work, sums);
-  };
-  multiply(matrices_[piece.matrix], out);
+  product.run(matrices_[piece.matrix], x, x_stride, piece.begin, piece.end, work, out);
   if (gate_) {
     float* up = out + floats;
-    multiply(matrices_[1], up);
-    set_.gated(out, up, *gate_, chunk.n * width, out);
+    product.run(matrices_[1], x, x_stride, piece.begin, piece.end, work, up);
+    set_.gated(out, up, *gate_, n * width, out);
   }
-  for (std::int64_t i = 0; i < chunk.n; ++i) {
+  for (std::int64_t i = 0; i < n; ++i) {
     const float* sums = out + i * width;
-    const float* added =
-        adds_ ? added_.data + (chunk.from + i) * added_.row + piece.column : nullptr;
-    float* y = y_ + (chunk.from + i) * width_ + piece.column;
+    const float* added = adds_ ? added_.data + (from + i) * added_.row + piece.column : nullptr;
+    float* y = y_ + (from + i) * width_ + piece.column;
     for (std::int64_t r = 0; r < width; ++r) {
       y[r] = added == nullptr ? sums[r] : added[r] + sums[r];
     }

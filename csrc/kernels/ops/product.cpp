@@ -82,33 +82,24 @@ std::int64_t Product::work_bytes() const {
 
 void Product::run(const BoundLinear& linear, const float* x, std::int64_t x_stride,
                   std::int64_t begin, std::int64_t end, void* work, float* out) const {
-  multiply(linear.weights, x, x_stride, begin, end, work, out);
-  if (linear.bias == nullptr) {
-    return;
-  }
   const std::int64_t width = end - begin;
-  for (std::int64_t i = 0; i < n_; ++i) {
+  if (int16_matmul()) {
+    // of what prepack wrote, read only
+    int16_->matmul(linear.weights, int16_rows(const_cast<float*>(x)), out, width, begin, end, work);
+  } else {
+    const LinearPiece piece{x,     row_floats_ > 0 ? row_floats_ : x_stride,
+                            n_,    out,
+                            width, begin,
+                            end,   static_cast<float*>(work)};
+    (many_ ? set_.matmul : gemv().run)(linear.weights, piece);
+  }
+  for (std::int64_t i = 0; linear.bias != nullptr && i < n_; ++i) {
     for (std::int64_t r = 0; r < width; ++r) {
       float bias;
       std::memcpy(&bias, linear.bias + (begin + r) * kFloat, sizeof(bias));
       out[i * width + r] += bias;
     }
   }
-}
-
-void Product::multiply(const Weights& w, const float* x, std::int64_t x_stride, std::int64_t begin,
-                       std::int64_t end, void* work, float* out) const {
-  const std::int64_t width = end - begin;
-  if (int16_matmul()) {
-    // of what prepack wrote, read only
-    int16_->matmul(w, int16_rows(const_cast<float*>(x)), out, width, begin, end, work);
-    return;
-  }
-  const LinearPiece piece{x,     row_floats_ > 0 ? row_floats_ : x_stride,
-                          n_,    out,
-                          width, begin,
-                          end,   static_cast<float*>(work)};
-  (many_ ? set_.matmul : gemv().run)(w, piece);
 }
 
 }  // namespace convergio::kernels

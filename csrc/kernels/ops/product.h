@@ -46,8 +46,6 @@ class Product {
            std::int64_t end, void* work, float* out) const;
 
  private:
-  void multiply(const Weights& w, const float* x, std::int64_t x_stride, std::int64_t begin,
-                std::int64_t end, void* work, float* out) const;
   bool int16_matmul() const { return int16_ != nullptr && many_; }
   const Gemv& gemv() const { return int16_ != nullptr ? int16_->gemv : set_.gemv; }
   Int16Rows int16_rows(float* memory) const;

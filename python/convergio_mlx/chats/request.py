@@ -37,7 +37,8 @@ class PromptOptions(SamplingOptions, total=False):
     """What any answer may be asked for with."""
 
     timeout: float | None
-    """Seconds until the answer must be complete, waiting and prefill included."""
+    """Seconds from the call until the answer must be complete; what renders and tokenizes the
+    prompt, waiting and prefill included."""
     priority: Priority
     """Which requests go before which; "normal" where it is not given."""
     chat_template_kwargs: Mapping[str, Any] | None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from convergio_mlx.chats.tools import ToolCall
 from convergio_mlx.errors import InferenceError
 from convergio_mlx.generation.stats import FinishReason, GenerationStats, TokenLogprob
+from convergio_mlx.platform.once import once
 from convergio_mlx.structured.type_schemas import name_of
 from convergio_mlx.structured.typed_values import problem_text, typed
 
@@ -74,7 +74,7 @@ class ChatResponse:
     answer_type: Any = None
     """The type that was given as `response_format`."""
 
-    @cached_property
+    @once
     def parsed(self) -> Any:
         """The answer as a value of the type that was given as `response_format`; None where none
         was, or the answer is calls.

@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from convergio_mlx.errors import ModelCorruptError, ModelNotFoundError
 from convergio_mlx.platform.native import native
+from convergio_mlx.platform.once import once
 
 PART_NAME = re.compile(
     r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL | re.ASCII
@@ -111,13 +111,13 @@ class GgufSource:
         """Bytes of all files."""
         return sum(file.size for file in self._files)
 
-    @cached_property
+    @once
     def metadata(self) -> Mapping[str, Any]:
         """Keys and values of the first file, which has all that are about the model."""
         found: Mapping[str, Any] = self._files[0].metadata()
         return found
 
-    @cached_property
+    @once
     def tensors(self) -> tuple[GgufTensor, ...]:
         """Of all files, in their order.
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
 from typing import Any
 
 from convergio_mlx.errors import ModelCorruptError
+from convergio_mlx.platform.once import once
 
 MAX_TOKENS = 1 << 20
 """Of a vocabulary; the largest known have some 260,000."""
@@ -99,7 +99,7 @@ class Vocabulary:
     scores: list[float] | None
     merges: list[str] | None
 
-    @cached_property
+    @once
     def present(self) -> dict[str, int]:
         """The ids of the tokens. Those that only fill a matrix up stand for nothing, and have none:
         empty ones, and the unused ones that llama.cpp's converter names `[PAD…]`.

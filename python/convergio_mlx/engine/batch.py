@@ -23,6 +23,7 @@ from convergio_mlx.generation.batch import Completion
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.generation.stats import Chunk, FinishReason, GenerationStats, TokenLogprob
+from convergio_mlx.platform.deadline import Deadline
 
 ItemT = TypeVar("ItemT")
 JobT = TypeVar("JobT")
@@ -65,7 +66,8 @@ class CompletionJob:
 
     def prepare(self) -> Prepared:
         """The request; raises what is wrong with it."""
-        return prepare(self._target(), self._prompt, self._asked())
+        asked = self._asked()
+        return prepare(self._target(), self._prompt, asked, Deadline(asked.timeout))
 
     def add(self, chunk: Chunk, _stats: Callable[[], GenerationStats]) -> None:
         """Takes the next chunk."""
@@ -108,7 +110,7 @@ class ChatJob:
         """The request; raises what is wrong with it."""
         request = self._request()
         self._builder.answer_type = request.answer_type
-        prepared, parser = prepare_chat(self._target(), request)
+        prepared, parser = prepare_chat(self._target(), request, Deadline(request.timeout))
         self._events = Events(prepared, parser)
         return prepared
 

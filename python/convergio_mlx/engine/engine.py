@@ -55,6 +55,7 @@ from convergio_mlx.errors import (
     NotInitializedError,
     TokenizerError,
 )
+from convergio_mlx.generation.background import within
 from convergio_mlx.generation.batch import (
     AHEAD,
     Asking,
@@ -66,6 +67,7 @@ from convergio_mlx.generation.batch import (
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
+from convergio_mlx.platform.deadline import Deadline
 from convergio_mlx.platform.home import models_folder
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.fit import check
@@ -204,8 +206,8 @@ class Engine:
             ContextLengthError: prompt and max_tokens exceed the context window.
         """
         check_keywords("Engine.generate", options, GENERATE_OPTIONS)
-        target = self._target()
-        return Generation(prepare(target, prompt, PromptRequest.of(params, options)))
+        target, asked = self._target(), PromptRequest.of(params, options)
+        return Generation(within(asked.timeout, partial(prepare, target, prompt, asked)))
 
     def agenerate(
         self,
@@ -217,7 +219,10 @@ class Engine:
         raises is raised by `await generation.start()`, or when it is first awaited."""
         check_keywords("Engine.agenerate", options, GENERATE_OPTIONS)
         return AsyncGeneration(
-            lambda: prepare(self._target(), prompt, PromptRequest.of(params, options))
+            lambda deadline: prepare(
+                self._target(), prompt, PromptRequest.of(params, options), deadline
+            ),
+            lambda: seconds("timeout", options.get("timeout")),
         )
 
     def generate_n(
@@ -244,7 +249,11 @@ class Engine:
         """
         check_keywords("Engine.generate_n", options, MANY_OPTIONS)
         asked, target = PromptRequest.of(params, options), self._target()
-        return [Generation(prepare(target, prompt, one)) for one in asked.times(n)]
+
+        def prepared(deadline: Deadline) -> list[Prepared]:
+            return [prepare(target, prompt, one, deadline) for one in asked.times(n)]
+
+        return [Generation(one) for one in within(asked.timeout, prepared)]
 
     def agenerate_n(
         self,
@@ -258,10 +267,12 @@ class Engine:
         check_keywords("Engine.agenerate_n", options, MANY_OPTIONS)
         asked, later = PromptRequest.of(params, options), self._later()
 
-        def prepared(one: PromptRequest) -> Prepared:
-            return prepare(later(), prompt, one)
+        def prepared(one: PromptRequest, deadline: Deadline) -> Prepared:
+            return prepare(later(), prompt, one, deadline)
 
-        return [AsyncGeneration(partial(prepared, one)) for one in asked.times(n)]
+        return [
+            AsyncGeneration(partial(prepared, one), lambda: asked.timeout) for one in asked.times(n)
+        ]
 
     def generate_many(
         self,
@@ -372,11 +383,16 @@ class Engine:
         Raises:
             InvalidRequestError, ContextLengthError: the model cannot honour it.
         """
-        return EngineSource(*prepare_chat(self._target(), request), release)
+        made = within(request.timeout, partial(prepare_chat, self._target(), request))
+        return EngineSource(*made, release)
 
     async def asource(self, request: ChatRequest, release: Release = nothing) -> AsyncEngineSource:
         """As `source`, for asyncio; the loop is not blocked meanwhile."""
-        source = AsyncEngineSource(lambda: prepare_chat(self._target(), request), release)
+        source = AsyncEngineSource(
+            lambda deadline: prepare_chat(self._target(), request, deadline),
+            request.timeout,
+            release,
+        )
         return await source.start()
 
     def text_source(
@@ -387,7 +403,8 @@ class Engine:
         release: Release = nothing,
     ) -> EngineSource:
         """As `source`, for what `generate` takes; all of the answer is text."""
-        made = prepare(self._target(), prompt, PromptRequest.of(params, options))
+        asked = PromptRequest.of(params, options)
+        made = within(asked.timeout, partial(prepare, self._target(), prompt, asked))
         return EngineSource(made, EventParser(None, None), release)
 
     async def atext_source(
@@ -399,11 +416,12 @@ class Engine:
     ) -> AsyncEngineSource:
         """As `text_source`, for asyncio; the loop is not blocked meanwhile."""
 
-        def prepared() -> tuple[Prepared, EventParser]:
-            made = prepare(self._target(), prompt, PromptRequest.of(params, options))
-            return made, EventParser(None, None)
+        asked = PromptRequest.of(params, options)
 
-        return await AsyncEngineSource(prepared, release).start()
+        def prepared(deadline: Deadline) -> tuple[Prepared, EventParser]:
+            return prepare(self._target(), prompt, asked, deadline), EventParser(None, None)
+
+        return await AsyncEngineSource(prepared, asked.timeout, release).start()
 
     def prompt_job(
         self,

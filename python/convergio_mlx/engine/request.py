@@ -24,6 +24,7 @@ from convergio_mlx.chats.tools import Tool, parse_tools
 from convergio_mlx.errors import ContextLengthError, InvalidRequestError
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams
+from convergio_mlx.platform.deadline import Deadline
 from convergio_mlx.platform.native import native
 from convergio_mlx.sizing.footprint import prefill_chunk
 from convergio_mlx.structured.host import grammar_of, native_constraint
@@ -120,8 +121,8 @@ class PromptRequest:
         ]
 
 
-def prepare(target: Target, prompt: Prompt, asked: PromptRequest) -> Prepared:
-    """Makes a request ready to be submitted.
+def prepare(target: Target, prompt: Prompt, asked: PromptRequest, deadline: Deadline) -> Prepared:
+    """Makes a request ready to be submitted, of whose time some has passed.
 
     Raises:
         InvalidRequestError: the prompt, an option or the messages cannot be honoured.
@@ -133,14 +134,17 @@ def prepare(target: Target, prompt: Prompt, asked: PromptRequest) -> Prepared:
         settings,
         _encode(target.tokenizer, prompt, asked),
         target.tokenizer.detokenizer(),
-        timeout=asked.timeout,
+        deadline=deadline,
         priority=asked.priority,
         constraint=asked.constraint,
     )
 
 
-def prepare_chat(target: Target, request: ChatRequest) -> tuple[Prepared, EventParser]:
-    """Makes a checked request ready to be submitted; with what reads its answer.
+def prepare_chat(
+    target: Target, request: ChatRequest, deadline: Deadline
+) -> tuple[Prepared, EventParser]:
+    """Makes a checked request ready to be submitted, of whose time some has passed; with what reads
+    its answer.
 
     Raises:
         InvalidRequestError: the model cannot honour it.
@@ -158,7 +162,7 @@ def prepare_chat(target: Target, request: ChatRequest) -> tuple[Prepared, EventP
         settings,
         encoded,
         plan.detokenizer(),
-        timeout=request.timeout,
+        deadline=deadline,
         priority=request.priority,
         constraint=constraint,
     )
@@ -202,7 +206,7 @@ def _prepared(
     encoded: _Encoded,
     detokenizer: Detokenizer,
     *,
-    timeout: float | None,
+    deadline: Deadline,
     priority: Priority,
     constraint: Constraint | None,
 ) -> Prepared:
@@ -214,7 +218,8 @@ def _prepared(
         max_tokens=max(room, 1) if settings.max_tokens is None else settings.max_tokens,
         open_ended=settings.max_tokens is None,
         stop_tokens=settings.stop_tokens,
-        timeout=timeout,
+        timeout=deadline.seconds,
+        elapsed=deadline.elapsed,
         prefill_chunk=prefill_chunk(),
         constraint=native_form,
         known_tokens=target.tokenizer.known_ids(vocab_size),

@@ -18,6 +18,7 @@ from convergio_mlx.chats.token_spans import TokenSpans
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
+from convergio_mlx.platform.deadline import Deadline
 
 Release = Callable[[], object]
 
@@ -124,18 +125,20 @@ class AsyncEngineSource:
 
     def __init__(
         self,
-        prepare: Callable[[], tuple[Prepared, EventParser]],
+        prepare: Callable[[Deadline], tuple[Prepared, EventParser]],
+        timeout: float | None,
         release: Release = nothing,
     ) -> None:
-        """Takes what makes the request, and what to call when this is closed."""
+        """Takes what makes the request, in how many seconds from the start the answer must be
+        complete, and what to call when this is closed."""
         self._release = release
         self._make = prepare
         self._events: Events | None = None
         self._ready: deque[SourceEvent] = deque()
-        self._generation = AsyncGeneration(self._prepare)
+        self._generation = AsyncGeneration(self._prepare, lambda: timeout)
 
-    def _prepare(self) -> Prepared:
-        prepared, parser = self._make()
+    def _prepare(self, deadline: Deadline) -> Prepared:
+        prepared, parser = self._make(deadline)
         self._events = Events(prepared, parser)
         return prepared
 

@@ -308,7 +308,7 @@ class AsyncBatch(AsyncIterator[ResultT]):
 
 async def answered(job: Job[ResultT]) -> ResultT:
     """The result of a job, for asyncio; prepared off the loop."""
-    generation = AsyncGeneration(job.prepare)
+    generation = AsyncGeneration(lambda _: job.prepare())
     error: ConvergioError | None = None
     try:
         async for chunk in generation:

@@ -11,6 +11,7 @@ from typing import Self
 from convergio_mlx.generation.reader import POLL_SECONDS, Prepared, Reader
 from convergio_mlx.generation.stats import Chunk, GenerationStats
 from convergio_mlx.generation.turns import Turns
+from convergio_mlx.platform.deadline import Deadline
 
 
 class Generation(Iterator[Chunk]):
@@ -73,9 +74,15 @@ class AsyncGeneration(AsyncIterator[Chunk]):
     called from any thread, all else from the loop's; leaving an `async with` block, or dropping the
     last reference, cancels too."""
 
-    def __init__(self, prepare: Callable[[], Prepared]) -> None:
-        """Made by `Engine.agenerate`; `prepare` runs on a thread of its own."""
+    def __init__(
+        self,
+        prepare: Callable[[Deadline], Prepared],
+        timeout: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """Made by `Engine.agenerate`; `prepare` runs on a thread of its own, `timeout` says at the
+        start in how many seconds the answer must be complete."""
         self._prepare = prepare
+        self._timeout = timeout
         self._reader: Reader | None = None
         self._cancelled = False
         self._turns = Turns("engine")
@@ -95,7 +102,7 @@ class AsyncGeneration(AsyncIterator[Chunk]):
         from convergio_mlx.generation.background import off_the_loop
         from convergio_mlx.generation.pump import pump
 
-        reader = Reader(await off_the_loop(self._prepare))
+        reader = Reader(await off_the_loop(self._prepare, self._timeout()))
         self._reader = reader
         if self._cancelled:
             reader.cancel()

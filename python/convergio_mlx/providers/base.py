@@ -120,7 +120,15 @@ class BaseProvider(ABC):
         return known[name]
 
     def bare_id(self, model: str) -> str:
-        """A model's id without the provider's name and a slash before it."""
+        """A model's id without the provider's name and a slash before it.
+
+        Raises:
+            ModelNotFoundError: it is no text.
+        """
+        if not isinstance(model, str):
+            raise ModelNotFoundError(
+                f"[{self.type}] a model's id is of type {type(model).__name__}; give a text."
+            )
         return model.removeprefix(f"{self.type}/")
 
     @property

@@ -69,8 +69,8 @@ class Conversation:
         self.provider = provider
         self.model = model
         self.system = system
-        parse_tools(list(tools))
-        self.tools = list(tools)
+        parse_tools(tools)
+        self.tools = list(tools or ())
         self.keep = keep
         self.on_compaction = on_compaction
         self._originals: list[Message] = []

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _NEEDED = ("engine.engine", "chats.planning", "text.template_process", "generation.pump")
 """Modules of this package that answers need, with what they import from elsewhere."""
+_LONGEST = 10**9
+"""Seconds."""
 
 
 def mlx_provider_create(
@@ -405,8 +407,9 @@ def _tokenizer(folder: Path) -> Tokenizer:
 def _positive(name: str, value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST:
         raise InvalidRequestError(
-            f"[mlx] {name} is {value!r}, which must be a number of seconds of at least 0, or None."
+            f"[mlx] {name} is {value!r}, which must be a number of seconds from 0 to {_LONGEST}, "
+            "or None."
         )
     return float(value)

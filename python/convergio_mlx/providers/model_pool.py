@@ -138,7 +138,7 @@ class Models:
         asyncio loop can call it: each look gives other threads the GIL, and takes its time to get
         it back."""
         with self._changed:
-            folder = self._folders.get(model)
+            folder = self._folders.get(model) if isinstance(model, str) else None
             entry = None if folder is None else self._entries.get(folder)
             return None if entry is None or entry.engine is None else self._lease(entry)
 

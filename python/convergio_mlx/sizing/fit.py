@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +10,7 @@ from convergio_mlx.errors import OutOfMemoryError
 from convergio_mlx.platform.hardware.facts import Memory
 from convergio_mlx.platform.hardware.system_memory import memory as machine_memory
 from convergio_mlx.platform.native import native
+from convergio_mlx.platform.once import once
 from convergio_mlx.sizing.footprint import (
     Footprint,
     Need,
@@ -39,7 +39,7 @@ class Fit:
     available: int
     """Bytes."""
 
-    @cached_property
+    @once
     def context(self) -> int:
         """The longest context that fits, in tokens; 0 where none does."""
         return self.footprint.longest(self.available)

@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convergio_mlx.errors import LoadError, TokenizerError
 from convergio_mlx.platform.native import native
+from convergio_mlx.platform.once import once
 from convergio_mlx.text.model_folder import ModelFolder, text_config
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Footprint:
     draft: Footprint | None = None
     """That of a smaller model which drafts for it, and counts with it."""
 
-    @cached_property
+    @once
     def active_weights(self) -> int:
         """Bytes of the weights that making a token reads: of a mixture of experts, only those that
         the token goes to; of a table of embeddings for each layer, a row. Counted where the files
@@ -127,12 +127,12 @@ class Footprint:
                 high = middle - 1
         return low
 
-    @cached_property
+    @once
     def _layers(self) -> list[tuple[int, int]]:
         """For each layer its window and the numbers that it keeps of a token."""
         return list(zip(self.geometry.windows, self.geometry.kv_numbers_of_layers, strict=True))
 
-    @cached_property
+    @once
     def _width(self) -> int:
         """Numbers of a token that are there at a time, in the widest layer."""
         sizes = self.geometry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from convergio_mlx.text.template_shape import TemplateShape
 
 _MAX_SOURCE = 1 << 20
 _PROBE = "probe0f1e2d"
+_MARK = re.compile(rf"{_PROBE}x\d+x")
 _CONTINUE = "\ue0f0continue\ue0f1"
 _NOT_VARIABLES = frozenset(
     ("messages", "tools", "documents", "add_generation_prompt", "self", "strftime_now")
@@ -127,8 +129,9 @@ class ChatTemplate:
                 text = self._run({**variables, "messages": marked}, None)
             except InvalidRequestError:
                 return  # the conversation itself will say why
+            written = {*_MARK.findall(text), ""}
             for index, mark in enumerate(marks):
-                if mark not in text:
+                if mark not in written:
                     raise InvalidRequestError(
                         f"[messages] the model's chat template leaves out messages[{index}], which "
                         f"has the role {chat[index]['role']!r} and comes "

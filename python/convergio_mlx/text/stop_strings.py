@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from convergio_mlx.errors import InvalidRequestError
 
 _ROOT = 0
+_MOST = 1 << 20
+"""Characters of all stop strings, each of which takes some 250 bytes."""
 
 
 class StopStrings:
@@ -32,12 +34,18 @@ class StopStrings:
             stops: one string or several; none at all lets everything through.
 
         Raises:
-            InvalidRequestError: a stop string is empty or not a `str`.
+            InvalidRequestError: a stop string is empty or not a `str`, or they are too long.
         """
+        given = [stops] if isinstance(stops, str) else list(stops)
+        size = sum(len(stop) for stop in given if isinstance(stop, str))
+        if size > _MOST:
+            raise InvalidRequestError(
+                f"[stop] the stop strings have {size} characters; give at most {_MOST}."
+            )
         self._next: list[dict[str, int]] = [{}]
         self._depth: list[int] = [0]
         self._longest: list[str] = [""]
-        for stop in [stops] if isinstance(stops, str) else stops:
+        for stop in given:
             self._insert(stop)
         self._fail = self._link()
         self._node = _ROOT

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,8 +186,18 @@ class Tokenizer:
             ) from None
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
-        """The text of some ids; those outside the vocabulary give none."""
-        known = [token_id for token_id in ids if 0 <= token_id < 1 << 32]
+        """The text of some ids; those outside the vocabulary give none.
+
+        Raises:
+            InvalidRequestError: they are no ids.
+        """
+        try:
+            known = [token_id for token_id in map(index, ids) if 0 <= token_id < 1 << 32]
+        except TypeError as error:
+            raise InvalidRequestError(
+                f"[tokenizer] {reprlib.repr(ids)} cannot be decoded ({error}); give a list of "
+                "token ids."
+            ) from error
         text = str(self._backend.decode(known, skip_special_tokens=skip_special_tokens))
         if self._clean_up:
             for spaced in _CLEAN_UP:
@@ -341,7 +353,7 @@ def _is_panic(error: BaseException) -> bool:
 def _why_no_text(text: object) -> str:
     if not isinstance(text, str):
         return f"[tokenizer] a {type(text).__name__} cannot be encoded; give a text."
-    at = next(index for index, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
+    at = next(place for place, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
     return (
         f"[tokenizer] character {at} of the text is half of a surrogate pair "
         f"({text[at]!r}); give text that can be written as UTF-8."
