@@ -34,6 +34,7 @@ class Layout:
     weights of its own; `split`: the same, a tensor for each."""
     qk_names: tuple[str, str] = ("q_norm", "k_norm")
     output_gate: bool = False
+    head_gate: bool = False
     model: tuple[str, str, str] = ("model.embed_tokens", "model.layers", "model.norm")
     head_bias: bool = False
     sinks: bool = False
@@ -52,6 +53,7 @@ LAYOUTS = {
     "olmoe": Layout(qk_norm="whole"),
     "glm4_moe": Layout(out_bias=False),
     "minimax_m2": Layout(qk_norm="whole"),
+    "laguna": Layout(qk_norm="head", head_gate=True),
     "phimoe": Layout(norm_bias=True),
     "gpt_oss": Layout(qkv_bias=True, out_bias=True, sinks=True),
     "llama4_text": Layout(mlp="feed_forward", mlp_width="intermediate_size_mlp"),
@@ -127,6 +129,8 @@ def layer_sizes(config: Config, index: int) -> LayerSizes:
     kv_heads = config.get("num_key_value_heads", heads)
     head = config.get("head_dim") or config["hidden_size"] // heads
     inner = config[LAYOUTS.get(config["model_type"], Layout()).mlp_width]
+    if per_layer := config.get("num_attention_heads_per_layer"):
+        heads = per_layer[index]
     if config["model_type"] != "gemma4_text":
         return LayerSizes(heads, kv_heads, head, inner)
     full = config["layer_types"][index] == "full_attention"
@@ -239,6 +243,8 @@ class _Shapes:
             self.out[f"{attention}.sinks"] = (sizes.heads,)
         if layout.output_gate:
             self.linear(f"{attention}.gate_proj", q, hidden)
+        if layout.head_gate and self.says("gating"):
+            self.linear(f"{attention}.g_proj", sizes.heads, hidden)
         self.head_norm(attention, 0, sizes.heads, sizes.head_dim)
         if not sizes.shared:
             self.head_norm(attention, 1, sizes.kv_heads, sizes.head_dim)

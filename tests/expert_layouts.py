@@ -38,6 +38,10 @@ class Experts:
     """It is of shape (1, experts), and mlx-lm's conversion drops it."""
     biased: bool = False
     """Router and experts have biases."""
+    stacked_router: str = ""
+    """The router beside stacked experts, where it has another name."""
+    stacked_correction: str = ""
+    """Likewise."""
     stack: str = "switch_mlp"
     """Where stacked experts stand, below the block."""
 
@@ -70,6 +74,14 @@ EXPERTS = {
         count="num_local_experts",
         names=_NUMBERED,
         correction="e_score_correction_bias",
+    ),
+    "laguna": Experts(
+        width="moe_intermediate_size",
+        shared="shared_expert",
+        shared_width="shared_expert_intermediate_size",
+        correction="experts.e_score_correction_bias",
+        stacked_router="gate.proj",
+        stacked_correction="gate.e_score_correction_bias",
     ),
     "phimoe": Experts(block="block_sparse_moe", count="num_local_experts", names=_NUMBERED),
     "ernie4_5_moe": replace(
@@ -109,6 +121,9 @@ def is_sparse(config: Config, layer: int) -> bool:
     end = config.get("moe_layer_end_index", -1)
     if layer < config.get("moe_layer_start_index", 0) or (end >= 0 and layer > end):
         return False
+    if "mlp_layer_types" in config:
+        types = config["mlp_layer_types"]
+        return layer > 0 if types is None else bool(types[layer] == "sparse")
     if (listed := config.get("moe_layers")) is not None:
         return layer in listed
     steps = ("decoder_sparse_step", "moe_layer_interval", "interleave_moe_layer_step")
@@ -119,6 +134,10 @@ def is_sparse(config: Config, layer: int) -> bool:
 def shapes(config: Config, layer: str) -> Shapes:
     """The tensors of a sparse layer's feed-forward, in the order of a forward."""
     experts = EXPERTS[config["model_type"]]
+    if config.get(STACKED) == "stacked" and experts.stacked_router:
+        experts = replace(
+            experts, router=experts.stacked_router, correction=experts.stacked_correction
+        )
     hidden, width = config["hidden_size"], config[experts.width]
     block = f"{layer}.{experts.block}"
     out: Shapes = {f"{block}.{experts.router}.weight": (config[experts.count], hidden)}

@@ -58,8 +58,8 @@ void refuse_switches(const Json& json, const Family& family) {
     throw Error(ErrorKind::UnsupportedModel,
                 "[config] " + value->where() + " is " + value->describe() + "; supported: null.");
   }
-  for (const std::string_view key :
-       {"use_bidirectional_attention", "rope_traditional", "enable_moe_block"}) {
+  for (const std::string_view key : {"use_bidirectional_attention", "rope_traditional",
+                                     "enable_moe_block", "moe_apply_router_weight_on_input"}) {
     if (family.experts.enabled_key != nullptr && key == family.experts.enabled_key) {
       continue;
     }
@@ -68,6 +68,15 @@ void refuse_switches(const Json& json, const Family& family) {
       throw Error(ErrorKind::UnsupportedModel,
                   "[config] " + value->where() + " is true; supported: false.");
     }
+  }
+}
+
+/// "gating": a gate for each head or, as the file has no tensors for it, none.
+void check_gating(const Json& json) {
+  const Json* gating = present(json, "gating");
+  if (gating != nullptr && !gating->is_bool() && gating->as_string() != "per-head") {
+    throw Error(ErrorKind::UnsupportedModel, "[config] " + gating->where() + " is " +
+                                                 gating->describe() + "; supported: per-head.");
   }
 }
 
@@ -180,6 +189,9 @@ Config Config::parse(std::string_view text) {
   Config config;
   config.family = &family_of(root, json);
   refuse_switches(json, *config.family);
+  if (config.family->reads_gating) {
+    check_gating(json);
+  }
   read_sizes(json, *config.family, config);
   read_scalars(json, *config.family, config);
 

@@ -23,6 +23,7 @@ constexpr std::array kLayouts{
     Layout{"feed_forward.router", "feed_forward.", "feed_forward."},
     Layout{"router.proj", "router.", ""},
     Layout{"mlp.router", "mlp.router.", "mlp."},
+    Layout{"mlp.gate.proj", "mlp.gate.proj.", "mlp."},
     Layout{"mlp.gate", "mlp.", "mlp."}};
 
 /// What the three projections of an expert are called.
@@ -104,9 +105,11 @@ ExpertsSpec resolve_experts(TensorBook& book, const Config& config, const std::s
   const int count = experts.router.experts;
   const int width = experts.width;
   spec.router = book.matrix(prefix + router, count, hidden);
+  const std::string gate = prefix + router.substr(0, router.find(".proj"));
   const std::string statics = block + "moe_statics.e_score_correction_bias";
   for (const std::string& name :
-       {prefix + router + ".e_score_correction_bias", block + "e_score_correction_bias", statics}) {
+       {gate + ".e_score_correction_bias", block + "experts.e_score_correction_bias",
+        block + "e_score_correction_bias", statics}) {
     if (book.has_optional(name)) {
       const auto shape =
           name == statics ? std::vector<std::int64_t>{1, count} : std::vector<std::int64_t>{count};

@@ -93,6 +93,12 @@ Router read_router(const Json& json, const ExpertFamily& family) {
     }
     router.scale = static_cast<float>(positive_or(json, "routed_scaling_factor", family.scale));
   }
+  if (family.scale_key != nullptr) {
+    router.scale = static_cast<float>(positive_or(json, family.scale_key, family.scale));
+  }
+  if (family.softcap_key != nullptr) {
+    router.softcap = static_cast<float>(optional_or(json, family.softcap_key, 0));
+  }
   if (family.reads_jitter) {
     router.jitter = static_cast<float>(optional_or(json, "router_jitter_noise", family.jitter));
   }
@@ -161,6 +167,30 @@ std::vector<bool> stepped(const Json& json, std::size_t layers) {
   return sparse;
 }
 
+/// "mlp_layer_types", as flags.
+std::vector<bool> typed(const Json& types, int layers) {
+  if (types.items().size() != static_cast<std::size_t>(layers)) {
+    corrupt("'mlp_layer_types' lists " + std::to_string(types.items().size()) +
+            " layers and 'num_hidden_layers' is " + std::to_string(layers));
+  }
+  std::vector<bool> sparse;
+  for (const Json& type : types.items()) {
+    if (type.as_string() != "dense" && type.as_string() != "sparse") {
+      throw Error(ErrorKind::UnsupportedModel, "[config] " + type.where() + " is " +
+                                                   type.describe() + "; supported: dense, sparse.");
+    }
+    sparse.push_back(type.as_string() == "sparse");
+  }
+  return sparse;
+}
+
+/// All but the first ones.
+std::vector<bool> after(int first, int layers) {
+  std::vector<bool> sparse(static_cast<std::size_t>(layers), true);
+  std::fill_n(sparse.begin(), std::min(first, layers), false);
+  return sparse;
+}
+
 /// Of the layers between two, both sparse, each "moe_layer_interval"-th of all.
 std::vector<bool> spanned(const Json& json, const ExpertFamily& family, int layers) {
   constexpr int kMost = std::numeric_limits<int>::max();
@@ -215,11 +245,14 @@ std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, in
     }
     case Sparse::Span:
       return spanned(json, family, layers);
+    case Sparse::Typed: {
+      const Json* types = present(json, "mlp_layer_types");
+      return types != nullptr ? typed(*types, layers) : after(family.first_dense, layers);
+    }
     case Sparse::AfterFirst: {
       const int first = integer_or(json, "first_k_dense_replace", 0,
                                    std::numeric_limits<int>::max(), family.first_dense);
-      std::vector<bool> sparse(count, true);
-      std::fill_n(sparse.begin(), std::min(first, layers), false);
+      std::vector<bool> sparse = after(first, layers);
       const int step =
           family.reads_layer_freq ? integer_or(json, "moe_layer_freq", 1, kMaxExperts, 1) : 1;
       for (std::size_t i = 0; i < count; ++i) {

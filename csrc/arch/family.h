@@ -107,6 +107,8 @@ struct Family {
   bool reads_rotary_dim = false;        ///< "rotary_dim", of each head
   bool reads_soft_caps = false;         ///< and "query_pre_attn_scalar"
   bool reads_final_soft_cap = false;    ///< "final_logit_softcapping" alone
+  bool reads_gating = false;            ///< "gating": whether a head of attention is gated
+  bool reads_layer_heads = false;       ///< "num_attention_heads_per_layer"
   bool reads_global_geometry = false;   ///< "global_head_dim", "num_kv_shared_layers", …
   bool reads_layer_rope_theta = false;  ///< "layer_rope_theta": 0 for layers that are not rotated
   bool proportional_rope = false;       ///< where no rope type is given for full layers

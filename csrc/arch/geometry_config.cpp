@@ -59,6 +59,26 @@ void share_keys(const Json& json, Config& config) {
   }
 }
 
+/// "num_attention_heads_per_layer".
+void read_layer_heads(const Json& json, Config& config) {
+  const Json* list = present(json, "num_attention_heads_per_layer");
+  if (list == nullptr) {
+    return;
+  }
+  if (list->items().size() != config.layers.size()) {
+    corrupt("'num_attention_heads_per_layer' lists " + std::to_string(list->items().size()) +
+            " layers and 'num_hidden_layers' is " + std::to_string(config.layers.size()));
+  }
+  for (std::size_t i = 0; i < config.layers.size(); ++i) {
+    const Json& heads = list->items()[i];
+    const std::int64_t count = heads.as_integer();
+    if (count < 1 || count > kMaxHeads || count % config.kv_heads != 0) {
+      corrupt(heads, "a multiple of 'num_key_value_heads', " + std::to_string(config.kv_heads));
+    }
+    config.layers[i].heads = static_cast<int>(count);
+  }
+}
+
 }  // namespace
 
 int LayerConfig::kv_numbers() const {
@@ -111,6 +131,9 @@ void read_geometry(const Json& json, Config& config) {
     layer.intermediate_size = config.intermediate_size;
   }
   const Family& family = *config.family;
+  if (family.reads_layer_heads) {
+    read_layer_heads(json, config);
+  }
   if (family.reads_global_geometry) {
     widen_full_layers(json, config);
     share_keys(json, config);

@@ -55,6 +55,9 @@ void resolve_attention(TensorBook& book, const Config& config, const std::string
   if (book.has_optional(layer + names.gate_out + ".weight")) {
     spec.attention_gate = book.matrix(layer + names.gate_out, q_width, config.hidden_size);
   }
+  if (const std::string gate = layer + "self_attn.g_proj"; book.has_optional(gate + ".weight")) {
+    spec.head_gate = book.matrix(gate, sizes.heads, config.hidden_size);
+  }
   if (const std::string sinks = layer + "self_attn.sinks"; book.has_optional(sinks)) {
     spec.sinks = sinks;
     book.vector(sinks, sizes.heads);

@@ -55,6 +55,7 @@ struct LayerSpec {
   std::vector<MatrixSpec> qkv;       ///< {q, k, v}, {q‖k‖v}; {q, k}: keys are values; {q}: shared
   std::optional<LatentSpec> latent;  ///< instead of those
   std::optional<MatrixSpec> attention_gate;  ///< what leaves attention is multiplied by its sigmoid
+  std::optional<MatrixSpec> head_gate;  ///< or each head of it by a softplus: (heads, hidden_size)
   MatrixSpec attention_o;
   std::string sinks;  ///< scores of a key without a value, for each query head; empty: none
   std::vector<MatrixSpec>

@@ -24,6 +24,7 @@ struct Router {
   int group_best = 2;       ///< a group is as good as the sum of so many of its best experts
   bool normalized = false;  ///< the chosen weights are divided by their sum
   float scale = 1.0F;       ///< what they are then multiplied with
+  float softcap = 0.0F;     ///< where > 0, logits become softcap · tanh(logit / softcap) first
   float jitter = 0.0F;      ///< SparseMixer: half the band below the highest logit, relative to it
 };
 

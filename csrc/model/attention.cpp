@@ -4,6 +4,7 @@
 
 #include "kernels/mlx/view.h"
 #include "kernels/ops/activation.h"
+#include "kernels/ops/gated_heads.h"
 #include "kernels/ops/linear.h"
 
 namespace convergio::model {
@@ -34,6 +35,9 @@ SelfAttention::SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec,
   }
   if (layer.attention_gate) {
     gate_ = weights.linear(*layer.attention_gate);
+  }
+  if (layer.head_gate) {
+    head_gate_ = weights.linear(*layer.head_gate);
   }
   if (!layer.sinks.empty()) {
     sinks_ = weights.vector(layer.sinks);
@@ -95,6 +99,9 @@ mx::array SelfAttention::mix(const mx::array& x, Segments segments, int index) c
                          sizes_.shares_keys() ? seen_keys(segments, index, there)
                                               : append(qkv[1], qkv[2], segments, index),
                          options_, sinks_);
+  if (head_gate_) {
+    return kernels::gated_heads(std::move(mixed), kernels::linear(x, *head_gate_));
+  }
   if (!gate_) {
     return mixed;
   }

@@ -36,7 +36,7 @@ class SelfAttention {
 
   std::vector<Linear> qkv_;  ///< {q, k, v} or {q‖k‖v}; {q, k}: keys are values; {q}: shared
   Linear o_;
-  std::optional<Linear> gate_;
+  std::optional<Linear> gate_, head_gate_;
   std::optional<kernels::Norm> q_norm_, k_norm_, v_norm_;
   std::optional<mx::array> sinks_;
   kernels::AttentionOptions options_;

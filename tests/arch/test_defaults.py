@@ -85,10 +85,10 @@ QWEN_MOE = ("qwen2_moe", "qwen3_moe")
 LATENT = ("glm4_moe_lite", "deepseek_v3", "deepseek_v2")
 GLM = ("glm4_moe", *LATENT)
 LOCAL = ("mixtral", "granitemoe", "minimax_m2", "gpt_oss", "phimoe", "llama4_text")
-EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe")
+EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe", "laguna")
 COUNTS = {
     **dict.fromkeys(LOCAL, "num_local_experts"),
-    **dict.fromkeys((*QWEN_MOE, "olmoe"), "num_experts"),
+    **dict.fromkeys((*QWEN_MOE, "olmoe", "laguna"), "num_experts"),
     **dict.fromkeys(GLM, "n_routed_experts"),
     "ernie4_5_moe": "moe_num_experts",
 }
@@ -112,7 +112,7 @@ UNPUBLISHED = {"exaone"}
 OTHERWISE = {"gemma4_text"}
 """Rows whose layers differ in more than is compared here (test_geometry.py)."""
 ROWS = sorted(set(rows()) - UNPUBLISHED - OTHERWISE)
-PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron"}
+PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron", "laguna"}
 SCALED = {"ministral3", "apertus", "gpt_oss"}
 """Rows whose class scales where a config.json says nothing; what is compared here is unscaled."""
 UNSCALED = {"rope_type": "default", "rope_theta": 12345.0}
@@ -175,7 +175,8 @@ def experts_of(known: Any) -> dict[str, int]:
         return dict.fromkeys((*names, "sparse_layers"), 0)
     kind, glm = known.model_type, known.model_type in GLM
     ernie = kind == "ernie4_5_moe"
-    narrow = glm or ernie or kind in QWEN_MOE  # others keep what they do not read
+    laguna = kind == "laguna"
+    narrow = glm or ernie or laguna or kind in QWEN_MOE  # others keep what they do not read
     width = known.moe_intermediate_size if narrow else known.intermediate_size
     shared = known.n_shared_experts * width if glm else 0
     if ernie:
@@ -185,13 +186,13 @@ def experts_of(known: Any) -> dict[str, int]:
         shared = width
     step = known.decoder_sparse_step if kind in QWEN_MOE else 1
     # glm4_moe_lite's class has a list of layers in its place, the first of them dense
-    dense = getattr(known, "first_k_dense_replace", 1) if glm else 0
+    dense = getattr(known, "first_k_dense_replace", 1) if glm else int(laguna)
     return {
         "experts": getattr(known, COUNTS[kind]),
         "experts_per_token": known.num_experts_per_tok,
         "expert_width": width,
         "shared_expert_width": (
-            known.shared_expert_intermediate_size if kind == "qwen2_moe" else shared
+            known.shared_expert_intermediate_size if kind in ("qwen2_moe", "laguna") else shared
         ),
         "sparse_layers": (
             len(known.moe_layers)
@@ -283,7 +284,7 @@ def read(config: dict[str, Any]) -> dict[str, Any]:
     """What we read of a config.json, as `expected`."""
     geometry = native().geometry(json.dumps(config).encode())
     tables = max(geometry.rotary_of_layers) + 1
-    if config["model_type"] in ("gemma3_text", "gemma4_text", "olmo3"):
+    if config["model_type"] in ("gemma3_text", "gemma4_text", "olmo3", "laguna"):
         tables = 2
     found = {
         "rotated": [index >= 0 for index in geometry.rotary_of_layers],

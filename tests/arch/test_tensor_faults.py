@@ -48,6 +48,7 @@ OPTIONAL = (
     "query_layernorm",
     "key_layernorm",
     "self_attn.gate_proj",
+    "self_attn.g_proj",
     "layer_scalar",
     "sinks",
     "e_score_correction_bias",

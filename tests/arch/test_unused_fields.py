@@ -93,6 +93,16 @@ READ: dict[str, set[str]] = {
     "deepseek_v2": LATENT,
     "minimax_m2": {"hidden_act", *LOCAL_EXPERTS},
     "gpt_oss": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
+    "laguna": {
+        "hidden_act",
+        "sliding_window",
+        "partial_rotary_factor",
+        "rope_local_base_freq",
+        "num_experts",
+        "num_experts_per_tok",
+        "moe_intermediate_size",
+        "shared_expert_intermediate_size",
+    },
     "phimoe": {"hidden_act", "sliding_window", *LOCAL_EXPERTS},
     "llama4_text": {
         *LOCAL_EXPERTS,

@@ -109,6 +109,7 @@ WRAPPED_IN_MLX_LM = {
 """Rows whose tiny config is one of mlx-lm's inside another alone."""
 NO_DEFAULT_SCALING = "mlx-lm does not scale where config.json says nothing."
 NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
+ALWAYS_GATED = "transformers takes anything but a gate for each head as one for each number."
 OLD_KEYS = "mlx-lm reads rope_parameters in some classes alone, and this is none of them."
 STACKED = "transformers reads experts as they are published, one by one."
 SILU = "mlx-lm's class computes silu whatever the config says."
@@ -257,6 +258,35 @@ def _variants() -> list[Variant]:
     add("granite", "biases", {"attention_bias": True, "mlp_bias": True})
     add("granite", "untied", {"tie_word_embeddings": False})
     add("exaone4", "windowless", WINDOWLESS)
+    return out
+
+
+def _laguna() -> list[Variant]:
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    add("laguna", "stacked", {"experts_as": "stacked"}, not_transformers=STACKED)
+    add("laguna", "capped", {"moe_router_logit_softcapping": 1.5, "num_experts_per_tok": 7})
+    add("laguna", "ungated", {"gating": False}, not_transformers=ALWAYS_GATED)
+    full = {"rope_theta": 500000.0, "partial_rotary_factor": 0.5, **YARN}
+    add(
+        "laguna",
+        "yarn",
+        {
+            "rope_parameters": {
+                "full_attention": {**full, "beta_fast": 64.0, "attention_factor": 1.2},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+            }
+        },
+        not_mlx_lm="mlx-lm does not read attention_factor.",
+    )
+    add(
+        "laguna",
+        "alike",
+        {"num_attention_heads_per_layer": None, "mlp_layer_types": None, "layer_types": None},
+    )
     return out
 
 
@@ -689,6 +719,7 @@ def _wrapped() -> list[Variant]:
 VARIANTS = [
     *_variants(),
     *_experts(),
+    *_laguna(),
     *_latent(),
     *_llama4(),
     *_defaults(),

@@ -157,7 +157,10 @@ mx::array of_many(const mx::array& x, const mx::array& experts,
 
 Routes mlx_route(const mx::array& logits, const std::optional<mx::array>& correction,
                  const formats::Router& router) {
-  const mx::array numbers = mx::astype(logits, mx::float32);
+  mx::array numbers = mx::astype(logits, mx::float32);
+  if (router.softcap > 0) {
+    numbers = softcapped(numbers, router.softcap);
+  }
   if (router.score == formats::Score::SparseMixer) {
     return sparse_mixer(numbers, router);
   }

@@ -102,6 +102,11 @@ void route_row(const formats::Router& router, const float* logits, const float* 
   const int count = router.experts;
   float* scores = work;
   float* ranked = work + count;
+  if (router.softcap > 0) {
+    std::transform(logits, logits + count, ranked,
+                   [&](float logit) { return router.softcap * std::tanh(logit / router.softcap); });
+    logits = ranked;
+  }
   score(router, logits, scores);
   for (int e = 0; e < count; ++e) {
     ranked[e] = correction == nullptr ? scores[e] : scores[e] + correction[e];
