@@ -24,11 +24,15 @@ native:  ## the C++ tests and fuzz targets, under sanitizers
 builds:  ## the tests that build wheels and cross-build, minutes each
 	CONVERGIO_TEST_BUILDS=1 $(PYTHON) -m pytest tests/distribution
 
+INTEGRATIONS := $(notdir $(wildcard integrations/*-convergio-mlx))
+
 integrations:  ## the tests of the plugins for other programs, with these programs, in build/integrations
 	test -x build/integrations/bin/python || python3 -m venv build/integrations
-	build/integrations/bin/pip install . "integrations/llm-convergio-mlx[test]" "integrations/langchain-convergio-mlx[test]"
-	cd integrations/llm-convergio-mlx && ../../build/integrations/bin/python -m pytest
-	cd integrations/langchain-convergio-mlx && ../../build/integrations/bin/python -m pytest --benchmark-skip
+	build/integrations/bin/pip install . $(foreach name,$(INTEGRATIONS),"integrations/$(name)[test]")
+	for name in $(INTEGRATIONS); do \
+	  (cd integrations/$$name && ../../build/integrations/bin/python -m pytest \
+	    --junitxml=../../build/integrations/$$name.xml) || exit 1; done
+	$(PYTHON) tools/make_integration_docs.py
 
 lint:  ## linters, formats and types alone
 	$(PYTHON) -m pytest -m lint
@@ -40,9 +44,10 @@ format:  ## put Python and C++ into their formats
 stubs:  ## write python/convergio_mlx/_native.pyi from the installed extension
 	$(PYTHON) -m nanobind.stubgen -q -m convergio_mlx._native -o python/convergio_mlx/_native.pyi
 
-docs:  ## write docs/cli.md, the README's table of models, docs/session.md and its pictures
+docs:  ## write docs/cli.md, the tables of models and of the server's fields, docs/session.md and its pictures
 	$(PYTHON) tools/make_cli_docs.py
 	$(PYTHON) tools/make_readme_table.py
+	$(PYTHON) tools/make_server_docs.py
 	$(PYTHON) tools/record_session.py
 
 pictures:  ## take the pictures of the server's page for chat, by Chromium

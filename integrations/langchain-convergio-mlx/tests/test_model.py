@@ -1,6 +1,8 @@
 """What LangChain's standard tests do not look at."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -92,3 +94,11 @@ def test_messages_keep_their_reasoning_and_calls() -> None:
 def test_errors_are_the_library_s(model: ChatConvergioMlx) -> None:
     with pytest.raises(cm.ModelNotFoundError):
         ChatConvergioMlx(model="no-such-model").invoke("x")
+
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S))
+def test_the_programs_of_the_readme_run(code: str) -> None:
+    exec(code, {"__name__": "__main__"})

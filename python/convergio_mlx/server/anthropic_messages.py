@@ -31,7 +31,7 @@ from convergio_mlx.server.problems import Problem, anthropic_problem, refusal
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.sse import MEDIA_TYPE, frame
 
-_NEUTRAL = ("metadata", "service_tier", "inference_geo", "cache_control")
+NEUTRAL = ("metadata", "service_tier", "inference_geo", "cache_control")
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 
 
@@ -47,7 +47,7 @@ class _Asked:
 
 def _read(fields: Fields) -> _Asked:
     """What messages and the count of their tokens have in common."""
-    fields.drop(_NEUTRAL)
+    fields.drop(NEUTRAL)
     model = fields.text("model")
     messages = openai_messages(fields.take("system"), fields.items("messages"))
     tools = fields.items("tools")

@@ -22,6 +22,7 @@ from convergio_mlx.server.guard import Guard
 from convergio_mlx.server.openai_chat import chat_completions
 from convergio_mlx.server.openai_completions import completions
 from convergio_mlx.server.openai_responses import responses
+from convergio_mlx.server.openapi import description
 from convergio_mlx.server.page import ENDPOINTS as PAGE
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.settings import ServerSettings
@@ -52,6 +53,13 @@ async def model(service: Service, request: Request) -> Response:
     return AsciiJsonResponse(_model(await service.model(request.path_params["id"])))
 
 
+async def openapi(service: Service, _: Request) -> Response:
+    """GET /openapi.json: these interfaces, for programs."""
+    ids = [model.id for model in await service.models()]
+    has_key = service.settings.api_key is not None
+    return AsciiJsonResponse(description(ids, has_key=has_key))
+
+
 def _model(config: ModelConfig) -> dict[str, Any]:
     named = {"id": config.id, "object": "model", "created": 0, "owned_by": "convergio-mlx"}
     return {**named, "display_name": config.display_name, "context_window": config.context_window}
@@ -60,6 +68,7 @@ def _model(config: ModelConfig) -> dict[str, Any]:
 _GET: dict[str, Endpoint] = {
     "/health": health,
     "/metrics": metrics,
+    "/openapi.json": openapi,
     "/v1/models": models,
     "/v1/models/{id:path}": model,
     "/api/tags": ollama.tags,

@@ -118,7 +118,9 @@ class Fields:
     def only(self, name: str, allowed: Collection[Any], why: str) -> None:
         """Refuses any other value of a field that has but these here."""
         value = self._left.pop(name, None)
-        if value is not None and not any(value == one for one in allowed):
+        if value is None:
+            return
+        if not any(type(value) is type(one) and value == one for one in allowed):
             path = self.path(name)
             raise refusal(f"[server] {path} is {_short(value)}; {why}.", path, "unsupported_value")
 

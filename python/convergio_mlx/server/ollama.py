@@ -25,7 +25,7 @@ from convergio_mlx.server.body import Fields, read_body
 from convergio_mlx.server.problems import Problem, ollama_problem, refusal
 from convergio_mlx.server.service import Service
 
-_OPTIONS = {
+OPTIONS = {
     **{name: name for name in ("temperature", "top_k", "top_p", "min_p", "seed", "stop")},
     "presence_penalty": "presence_penalty",
     "frequency_penalty": "frequency_penalty",
@@ -33,7 +33,7 @@ _OPTIONS = {
     "num_predict": "max_tokens",
 }
 """Ollama's names of options, and ours."""
-_MACHINE = ("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "num_keep")
+MACHINE = ("num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "num_keep")
 """Options that say how a model is loaded: here as the machine has it."""
 
 
@@ -85,8 +85,8 @@ def _message(given: Any, where: str) -> dict[str, Any]:
 def _options(fields: Fields | None) -> dict[str, Any]:
     if fields is None:
         return {}
-    fields.drop(_MACHINE)
-    given = {_OPTIONS[name]: value for name, value in fields.several(_OPTIONS).items()}
+    fields.drop(MACHINE)
+    given = {OPTIONS[name]: value for name, value in fields.several(OPTIONS).items()}
     fields.end()
     limit = given.get("max_tokens")
     if isinstance(limit, int) and limit < 0:  # -1 and -2: no limit

@@ -33,8 +33,10 @@ from convergio_mlx.server.service import Service
 from convergio_mlx.server.sse import MEDIA_TYPE, frame
 from convergio_mlx.text.tokenizer import Tokenizer
 
-_NEUTRAL = (*shared.NEUTRAL, "max_tool_calls")
+NEUTRAL = (*shared.NEUTRAL, "max_tool_calls")
 _LOGPROBS = "message.output_text.logprobs"
+INCLUDED = (_LOGPROBS, "reasoning.encrypted_content")
+"""What `include` may name; reasoning here has no encrypted content."""
 _STATELESS = "nothing is stored here; send the whole conversation as input"
 
 
@@ -53,7 +55,7 @@ class _Asked:
 
 def _read(body: Mapping[str, Any]) -> _Asked:
     fields = Fields(body)
-    fields.drop(_NEUTRAL)
+    fields.drop(NEUTRAL)
     for name in ("previous_response_id", "conversation", "prompt"):
         fields.only(name, (), _STATELESS)
     fields.only("truncation", ("disabled",), "send what fits the model's window")
@@ -99,7 +101,7 @@ def _logprobs(fields: Fields) -> dict[str, Any]:
     """`include` and `top_logprobs`: whether log-probabilities are wanted."""
     wanted, top = fields.items("include"), fields.whole("top_logprobs", 0, 0, 20)
     for name in wanted:
-        if name not in (_LOGPROBS, "reasoning.encrypted_content"):  # which reasoning here has not
+        if name not in INCLUDED:
             raise refusal(f"[server] include has what is not here; give {_LOGPROBS!r}.", "include")
     return {"logprobs": top} if top or _LOGPROBS in wanted else {}
 
