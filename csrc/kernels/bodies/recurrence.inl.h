@@ -6,6 +6,11 @@
 /// The rows of a state whose sums are made together, and those whose update is.
 constexpr int kStateRows = kLanes < 8 ? 8 : kLanes;
 constexpr int kUpdatedRows = kLanes == 4 || kLanes == 16 ? 8 : 4;
+constexpr int kLine = 16;  // floats that memory gives at a time
+
+/// How many rows ahead a state is asked for: one token reads it from memory as fast as that gives
+/// it, several from the first-level cache.
+constexpr std::int64_t rows_ahead(std::int64_t tokens) { return tokens == 1 ? 2 * kStateRows : 0; }
 
 /// Sums over the lanes of kRows vectors; `v` has room for whole vectors of them.
 template <int kRows>
@@ -59,10 +64,13 @@ struct DecayByNumber {
   CONVERGIO_METHOD V at(std::int64_t j, int n) const { return load(decay + j, n); }
 };
 
-/// s[r] = s[r] · decay + k · added[r], and acc[r] = the lanes of s[r] · q, for kRows rows.
+/// s[r] = s[r] · decay + k · added[r], and acc[r] = the lanes of s[r] · q, for kRows rows; where
+/// `ahead` > 0, the numbers so far on are asked for: the processor itself does not see the rows of
+/// a tile coming.
 template <int kRows, class Decay>
-CONVERGIO_INLINE void update_rows(float* s, std::int64_t width, const Decay& decay, const float* k,
-                                  const float* added, const float* q, V* acc) {
+CONVERGIO_INLINE void update_rows(float* s, std::int64_t width, std::int64_t ahead,
+                                  const Decay& decay, const float* k, const float* added,
+                                  const float* q, V* acc) {
   V add[kRows];
   for (int r = 0; r < kRows; ++r) {
     add[r] = splat(added[r]);
@@ -73,6 +81,11 @@ CONVERGIO_INLINE void update_rows(float* s, std::int64_t width, const Decay& dec
     const V kj = load(k + j);
     const V qj = load(q + j);
     const V dj = decay.at(j);
+    if (ahead > 0 && j % kLine == 0) {
+      for (int r = 0; r < kRows; ++r) {
+        __builtin_prefetch(s + r * width + j + ahead, 1);
+      }
+    }
     for (int r = 0; r < kRows; ++r) {
       const V x = fma(load(s + r * width + j), dj, kj * add[r]);
       store(s + r * width + j, x);
@@ -94,23 +107,23 @@ CONVERGIO_INLINE void update_rows(float* s, std::int64_t width, const Decay& dec
 
 /// The same with the sums over lanes.
 template <int kRows, class Decay>
-CONVERGIO_INLINE void update_and_read(float* s, std::int64_t width, const Decay& decay,
-                                      const float* k, const float* added, const float* q,
-                                      float* sums) {
+CONVERGIO_INLINE void update_and_read(float* s, std::int64_t width, std::int64_t ahead,
+                                      const Decay& decay, const float* k, const float* added,
+                                      const float* q, float* sums) {
   constexpr int kStep = kRows < kUpdatedRows ? kRows : kUpdatedRows;
   static_assert(kRows % kStep == 0);
   V acc[kSums<kRows>];
   for (int r = 0; r < kRows; r += kStep) {
-    update_rows<kStep>(s + r * width, width, decay, k, added + r, q, acc + r);
+    update_rows<kStep>(s + r * width, width, ahead, decay, k, added + r, q, acc + r);
   }
   sums_of_rows<kRows>(acc, sums);
 }
 
 /// A token and kRows rows of a head's state.
 template <int kRows>
-CONVERGIO_INLINE void delta_rows(float* s, std::int64_t width, const float* q, const float* k,
-                                 const float* v, const float* decay, bool by_number, float beta,
-                                 float* y) {
+CONVERGIO_INLINE void delta_rows(float* s, std::int64_t width, std::int64_t ahead, const float* q,
+                                 const float* k, const float* v, const float* decay, bool by_number,
+                                 float beta, float* y) {
   float sums[kSums<kRows>];
   float delta[kRows];
   dot_rows<kRows>(s, width, k, by_number ? decay : nullptr, sums);
@@ -119,14 +132,15 @@ CONVERGIO_INLINE void delta_rows(float* s, std::int64_t width, const float* q, c
     delta[r] = (v[r] - known * sums[r]) * beta;
   }
   if (by_number) {
-    update_and_read<kRows>(s, width, DecayByNumber{decay}, k, delta, q, sums);
+    update_and_read<kRows>(s, width, ahead, DecayByNumber{decay}, k, delta, q, sums);
   } else {
-    update_and_read<kRows>(s, width, OneDecay{splat(*decay)}, k, delta, q, sums);
+    update_and_read<kRows>(s, width, ahead, OneDecay{splat(*decay)}, k, delta, q, sums);
   }
   __builtin_memcpy(y, sums, kRows * sizeof(float));
 }
 
 static void gated_delta(const GatedDeltaPiece& p) {
+  const std::int64_t ahead = rows_ahead(p.tokens) * p.width;
   for (std::int64_t i = 0; i < p.tokens; ++i) {
     const float* q = p.q + i * p.key_row;
     const float* k = p.k + i * p.key_row;
@@ -135,13 +149,14 @@ static void gated_delta(const GatedDeltaPiece& p) {
     const float beta = p.beta[i * p.beta_row];
     float* y = p.y + i * p.y_row;
     for_row_tiles<kStateRows, 4, 1>(p.rows, [&]<int kRows>(std::int64_t r) CONVERGIO_LAMBDA {
-      delta_rows<kRows>(p.state + r * p.width, p.width, q, k, v + r, decay, p.decay_by_number, beta,
-                        y + r);
+      delta_rows<kRows>(p.state + r * p.width, p.width, ahead, q, k, v + r, decay,
+                        p.decay_by_number, beta, y + r);
     });
   }
 }
 
 static void selective_scan(const SelectiveScanPiece& p) {
+  const std::int64_t ahead = rows_ahead(p.tokens) * p.width;
   for (std::int64_t i = 0; i < p.tokens; ++i) {
     const float* x = p.x + i * p.x_row;
     const float* b = p.b + i * p.b_row;
@@ -155,7 +170,7 @@ static void selective_scan(const SelectiveScanPiece& p) {
       for (int j = 0; j < kRows; ++j) {
         added[j] = x[r + j] * dt;
       }
-      update_and_read<kRows>(p.state + r * p.width, p.width, decay, b, added, c, sums);
+      update_and_read<kRows>(p.state + r * p.width, p.width, ahead, decay, b, added, c, sums);
       for (int j = 0; j < kRows; ++j) {
         y[r + j] = sums[j] + p.d * x[r + j];
       }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "kernels/bodies/kernel_set.h"
@@ -21,6 +22,8 @@ namespace convergio::kernels {
 namespace {
 
 using Arrays = std::vector<mx::array>;
+
+constexpr int kMostTaps = 64;
 
 /// Σ in[2i] · in[2i + 1], and the last one where they are odd in number.
 mx::array sum_of_products(const Arrays& in) {
@@ -122,7 +125,6 @@ class ConvKernel {
 
  private:
   static constexpr std::int64_t kGrain = 8 * 1024;  ///< floats: below a second thread costs more
-  static constexpr std::int64_t kMostTaps = 64;
 
   /// Channels [at, at + width) of a sequence's rows, and of its state.
   void convolve(const BoundRows& rows, std::int64_t at, std::int64_t width) const {
@@ -197,12 +199,14 @@ bool all_floats(const mx::array& x, const std::optional<ConvGates>& gates) {
 mx::array conv_weight(const mx::array& of_channels) {
   const mx::Shape& shape = of_channels.shape();
   const bool flat = shape.size() == 2;
-  if (!flat && !(shape.size() == 3 && (shape[1] == 1 || shape[2] == 1))) {
-    throw std::invalid_argument(
-        "[causal_conv] the weight must be (channels, taps), (channels, taps, 1) or "
-        "(channels, 1, taps).");
+  const bool one_input = shape.size() == 3 && (shape[1] == 1 || shape[2] == 1);
+  const int taps = flat ? shape[1] : one_input ? shape[1] * shape[2] : 0;
+  if (taps < 2 || taps > kMostTaps) {
+    throw std::invalid_argument("[causal_conv] the weight is " + shape_text(shape) +
+                                "; it must be (channels, taps), (channels, taps, 1) or "
+                                "(channels, 1, taps), of 2 to " +
+                                std::to_string(kMostTaps) + " taps.");
   }
-  const int taps = flat ? shape[1] : shape[1] * shape[2];
   const mx::array by_channel = mx::reshape(of_channels, {shape[0], taps});
   mx::array weight = mx::contiguous(mx::astype(mx::transpose(by_channel, {1, 0}), mx::float32));
   mx::eval(weight);

@@ -12,7 +12,7 @@ namespace mx = mlx::core;
 
 /// A convolution of each channel with numbers of its own over a row and the rows before it.
 struct CausalConv {
-  mx::array weight;  ///< (taps, channels) float32, taps >= 2; the last is a row's own
+  mx::array weight;  ///< (taps, channels) float32, 2 to 64 taps; the last is a row's own
   std::optional<mx::array> bias = std::nullopt;  ///< (channels,) float32
   bool silu = false;                             ///< of the sums
 };

@@ -7,7 +7,7 @@
 
 #include "kernels/mlx/fast.h"
 #include "kernels/mlx/policy.h"
-#include "kernels/ops/row_chunks.h"
+#include "kernels/ops/recurrence_mlx.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -58,18 +58,21 @@ Terms terms_of(const GatedDeltaRows& rows, const GatedDelta& layer) {
 
 /// Row after row.
 Updated stepped(const Terms& terms, mx::array state) {
-  const auto row = [](const mx::array& x, int i) { return mx::squeeze(rows_of(x, i, i + 1), 0); };
   Arrays results;
   for (int i = 0; i < terms.v.shape(0); ++i) {
-    const mx::array k = mx::expand_dims(row(terms.k, i), 1);  // (v_heads, 1, d_k)
-    const mx::array q = mx::expand_dims(row(terms.q, i), 1);
-    state = mx::multiply(state, mx::expand_dims(mx::exp(row(terms.log_decay, i)), 1));
-    const mx::array known = mx::sum(mx::multiply(state, k), -1);
-    const mx::array delta = mx::multiply(mx::subtract(row(terms.v, i), known), row(terms.beta, i));
-    state = mx::add(state, mx::multiply(mx::expand_dims(delta, 2), k));
-    results.push_back(mx::sum(mx::multiply(state, q), -1));
+    const auto as_row = [i](const mx::array& x) {  // (heads, 1, d)
+      return mx::transpose(rows_of(x, i, i + 1), {1, 0, 2});
+    };
+    const auto as_column = [&](const mx::array& x) { return mx::swapaxes(as_row(x), 1, 2); };
+    const mx::array k = as_row(terms.k);
+    const mx::array decay = mx::exp(as_row(terms.log_decay));
+    const mx::array known = mx::matmul(state, mx::swapaxes(mx::multiply(k, decay), 1, 2));
+    const mx::array delta =
+        mx::multiply(mx::subtract(as_column(terms.v), known), as_row(terms.beta));
+    state = decayed_sum(state, decay, delta, k);
+    results.push_back(mx::matmul(state, as_column(terms.q)));
   }
-  return {mx::stack(results, 0), state};
+  return {rows_of_columns(results), state};
 }
 
 /// (I + t)⁻¹ of strictly lower triangular matrices (…, size, size), the size a power of two: from

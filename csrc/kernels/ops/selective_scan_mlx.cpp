@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "kernels/mlx/fast.h"
-#include "kernels/ops/row_chunks.h"
+#include "kernels/ops/recurrence_mlx.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -52,17 +52,19 @@ mx::array for_heads(const mx::array& of_groups, int heads, int axis) {
 
 /// Row after row.
 Updated stepped(const Terms& terms, mx::array state) {
-  const auto row = [](const mx::array& x, int i) { return mx::squeeze(rows_of(x, i, i + 1), 0); };
-  const auto shared = [&](const mx::array& x, int i) {  // (heads, 1, state_dim)
-    return mx::expand_dims(for_heads(row(x, i), terms.x.shape(1), 0), 1);
-  };
+  const int heads = terms.x.shape(1);
   Arrays results;
   for (int i = 0; i < terms.x.shape(0); ++i) {
-    state = mx::add(mx::multiply(state, mx::expand_dims(mx::exp(row(terms.log_decay, i)), 2)),
-                    mx::multiply(mx::expand_dims(row(terms.x, i), 2), shared(terms.b, i)));
-    results.push_back(mx::sum(mx::multiply(state, shared(terms.c, i)), -1));
+    const auto as_row = [i](const mx::array& x) {  // (heads, 1, d)
+      return mx::transpose(rows_of(x, i, i + 1), {1, 0, 2});
+    };
+    const mx::array b = for_heads(as_row(terms.b), heads, 0);
+    const mx::array c = for_heads(as_row(terms.c), heads, 0);
+    state = decayed_sum(state, mx::exp(as_row(terms.log_decay)),
+                        mx::swapaxes(as_row(terms.x), 1, 2), b);
+    results.push_back(mx::matmul(state, mx::swapaxes(c, 1, 2)));
   }
-  return {mx::stack(results, 0), state};
+  return {rows_of_columns(results), state};
 }
 
 /// Chunks of rows at a time (state space duality: Dao and Gu 2024).

@@ -1,14 +1,11 @@
 #include "kernels/ops/stateful_rows.h"
 
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
-
-namespace {
 
 std::string shape_text(const mx::Shape& shape) {
   std::string text;
@@ -17,8 +14,6 @@ std::string shape_text(const mx::Shape& shape) {
   }
   return text + ")";
 }
-
-}  // namespace
 
 void check_states(const char* op, const std::vector<StatefulRows>& sequences, int rows,
                   const mx::Shape& state) {

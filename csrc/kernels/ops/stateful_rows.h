@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "mlx/array.h"
@@ -28,6 +29,9 @@ struct WithStates {
 /// float32 of this shape.
 void check_states(const char* op, const std::vector<StatefulRows>& sequences, int rows,
                   const mx::Shape& state);
+
+/// "(2, 3)".
+std::string shape_text(const mx::Shape& shape);
 
 /// A sequence's results and its state after them, of rows [from, to) of a pass.
 struct Updated {

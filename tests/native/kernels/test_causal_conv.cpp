@@ -1,5 +1,6 @@
 #include <cmath>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -129,6 +130,36 @@ TEST(causal_conv_takes_the_weights_of_both_conversions) {
   for (const mx::Shape& shape : {mx::Shape{6, 4}, {6, 4, 1}, {6, 1, 4}}) {
     check_close(conv_weight(mx::reshape(weight, shape)), wanted, 0.0F, "the weight");
   }
+}
+
+/// What `run` throws.
+template <class Error, class F>
+std::string thrown(const F& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(causal_conv_says_what_does_not_fit) {
+  for (const mx::Shape& shape : {mx::Shape{6}, {6, 1}, {6, 65}, {6, 2, 2}}) {
+    CHECK_EQ(thrown<std::invalid_argument>([&] { conv_weight(mx::zeros(shape)); }),
+             "[causal_conv] the weight is " + shape_text(shape) +
+                 "; it must be (channels, taps), (channels, taps, 1) or (channels, 1, taps), of 2 "
+                 "to 64 taps.");
+  }
+  const Case one = made(5, 8, 4, /*bias=*/false, /*gated=*/false);
+  const auto with = [&](int rows, const mx::array& state) {
+    return thrown<std::logic_error>([&] { causal_conv(one.x, {{rows, state}}, one.conv); });
+  };
+  CHECK_EQ(with(4, one.state),
+           "[causal_conv] the sequences have 4 rows, the pass 5; pass as many.");
+  CHECK_EQ(with(0, one.state), "[causal_conv] a sequence has 0 rows; leave out those without any.");
+  CHECK_EQ(with(5, mx::zeros({8, 3})), "[causal_conv] a state is (8, 3); pass (3, 8) of float32.");
+  CHECK_EQ(with(5, mx::zeros({3, 8}, mx::float16)),
+           "[causal_conv] a state is (3, 8); pass (3, 8) of float32.");
 }
 
 TEST(causal_conv_in_half_precision_keeps_its_state_in_float32) {

@@ -4,7 +4,7 @@
 
 #include "mlx/array.h"
 
-// Chunks of rows, which MLX's ops take through a state as matrices.
+// Rows that MLX's ops take through a state: one at a time, or chunks of them as matrices.
 namespace convergio::kernels {
 
 namespace mx = mlx::core;
@@ -14,6 +14,14 @@ mx::array heads_of_rows(const mx::array& x, int heads);
 
 /// Rows [from, to) of (n, heads, d).
 mx::array rows_of(const mx::array& x, int from, int to);
+
+/// state · decay + column · row, by one kernel on a GPU: state (heads, m, d), decay (heads, 1, d)
+/// or (heads, 1, 1), column (heads, m, 1), row (heads, 1, d).
+mx::array decayed_sum(const mx::array& state, const mx::array& decay, const mx::array& column,
+                      const mx::array& row);
+
+/// Results (heads, d, 1) of each row → (n, heads, d).
+mx::array rows_of_columns(const std::vector<mx::array>& results);
 
 /// The rows of a chunk for n of them: a power of two, `most` at most.
 int chunk_rows(int n, int most);

@@ -1,5 +1,6 @@
-#include "kernels/ops/row_chunks.h"
+#include "kernels/ops/recurrence_mlx.h"
 
+#include "kernels/mlx/fast.h"
 #include "mlx/ops.h"
 
 namespace convergio::kernels {
@@ -10,6 +11,20 @@ mx::array heads_of_rows(const mx::array& x, int heads) {
 
 mx::array rows_of(const mx::array& x, int from, int to) {
   return mx::slice(x, {from, 0, 0}, {to, x.shape(1), x.shape(2)});
+}
+
+mx::array decayed_sum(const mx::array& state, const mx::array& decay, const mx::array& column,
+                      const mx::array& row) {
+  return fused(
+      [](const std::vector<mx::array>& in) {
+        return std::vector{mx::add(mx::multiply(in[0], in[1]), mx::multiply(in[2], in[3]))};
+      },
+      {state, decay, column, row});
+}
+
+mx::array rows_of_columns(const std::vector<mx::array>& results) {
+  const mx::array all = results.size() == 1 ? results[0] : mx::concatenate(results, 2);
+  return mx::transpose(all, {2, 0, 1});
 }
 
 int chunk_rows(int n, int most) {
