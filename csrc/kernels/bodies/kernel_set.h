@@ -159,8 +159,7 @@ struct SelectiveScanPiece {
   std::int64_t x_row;
   const float* b;
   const float* c;
-  std::int64_t b_row;
-  std::int64_t c_row;
+  std::int64_t bc_row;
   const float* dt;
   const float* decay;
   std::int64_t dt_row;  ///< of decay too

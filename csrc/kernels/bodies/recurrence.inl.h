@@ -159,8 +159,8 @@ static void selective_scan(const SelectiveScanPiece& p) {
   const std::int64_t ahead = rows_ahead(p.tokens) * p.width;
   for (std::int64_t i = 0; i < p.tokens; ++i) {
     const float* x = p.x + i * p.x_row;
-    const float* b = p.b + i * p.b_row;
-    const float* c = p.c + i * p.c_row;
+    const float* b = p.b + i * p.bc_row;
+    const float* c = p.c + i * p.bc_row;
     const float dt = p.dt[i * p.dt_row];
     const OneDecay decay{splat(p.decay[i * p.dt_row])};
     float* y = p.y + i * p.y_row;

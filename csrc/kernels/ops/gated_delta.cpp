@@ -17,8 +17,9 @@ namespace convergio::kernels {
 
 namespace {
 
-/// What stateful_op runs. Some rows at a time are prepared (q and k scaled, decay and beta), then
-/// go through the states, of which a task takes what the first-level cache holds.
+/// What stateful_op runs. Some rows at a time are prepared (q and k scaled, decay and beta), each
+/// head's side by side, then go through the states, of which a task takes what the first-level
+/// cache holds.
 class DeltaKernel {
  public:
   DeltaKernel(const KernelSet& set, const GatedDelta& layer, std::vector<int> rows)
@@ -68,7 +69,7 @@ class DeltaKernel {
   static constexpr std::int64_t kStateFloats = 4096;  ///< of a task
 
   /// The floats that are prepared for a row.
-  std::int64_t row_floats() const { return 2 * k_heads_ * d_k_ + decays_ + v_heads_; }
+  std::int64_t row_floats() const { return 2 * k_heads_ * d_k_ + v_heads_ * (d_v_ + 1) + decays_; }
 
   void read() {
     rows_q_ = q_.read();
@@ -87,13 +88,15 @@ class DeltaKernel {
     std::fill_n(lengths_ + d_k_, d_k_, length * length);
   }
 
-  /// Where q (0) or k (1) of a key head, decay and beta of row i of a window of n lie.
+  /// Where q (0) or k (1) of a key head, v of a value head, decay and beta of row i of a window of
+  /// n lie.
   float* key(std::int64_t which, std::int64_t head, std::int64_t i, std::int64_t n) const {
     return keys_ + ((which * k_heads_ + head) * n + i) * d_k_;
   }
-  float* decay(std::int64_t i, std::int64_t n) const {
-    return keys_ + 2 * k_heads_ * n * d_k_ + i * decays_;
+  float* value(std::int64_t head, std::int64_t i, std::int64_t n) const {
+    return key(2, 0, 0, n) + (head * n + i) * d_v_;
   }
+  float* decay(std::int64_t i, std::int64_t n) const { return value(v_heads_, 0, n) + i * decays_; }
   float* beta(std::int64_t i, std::int64_t n) const { return decay(n, n) + i * v_heads_; }
 
   /// Row `row` of the pass, which is row i of a window of n.
@@ -104,6 +107,9 @@ class DeltaKernel {
                      key(0, h, i, n));
       set_->rms_norm(rows_k_.data + row * rows_k_.row + h * d_k_, lengths_, eps, d_k_,
                      key(1, h, i, n));
+    }
+    for (std::int64_t h = 0; h < v_heads_; ++h) {
+      std::copy_n(rows_v_.data + row * rows_v_.row + h * d_v_, d_v_, value(h, i, n));
     }
     float* decays = decay(i, n);
     set_->softplus(rows_a_.data + row * rows_a_.row, bias_.data, 0.0F, INFINITY, decays_, decays);
@@ -155,8 +161,8 @@ class DeltaKernel {
                        .q = key(0, key_head, i, n),
                        .k = key(1, key_head, i, n),
                        .key_row = d_k_,
-                       .v = rows_v_.data + rows.from * rows_v_.row + column,
-                       .v_row = rows_v_.row,
+                       .v = value(head, i, n) + first,
+                       .v_row = d_v_,
                        .decay = decay(i, n) + head * (decays_ / v_heads_),
                        .decay_row = decays_,
                        .decay_by_number = decays_ != v_heads_,
@@ -181,7 +187,7 @@ class DeltaKernel {
   std::shared_ptr<float[]> prepared_;
   float* lengths_ = nullptr;  ///< what k is multiplied by, then q
   float* rates_ = nullptr;
-  float* keys_ = nullptr;  ///< q and k, head by head, then decays, then beta
+  float* keys_ = nullptr;  ///< q, k and v, head by head, then decays, then beta
   float* y_ = nullptr;
 };
 

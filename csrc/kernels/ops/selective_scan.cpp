@@ -17,7 +17,9 @@ namespace convergio::kernels {
 
 namespace {
 
-/// What stateful_op runs. A task takes as many of a head's rows as the first-level cache holds.
+/// What stateful_op runs. Some rows at a time are prepared (dt and decay), each head's and group's
+/// side by side, then go through the states, of which a task takes what the first-level cache
+/// holds.
 class ScanKernel {
  public:
   ScanKernel(const KernelSet& set, const SelectiveScan& layer, std::vector<int> rows)
@@ -39,78 +41,113 @@ class ScanKernel {
     y_ = outs[0].data<float>();
     head_dim_ = x_.shape().width / heads_;
     state_dim_ = b_.shape().width / groups_;
-    n_ = x_.shape().n;
-    steps_ = aligned_floats((2 * n_ + 1) * heads_);
+    const std::int64_t window = std::min(kWindow, x_.shape().n);
+    prepared_ = aligned_floats(heads_ + window * row_floats());
+    rates_ = prepared_.get();
+    inputs_ = rates_ + heads_;
   }
 
   void run() {
-    rows_x_ = x_.read();
-    rows_b_ = b_.read();
-    rows_c_ = c_.read();
-    skip_ = d_.read();
-    make_steps();
-    advance();
+    read();
+    for (std::int64_t from = 0; from < rows_x_.n; from += kWindow) {
+      const std::int64_t to = std::min(from + kWindow, rows_x_.n);
+      parallel_ranges(to - from, 1, kGrain / row_floats() + 1,
+                      [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t i = begin; i < end; ++i) {
+                          prepare(from + i, i, to - from);
+                        }
+                      });
+      advance(from, to);
+    }
   }
 
  private:
+  static constexpr std::int64_t kWindow = 256;        ///< rows prepared at a time
   static constexpr std::int64_t kGrain = 16 * 1024;   ///< floats: below a second thread costs more
   static constexpr std::int64_t kStateFloats = 4096;  ///< of a task
 
-  /// dt and decay of row i.
-  float* dt(std::int64_t i) const { return steps_.get() + i * heads_; }
-  float* decay(std::int64_t i) const { return dt(n_ + i); }
+  /// The floats that are prepared for a row.
+  std::int64_t row_floats() const { return heads_ * (head_dim_ + 2) + 2 * groups_ * state_dim_; }
 
-  void make_steps() {
-    const Rows raw = dt_.read();
-    const Rows bias = dt_bias_.read();
+  void read() {
+    rows_x_ = x_.read();
+    rows_b_ = b_.read();
+    rows_c_ = c_.read();
+    rows_dt_ = dt_.read();
+    bias_ = dt_bias_.read();
+    skip_ = d_.read();
     const Rows a_log = a_log_.read();
-    float* rates = dt(2 * n_);
     for (std::int64_t h = 0; h < heads_; ++h) {
-      rates[h] = std::exp(a_log.data[h]);
-    }
-    for (std::int64_t i = 0; i < n_; ++i) {
-      set_->softplus(raw.data + i * raw.row, bias.data, least_dt_, most_dt_, heads_, dt(i));
-      set_->decay(dt(i), rates, false, heads_, decay(i));
+      rates_[h] = std::exp(a_log.data[h]);
     }
   }
 
-  void advance() const {
+  /// Where x of a head, b (0) or c (1) of a group, dt and decay of row i of a window of n lie.
+  float* input(std::int64_t head, std::int64_t i, std::int64_t n) const {
+    return inputs_ + (head * n + i) * head_dim_;
+  }
+  float* shared(std::int64_t which, std::int64_t group, std::int64_t i, std::int64_t n) const {
+    return input(heads_, 0, n) + ((which * groups_ + group) * n + i) * state_dim_;
+  }
+  float* dt(std::int64_t i, std::int64_t n) const { return shared(2, 0, 0, n) + i * heads_; }
+  float* decay(std::int64_t i, std::int64_t n) const { return dt(n + i, n); }
+
+  /// Row `row` of the pass, which is row i of a window of n.
+  void prepare(std::int64_t row, std::int64_t i, std::int64_t n) const {
+    for (std::int64_t h = 0; h < heads_; ++h) {
+      std::copy_n(rows_x_.data + row * rows_x_.row + h * head_dim_, head_dim_, input(h, i, n));
+    }
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      std::copy_n(rows_b_.data + row * rows_b_.row + g * state_dim_, state_dim_,
+                  shared(0, g, i, n));
+      std::copy_n(rows_c_.data + row * rows_c_.row + g * state_dim_, state_dim_,
+                  shared(1, g, i, n));
+    }
+    set_->softplus(rows_dt_.data + row * rows_dt_.row, bias_.data, least_dt_, most_dt_, heads_,
+                   dt(i, n));
+    set_->decay(dt(i, n), rates_, false, heads_, decay(i, n));
+  }
+
+  /// Rows [from, to) of the pass, which are prepared, through the states.
+  void advance(std::int64_t from, std::int64_t to) const {
+    const std::vector<BoundRows> parts = within(sequences_, from, to);
     const std::int64_t block = std::max<std::int64_t>(16, kStateFloats / state_dim_ / 16 * 16);
     const std::int64_t blocks = (head_dim_ + block - 1) / block;
-    const std::int64_t tasks = static_cast<std::int64_t>(sequences_.size()) * heads_ * blocks;
-    const std::int64_t work = n_ * heads_ * head_dim_ * state_dim_ / tasks;
+    const std::int64_t tasks = static_cast<std::int64_t>(parts.size()) * heads_ * blocks;
+    const std::int64_t work = (to - from) * heads_ * head_dim_ * state_dim_ / tasks;
     parallel_ranges(tasks, 1, kGrain / std::max<std::int64_t>(work, 1) + 1,
                     [&](std::int64_t begin, std::int64_t end) {
                       for (std::int64_t i = begin; i < end; ++i) {
                         const std::int64_t first = i % blocks * block;
-                        advance(sequences_[static_cast<std::size_t>(i / blocks / heads_)],
-                                i / blocks % heads_, first, std::min(block, head_dim_ - first));
+                        const auto part = static_cast<std::size_t>(i / blocks / heads_);
+                        advance(parts[part], i / blocks % heads_, first,
+                                std::min(block, head_dim_ - first), from, to - from);
                       }
                     });
   }
 
-  /// A sequence's rows through `count` rows of a head's state, from `first` on.
-  void advance(const BoundRows& rows, std::int64_t head, std::int64_t first,
-               std::int64_t count) const {
+  /// A sequence's rows through `count` rows of a head's state, from `first` on. The window begins
+  /// at row `from` of the pass and has n rows.
+  void advance(const BoundRows& rows, std::int64_t head, std::int64_t first, std::int64_t count,
+               std::int64_t from, std::int64_t n) const {
     const std::int64_t at = (head * head_dim_ + first) * state_dim_;
     carry_over(rows, at, count * state_dim_);
-    const std::int64_t shared = head / (heads_ / groups_) * state_dim_;
-    const std::int64_t column = head * head_dim_ + first;
+    const std::int64_t i = rows.from - from;
+    const std::int64_t group = head / (heads_ / groups_);
     set_->selective_scan({.state = rows.after + at,
                           .rows = count,
                           .width = state_dim_,
                           .tokens = rows.to - rows.from,
-                          .x = rows_x_.data + rows.from * rows_x_.row + column,
-                          .x_row = rows_x_.row,
-                          .b = rows_b_.data + rows.from * rows_b_.row + shared,
-                          .c = rows_c_.data + rows.from * rows_c_.row + shared,
-                          .b_row = rows_b_.row,
-                          .c_row = rows_c_.row,
-                          .dt = dt(rows.from) + head,
-                          .decay = decay(rows.from) + head,
+                          .x = input(head, i, n) + first,
+                          .x_row = head_dim_,
+                          .b = shared(0, group, i, n),
+                          .c = shared(1, group, i, n),
+                          .bc_row = state_dim_,
+                          .dt = dt(i, n) + head,
+                          .decay = decay(i, n) + head,
                           .dt_row = heads_,
                           .d = skip_.data[head],
-                          .y = y_ + rows.from * heads_ * head_dim_ + column,
+                          .y = y_ + rows.from * heads_ * head_dim_ + head * head_dim_ + first,
                           .y_row = heads_ * head_dim_});
   }
 
@@ -122,11 +159,12 @@ class ScanKernel {
   std::vector<int> rows_;
   std::vector<BoundRows> sequences_;
   RowsOperand x_, b_, c_, dt_, a_log_, dt_bias_, d_;
-  Rows rows_x_{}, rows_b_{}, rows_c_{}, skip_{};
+  Rows rows_x_{}, rows_b_{}, rows_c_{}, rows_dt_{}, bias_{}, skip_{};
   std::int64_t head_dim_ = 0;
   std::int64_t state_dim_ = 0;
-  std::int64_t n_ = 0;
-  std::shared_ptr<float[]> steps_;  ///< dt of each row, then decay, then each head's rate
+  std::shared_ptr<float[]> prepared_;
+  float* rates_ = nullptr;
+  float* inputs_ = nullptr;  ///< x, head by head, b and c, group by group, then dt, then decay
   float* y_ = nullptr;
 };
 

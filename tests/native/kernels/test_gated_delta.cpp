@@ -163,6 +163,15 @@ TEST(gated_delta_gives_the_same_bits_however_rows_are_passed) {
   }
 }
 
+/// More rows than are prepared at a time.
+TEST(gated_delta_of_many_rows_gives_the_same_bits_however_they_are_passed) {
+  for (const Sizes& sizes : {Sizes{1, 2, 8, 5}, Sizes{1, 2, 8, 5, true}}) {
+    const Case one = made(600, sizes);
+    check_oracle(op_of(one), 600, one.state, oracle(one), 5e-6F, named(sizes));
+    check_same_bits(op_of(one), 600, one.state, named(sizes));
+  }
+}
+
 TEST(gated_delta_by_matrices_equals_its_oracle) {
   for (const int n : {1, 7, 8, 63, 64, 65, 257}) {
     for (const bool by_dimension : {false, true}) {

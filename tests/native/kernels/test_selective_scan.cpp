@@ -135,6 +135,15 @@ TEST(selective_scan_gives_the_same_bits_however_rows_are_passed) {
   }
 }
 
+/// More rows than are prepared at a time.
+TEST(selective_scan_of_many_rows_gives_the_same_bits_however_they_are_passed) {
+  for (const Sizes& sizes : {Sizes{2, 1, 5, 8}}) {
+    const Case one = made(600, sizes);
+    check_oracle(op_of(one), 600, one.state, oracle(one), 5e-6F, named(sizes));
+    check_same_bits(op_of(one), 600, one.state, named(sizes));
+  }
+}
+
 TEST(selective_scan_by_matrices_equals_its_oracle) {
   for (const int n : {1, 3, 4, 63, 64, 65, 257}) {
     const Case one = made(n, {4, 2, 20, 24});
