@@ -92,6 +92,7 @@ def test_json_is_one_object_on_one_line(run: Run) -> None:
             "completion_tokens": words,
             "total_tokens": 8 + words,
             "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
         },
     }
     parts = ("load", "template", "tokenize", "queue", "prefill")
@@ -286,3 +287,19 @@ def test_a_model_that_does_not_fit_is_forced(run: Run) -> None:
         "100 MB is available; close other programs, force the load with force=True or --force.\n"
     )
     assert run("chat", "x", "-m", "words", "--force", command=tight).stdout == ANSWER
+
+
+@pytest.mark.parametrize("command", ["chat", "complete"])
+def test_a_draft_model_changes_no_answer(run: Run, command: str) -> None:
+    plain = run(command, "go", "-m", "words", "--json")
+    found = run(command, "go", "-m", "words", "--draft-model", "words", "--json")
+    answers = [json.loads(one.stdout) for one in (plain, found)]
+    for one in answers:
+        one.pop("timings")
+    assert answers[0] == answers[1]
+
+
+def test_a_draft_model_of_other_words_is_refused(run: Run) -> None:
+    found = run("complete", "go", "-m", "words", "--draft-model", "three")
+    assert found.returncode != 0
+    assert b"'three' cannot draft for 'words'" in found.stderr

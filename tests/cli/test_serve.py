@@ -101,3 +101,20 @@ def test_the_extra_is_named_where_it_is_missing(run: Run) -> None:
     assert b'[server] uvicorn is not installed; run `pip install "convergio-mlx[server]"`' in (
         found.stderr
     )
+
+
+def test_a_model_is_served_with_another_that_drafts_for_it() -> None:
+    body = {"model": GUIDE, "prompt": "A model is", "max_tokens": 9, "temperature": 0}
+    texts = []
+    for options in ([], ["--draft-model", f"{GUIDE}={GUIDE}"]):
+        with serving("-m", GUIDE, *options) as (url, _):
+            answer = httpx.post(f"{url}/v1/completions", json=body, timeout=60)
+            texts.append(answer.json()["choices"][0]["text"])
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("given", [GUIDE, f"={GUIDE}", f"{GUIDE}="])
+def test_a_draft_model_is_given_with_its_model(run: Run, given: str) -> None:
+    found = run("serve", "--draft-model", given)
+    assert found.returncode == exits.USAGE
+    assert b"is not a model and its draft model, such as large=small" in found.stderr

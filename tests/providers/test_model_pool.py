@@ -319,3 +319,29 @@ def test_options_that_are_none_are_refused(options: dict[str, Any], sentence: st
     with pytest.raises(InvalidRequestError) as caught:
         MlxProvider(**options)
     assert str(caught.value) == sentence
+
+
+def test_a_draft_model_is_loaded_and_counted_with_its_model(tmp_path: Path) -> None:
+    model = tmp_path / "whole"
+    shutil.copytree(guide_folder(), model)
+    with MlxProvider() as plain:
+        wanted = plain.chat(str(model), None, "Hello", params=BRIEF).text
+        (alone,) = plain.loaded()
+    with MlxProvider(draft_models={str(model): "convergio-guide"}) as provider:
+        assert provider.chat(str(model), None, "Hello", params=BRIEF).text == wanted
+        (both,) = provider.loaded()
+        assert both.bytes > alone.bytes
+        lease = provider._held().acquire(str(model))
+        assert lease.engine.draft_folder == guide_folder().resolve()
+        lease.release()
+        provider.chat("convergio-guide", None, "Hello", params=BRIEF)
+        lease = provider._held().acquire("convergio-guide")
+        assert lease.engine.draft_folder is None
+        lease.release()
+
+
+@pytest.mark.parametrize("wrong", [{"nowhere": "convergio-guide"}, {"convergio-guide": "nowhere"}])
+def test_draft_models_that_are_not_there_are_named_at_once(wrong: dict[str, str]) -> None:
+    provider = MlxProvider(draft_models=wrong)
+    with pytest.raises(ModelNotFoundError, match="'nowhere'"):
+        provider.init()

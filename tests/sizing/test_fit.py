@@ -406,3 +406,26 @@ def test_why_a_model_does_not_suit(memory: Any) -> None:
 )  # fmt: skip
 def test_sizes(count: float, text: str) -> None:
     assert size(count) == text
+
+
+def test_a_draft_model_counts_with_the_model(memory: Any, tmp_path: Path) -> None:
+    whole = make_model(tmp_path / "whole", num_hidden_layers=8)
+    draft = make_model(tmp_path / "draft")
+    alone, beside = folder_footprint(whole), folder_footprint(draft)
+    assert alone is not None
+    assert beside is not None
+    both = replace(alone, draft=beside).need(300)
+    assert both.weights == alone.weights + beside.weights
+    assert both.kv_cache == alone.need(300).kv_cache + beside.need(300).kv_cache
+    assert both.compute == alone.need(300).compute
+    room = Fit(alone, 0).least.total
+    memory(room)
+    fit.check("whole", whole)
+    with pytest.raises(OutOfMemoryError) as caught:
+        fit.check("whole", whole, draft=draft)
+    assert str(caught.value).startswith("[fit] 'whole' with its draft model needs ")
+    assert str(caught.value).endswith(
+        "force the load with force=True or --force, or leave that out."
+    )
+    memory(Fit(replace(alone, draft=beside), 0).least.total)
+    fit.check("whole", whole, draft=draft)
