@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import expert_layouts
 import latent_layouts
+import recurrent_layouts
 
 Config = dict[str, Any]
 
@@ -35,6 +36,8 @@ class Layout:
     qk_names: tuple[str, str] = ("q_norm", "k_norm")
     output_gate: bool = False
     head_gate: bool = False
+    gated_queries: bool = False
+    """The projection of queries has a gate behind each head's."""
     model: tuple[str, str, str] = ("model.embed_tokens", "model.layers", "model.norm")
     head_bias: bool = False
     sinks: bool = False
@@ -45,6 +48,17 @@ _POST = ("post_attention_layernorm", "post_feedforward_layernorm")
 _SANDWICH = ("input_layernorm", "pre_feedforward_layernorm", *_POST)
 _GLM4 = ("input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm")
 _PARALLEL = ("input_layernorm",)
+_LFM2 = Layout(
+    norms=("operator_norm", "ffn_norm"),
+    mlp="feed_forward",
+    gate_up=("w1", "w3"),
+    down="w2",
+    out="out_proj",
+    qk_norm="head",
+    qk_names=("q_layernorm", "k_layernorm"),
+    model=("model.embed_tokens", "model.layers", "model.embedding_norm"),
+)
+_QWEN_NEXT = Layout(qk_norm="head", gated_queries=True)
 LAYOUTS = {
     "qwen2": Layout(qkv_bias=True),
     "qwen3": Layout(qk_norm="head"),
@@ -107,6 +121,11 @@ LAYOUTS = {
         model=("transformer.wte", "transformer.h", "transformer.ln_f"),
     ),
     "muse_glimmer": Layout(norms=_SANDWICH, output_gate=True),
+    "lfm2": _LFM2,
+    "lfm2_moe": _LFM2,
+    "qwen3_next": _QWEN_NEXT,
+    "qwen3_5": _QWEN_NEXT,
+    "qwen3_5_moe": replace(_QWEN_NEXT, mlp_width="moe_intermediate_size"),
 }
 
 
@@ -128,7 +147,7 @@ def layer_sizes(config: Config, index: int) -> LayerSizes:
     heads = config["num_attention_heads"]
     kv_heads = config.get("num_key_value_heads", heads)
     head = config.get("head_dim") or config["hidden_size"] // heads
-    inner = config[LAYOUTS.get(config["model_type"], Layout()).mlp_width]
+    inner = _width(config)
     if per_layer := config.get("num_attention_heads_per_layer"):
         heads = per_layer[index]
     if config["model_type"] != "gemma4_text":
@@ -145,6 +164,18 @@ def layer_sizes(config: Config, index: int) -> LayerSizes:
         shared,
         equal,
     )
+
+
+def _width(config: Config) -> int:
+    """Of a dense feed-forward."""
+    if config["model_type"] != "lfm2":
+        return int(config[LAYOUTS.get(config["model_type"], Layout()).mlp_width])
+    width = config.get("block_ff_dim") or config["intermediate_size"]
+    if not config.get("block_auto_adjust_ff_dim", True):
+        return int(width)
+    multiple = config.get("block_multiple_of", 256)
+    width = int(config.get("block_ffn_dim_multiplier", 1.0) * int(2 * width / 3))
+    return int(-(-width // multiple) * multiple)
 
 
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
@@ -204,14 +235,17 @@ class _Shapes:
             self.linear("model.per_layer_model_projection", width, self.hidden)
             self.norm("model.per_layer_projection_norm", self.per_layer)
         for i in range(self.count):
-            self.attention(i, layer_sizes(config, i))
+            if recurrent_layouts.recurs(config, i):
+                self.out.update(recurrent_layouts.shapes(config, f"{layout.model[1]}.{i}"))
+            else:
+                self.attention(i, layer_sizes(config, i))
             if expert_layouts.is_sparse(config, i):
                 self.out.update(expert_layouts.shapes(config, f"{layout.model[1]}.{i}"))
             else:
                 self.feed_forward(i, layer_sizes(config, i).inner)
             self.rest(f"{layout.model[1]}.{i}")
         self.norm(final_norm, self.hidden)
-        if not config.get("tie_word_embeddings", False):
+        if not config.get("tie_embedding", config.get("tie_word_embeddings", False)):
             bias = layout.head_bias or self.says("lm_head_bias")
             self.linear("lm_head", config["vocab_size"], self.hidden, bias)
         return self.out
@@ -233,7 +267,7 @@ class _Shapes:
         if layout.fused_qkv:
             self.linear(f"{attention}.qkv_proj", q + 2 * kv, hidden, bias)
         else:
-            self.linear(f"{attention}.q_proj", q, hidden, bias)
+            self.linear(f"{attention}.q_proj", (1 + layout.gated_queries) * q, hidden, bias)
             if not sizes.shared:
                 self.linear(f"{attention}.k_proj", kv, hidden, bias)
                 if not sizes.keys_are_values:

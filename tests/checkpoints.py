@@ -22,6 +22,7 @@ import numpy as np
 
 import expert_layouts
 import latent_layouts
+import recurrent_layouts
 from checkpoint_shapes import Config, shapes
 
 BITS_OF = {"F32": 32, "F16": 16, "BF16": 16, "U32": 32, "U8": 8}
@@ -68,13 +69,16 @@ def weights(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
             value = noise(name, shape)
             plain = text["model_type"] == "muse_glimmer" and name == "model.norm.weight"
             is_bias = name.endswith(".bias")
-            value = 0.3 * value if is_bias else (1.0 if plain else base) + 0.2 * value
+            around = 1.0 if plain else min(base, recurrent_layouts.norm_base(text, name))
+            value = 0.3 * value if is_bias else around + 0.2 * value
             if "gemma4" in text["model_type"] and name.endswith(("q_norm.weight", "k_norm.weight")):
                 value *= 0.4  # nothing else keeps its scores small
         elif name.endswith(".bias"):
             value = 0.3 * noise(name, shape)
         elif name.endswith("correction_bias"):
             value = 0.1 * noise(name, shape)
+        elif (recurrent := recurrent_layouts.part(name, shape, noise)) is not None:
+            value = recurrent
         elif (absorbed := latent_layouts.part(text, name, noise)) is not None:
             value = absorbed
         else:
@@ -97,7 +101,8 @@ def tensors(config: Config, dtype: str = "F32") -> dict[str, Tensor]:
     for name, value in weights(config).items():
         module = name.removesuffix(".weight")
         spec = block.get(module, bool(block))
-        if spec and value.ndim >= 2 and module != name:
+        matrix = value.ndim >= 2 and module != name and not recurrent_layouts.is_conv(name)
+        if spec and matrix:
             spec = spec if isinstance(spec, dict) else by_default
             out.update(quantized(module, value, spec, dtype))
         else:

@@ -55,6 +55,20 @@ _DEEPSEEK = Experts(
 )
 _CORRECTED = replace(_DEEPSEEK, correction="gate.e_score_correction_bias")
 _NUMBERED = ("w1", "w3", "w2")
+_QWEN_NEXT = Experts(
+    width="moe_intermediate_size",
+    shared="shared_expert",
+    shared_width="shared_expert_intermediate_size",
+    shared_gate=True,
+)
+_KIMI = replace(
+    _CORRECTED,
+    block="block_sparse_moe",
+    count="num_experts",
+    names=_NUMBERED,
+    shared_count="num_shared_experts",
+)
+_KIMI_CONVERTED = replace(_KIMI, block="mlp", correction="e_score_correction_bias")
 EXPERTS = {
     "mixtral": Experts(block="block_sparse_moe", count="num_local_experts", names=_NUMBERED),
     "qwen2_moe": Experts(
@@ -100,6 +114,15 @@ EXPERTS = {
     "gpt_oss": Experts(
         router="router", count="num_local_experts", names=(), biased=True, stack="experts"
     ),
+    "lfm2_moe": Experts(
+        block="feed_forward",
+        width="moe_intermediate_size",
+        names=_NUMBERED,
+        correction="expert_bias",
+    ),
+    "kimi_linear": _KIMI,
+    "qwen3_next": _QWEN_NEXT,
+    "qwen3_5_moe": replace(_QWEN_NEXT, names=()),
     "llama4_text": Experts(
         block="feed_forward",
         router="router",
@@ -114,7 +137,8 @@ EXPERTS = {
 
 def is_sparse(config: Config, layer: int) -> bool:
     """Whether a layer has experts."""
-    if config["model_type"] not in EXPERTS or layer < config.get("first_k_dense_replace", 0):
+    first = config.get("first_k_dense_replace", config.get("num_dense_layers", 0))
+    if config["model_type"] not in EXPERTS or layer < first:
         return False
     if layer % config.get("moe_layer_freq", 1) != 0:
         return False
@@ -138,6 +162,8 @@ def shapes(config: Config, layer: str) -> Shapes:
         experts = replace(
             experts, router=experts.stacked_router, correction=experts.stacked_correction
         )
+    if experts is _KIMI and config.get(STACKED) == "stacked":
+        experts = _KIMI_CONVERTED
     hidden, width = config["hidden_size"], config[experts.width]
     block = f"{layer}.{experts.block}"
     out: Shapes = {f"{block}.{experts.router}.weight": (config[experts.count], hidden)}

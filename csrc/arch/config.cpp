@@ -8,6 +8,7 @@
 #include "arch/fields.h"
 #include "arch/geometry_config.h"
 #include "arch/layer_config.h"
+#include "arch/recurrence_config.h"
 #include "arch/rope_config.h"
 #include "io/error.h"
 #include "io/json.h"
@@ -51,10 +52,14 @@ const Family& family_of(const Json& root, const Json& text) {
                                                "; supported model types: " + known + ".");
 }
 
+/// By a key that a family may have none of.
+const Json* named(const Json& json, std::string_view key) {
+  return key.empty() ? nullptr : present(json, key);
+}
+
 /// What would compute something else than the forward does.
 void refuse_switches(const Json& json, const Family& family) {
-  if (const Json* value =
-          family.must_be_null.empty() ? nullptr : present(json, family.must_be_null)) {
+  if (const Json* value = named(json, family.must_be_null)) {
     throw Error(ErrorKind::UnsupportedModel,
                 "[config] " + value->where() + " is " + value->describe() + "; supported: null.");
   }
@@ -107,17 +112,40 @@ void read_heads(const Json& json, const Family& family, Config& config) {
   }
 }
 
+/// "block_ff_dim", which outranks the width; unless "block_auto_adjust_ff_dim" is false, 2/3 of it
+/// times a factor, up to the next multiple.
+int adjusted_width(const Json& json, int width) {
+  width = integer_or(json, "block_ff_dim", 1, kMaxDim, width);
+  const double factor = positive_or(json, "block_ffn_dim_multiplier", 1, 3);
+  const int multiple = integer_or(json, "block_multiple_of", 1, kMaxDim, 256);
+  if (!flag_or(json, "block_auto_adjust_ff_dim", true)) {
+    return width;
+  }
+  const double wanted = std::floor(factor * std::floor(2.0 * width / 3));
+  const double adjusted = multiple * std::ceil(wanted / multiple);
+  if (adjusted < 1 || adjusted > kMaxDim) {
+    corrupt("'block_ff_dim' is " + std::to_string(width) +
+            ", which 'block_ffn_dim_multiplier' and 'block_multiple_of' make " +
+            std::to_string(static_cast<std::int64_t>(adjusted)) + ", which must be from 1 to " +
+            std::to_string(kMaxDim));
+  }
+  return static_cast<int>(adjusted);
+}
+
 void read_sizes(const Json& json, const Family& family, Config& config) {
   const Defaults& defaults = family.defaults;
   config.hidden_size = integer_or(json, "hidden_size", 1, kMaxDim, defaults.hidden_size);
   config.intermediate_size =
       integer_or(json, family.width_key, 1, kMaxDim, defaults.intermediate_size);
+  if (family.adjusts_width) {
+    config.intermediate_size = adjusted_width(json, config.intermediate_size);
+  }
   config.vocab_size = integer_or(json, "vocab_size", 1, 1 << 26, defaults.vocab_size);
   config.heads =
       integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
   read_heads(json, family, config);
 
-  const Json* positions = present(json, "max_position_embeddings");
+  const Json* positions = present(json, family.positions_key);
   config.max_positions =
       positions == nullptr ? defaults.max_position_embeddings : tokens_of(*positions);
   config.context_window = static_cast<int>(std::min<double>(config.max_positions, kMostTokens));
@@ -199,13 +227,16 @@ Config Config::parse(std::string_view text) {
   if (config.family->reads_parallel && flag_or(json, "use_parallel_residual", false)) {
     config.placement = Placement::Parallel;
   }
-  const Json* activation = present(json, config.family->activation_key);
+  const Json* activation = named(json, config.family->activation_key);
   config.activation = activation == nullptr ? std::string(config.family->defaults.activation)
                                             : activation->as_string();
   if (config.family->gelu_is_tanh && config.activation == "gelu") {
     config.activation = "gelu_pytorch_tanh";
   }
-  const Json* tied = present(json, "tie_word_embeddings");
+  const Json* tied = named(json, config.family->tied_key);
+  if (tied == nullptr) {
+    tied = present(json, "tie_word_embeddings");
+  }
   if (tied == nullptr) {
     tied = present(root, "tie_word_embeddings");  // Qwen3-VL has it there alone
   }
@@ -220,12 +251,14 @@ Config Config::parse(std::string_view text) {
   config.rope_interleaved = config.family->reads_rope_interleave
                                 ? flag_or(json, "rope_interleave", config.family->rope_interleaved)
                                 : config.family->rope_interleaved;
+  config.norms_add_one = family.norm_adds_one;
   config.norms_rotated = family.reads_qk_norm && flag_or(json, "use_qk_norm", true);
   if (family.reads_tuning) {
     read_tuning(json, config);
   }
   config.layers = read_layers(json, *config.family);
   read_geometry(json, config);
+  read_recurrence(json, config);
   config.ropes = read_ropes(json, config);
   config.experts = read_experts(json, config.family->experts);
   config.draft_layers = integer_or(json, "num_nextn_predict_layers", 0, 1 << 10, 0);

@@ -9,6 +9,7 @@
 #include "arch/experts.h"
 #include "arch/family.h"
 #include "arch/quantization_config.h"
+#include "arch/recurrence.h"
 #include "arch/rope.h"
 #include "formats/reach.h"
 
@@ -24,9 +25,12 @@ struct LatentSizes {
   int value = 0;  ///< of a head's value
 };
 
-/// The sizes of one layer, how far its attention sees and how it is rotated, and which feed-forward
-/// it has.
+/// The sizes of one layer, what mixes its tokens, how far its attention sees and how it is rotated,
+/// and which feed-forward it has.
 struct LayerConfig {
+  bool attends = true;      ///< has attention; the sizes below speak of it
+  Recurrence recurrence{};  ///< which may stand in its place
+  bool feeds = true;        ///< has a feed-forward
   int heads = 0;
   int kv_heads = 0;
   int head_dim = 0;
@@ -37,6 +41,7 @@ struct LayerConfig {
   bool chunked = false;          ///< the window is a chunk (formats::Reach)
   bool slides = false;           ///< is of the kind that has a window, where there is one
   bool keys_are_values = false;  ///< values are the keys before norm and rotary embedding
+  bool gated_queries = false;    ///< each head's query is projected with a gate of its result
 
   bool sparse = false;   ///< the feed-forward is one of experts
   LatentSizes latent{};  ///< where rank > 0, heads meet a single KV head of latent and rotated key
@@ -45,8 +50,8 @@ struct LayerConfig {
   formats::Reach reach() const { return {window, chunked}; }
   /// The numbers that its cache keeps of a token.
   int kv_numbers() const;
-  /// The parameters of its attention's matrices.
-  std::int64_t attention_parameters(int hidden_size) const;
+  /// The parameters of the matrices of its attention and its recurrence.
+  std::int64_t mixer_parameters(int hidden_size) const;
 };
 
 /// config.json as numbers, each checked for sense. A key that is missing means what it means to the
@@ -79,6 +84,7 @@ struct Config {
   double temperature_offset = 0.0;  ///< added to positions for that
   bool tempers_unrotated = false;   ///< only in layers without a rotary embedding
   bool norms_rotated = false;  ///< heads of q and k that are rotated are normed, without weights
+  bool norms_add_one = false;  ///< norms multiply by 1 + weight
   std::string activation;
   std::optional<bool> tied;       ///< "tie_word_embeddings"; nullopt: as the file has it
   bool head_bias = false;         ///< a head of its own has a bias

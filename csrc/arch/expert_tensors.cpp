@@ -20,6 +20,7 @@ struct Layout {
 constexpr std::array kLayouts{
     Layout{"block_sparse_moe.router.layer", "block_sparse_moe.input_", "block_sparse_moe."},
     Layout{"block_sparse_moe.gate", "block_sparse_moe.", "block_sparse_moe."},
+    Layout{"feed_forward.gate", "feed_forward.expert_bias", "feed_forward."},
     Layout{"feed_forward.router", "feed_forward.", "feed_forward."},
     Layout{"router.proj", "router.", ""},
     Layout{"mlp.router", "mlp.router.", "mlp."},
@@ -109,7 +110,7 @@ ExpertsSpec resolve_experts(TensorBook& book, const Config& config, const std::s
   const std::string statics = block + "moe_statics.e_score_correction_bias";
   for (const std::string& name :
        {gate + ".e_score_correction_bias", block + "experts.e_score_correction_bias",
-        block + "e_score_correction_bias", statics}) {
+        block + "e_score_correction_bias", block + "expert_bias", statics}) {
     if (book.has_optional(name)) {
       const auto shape =
           name == statics ? std::vector<std::int64_t>{1, count} : std::vector<std::int64_t>{count};

@@ -16,7 +16,7 @@ enum class Sparse : std::uint8_t {
   All,
   Steps,       ///< each "decoder_sparse_step"-th, but those of "mlp_only_layers"
   Listed,      ///< those of "moe_layers", else each "interleave_moe_layer_step"-th
-  AfterFirst,  ///< all from "first_k_dense_replace" on
+  AfterFirst,  ///< all but the first ones, as many as ExpertFamily::first_dense_key says
   Typed,       ///< those that "mlp_layer_types" has as sparse, else all after the first ones
   Span,        ///< each n-th, between "moe_layer_start_index" and "moe_layer_end_index"
 };
@@ -29,11 +29,14 @@ struct ExpertFamily {
   const char* width_key = "intermediate_size";
   const char* shared_count_key = nullptr;  ///< how many times the width all experts share
   const char* shared_width_key = nullptr;  ///< or that width itself
+  const char* normalized_key = "norm_topk_prob";
+  const char* groups_key = "n_group";
+  const char* first_dense_key = "first_k_dense_replace";
   const char* enabled_key = nullptr;  ///< a switch without which a model has none; nullptr: it has
   Sparse sparse = Sparse::All;
   Score score = Score::Softmax;
-  bool reads_normalized = false;      ///< "norm_topk_prob"
-  bool reads_groups = false;          ///< "n_group", "topk_group", "routed_scaling_factor"
+  bool reads_normalized = false;      ///< normalized_key
+  bool reads_groups = false;          ///< groups_key, "topk_group", "routed_scaling_factor"
   const char* scale_key = nullptr;    ///< a factor of all weights, where it isn't with the groups
   const char* softcap_key = nullptr;  ///< Router::softcap
   bool reads_layer_freq = false;  ///< "moe_layer_freq": of the sparse ones, each n-th layer alone

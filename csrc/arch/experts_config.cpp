@@ -40,23 +40,24 @@ bool has_groups(const Json& json, const ExpertFamily& family) {
 
 void read_groups(const Json& json, const ExpertFamily& family, Router& router) {
   const char* count_key = family.count_key;
+  const char* groups_key = family.groups_key;
   const int experts = router.experts;
   router.groups =
-      integer_or(json, "n_group", 1, kMaxExperts, is_none(json, "n_group") ? 1 : family.groups);
+      integer_or(json, groups_key, 1, kMaxExperts, is_none(json, groups_key) ? 1 : family.groups);
   router.chosen_groups = integer_or(json, "topk_group", 1, kMaxExperts,
                                     is_none(json, "topk_group") ? 1 : family.chosen_groups);
   router.group_best = family.group_best;
   if (experts % router.groups != 0) {
-    corrupt(said("n_group", router.groups) + ", which must divide '" + count_key + "', " +
+    corrupt(said(groups_key, router.groups) + ", which must divide '" + count_key + "', " +
             std::to_string(experts));
   }
   if (router.chosen_groups > router.groups) {
-    corrupt(said("topk_group", router.chosen_groups) + ", which must be at most 'n_group', " +
-            std::to_string(router.groups));
+    corrupt(said("topk_group", router.chosen_groups) + ", which must be at most '" + groups_key +
+            "', " + std::to_string(router.groups));
   }
   const int size = experts / router.groups;
   if (router.groups > 1 && size < router.group_best) {
-    corrupt(said("n_group", router.groups) + " of " + std::to_string(experts) +
+    corrupt(said(groups_key, router.groups) + " of " + std::to_string(experts) +
             " experts; a group must have at least " + std::to_string(router.group_best));
   }
 }
@@ -79,8 +80,9 @@ Router read_router(const Json& json, const ExpertFamily& family) {
     corrupt(said(family.chosen_key, router.chosen) + ", which must be at most '" +
             family.count_key + "', " + std::to_string(router.experts));
   }
-  router.normalized = family.reads_normalized ? flag_or(json, "norm_topk_prob", family.normalized)
-                                              : family.normalized;
+  router.normalized = family.reads_normalized
+                          ? flag_or(json, family.normalized_key, family.normalized)
+                          : family.normalized;
   router.scale = static_cast<float>(family.scale);
   if (family.reads_groups) {
     if (has_groups(json, family)) {
@@ -250,8 +252,8 @@ std::vector<bool> sparse_layers(const Json& json, const ExpertFamily& family, in
       return types != nullptr ? typed(*types, layers) : after(family.first_dense, layers);
     }
     case Sparse::AfterFirst: {
-      const int first = integer_or(json, "first_k_dense_replace", 0,
-                                   std::numeric_limits<int>::max(), family.first_dense);
+      const int first = integer_or(json, family.first_dense_key, 0, std::numeric_limits<int>::max(),
+                                   family.first_dense);
       std::vector<bool> sparse = after(first, layers);
       const int step =
           family.reads_layer_freq ? integer_or(json, "moe_layer_freq", 1, kMaxExperts, 1) : 1;

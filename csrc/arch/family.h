@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "arch/experts.h"
+#include "arch/recurrence.h"
 
 namespace convergio::arch {
 
@@ -86,9 +87,12 @@ struct Family {
   bool layer_norm = false;        ///< norms subtract the mean (Ba et al. 2016)
   bool norm_adds_one = false;     ///< norms multiply by 1 + weight
   bool final_norm_plain = false;  ///< but the final one by its weight
-  bool bare_qk_norm = false;      ///< each head of q and k is normed without a weight
-  bool bare_v_norm = false;       ///< and each head of v
+  bool converted_norms_plain =
+      false;                  ///< nor those of a checkpoint whose convolutions are converted
+  bool bare_qk_norm = false;  ///< each head of q and k is normed without a weight
+  bool bare_v_norm = false;   ///< and each head of v
   bool qk_norm_after_rope = false;
+  bool gated_queries = false;  ///< q has, for each head, a query and a gate of what it attends to
   bool reads_qk_norm =
       false;                  ///< "use_qk_norm": heads that are rotated are normed without a weight
   bool gated = true;          ///< down(activation(gate) · up); else down(activation(up))
@@ -98,6 +102,7 @@ struct Family {
   bool rope_interleaved = false;        ///< neighbours rotate together, not the halves of a head
   bool embedding_normed = false;        ///< embeddings pass a norm without a weight
   bool embedding_scaled = false;        ///< embeddings are multiplied by sqrt(hidden_size)
+  bool without_rope = false;            ///< no layer is rotated
   bool full_without_rope = false;  ///< once there is a window, only layers that slide are rotated
   bool local_rope = false;         ///< sliding layers have a rotary table of their own, unscaled
   bool latent = false;   ///< latent attention: "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", …
@@ -121,12 +126,16 @@ struct Family {
   bool reads_rope_mscales = false;     ///< "short_mscale", "long_mscale" of a longrope
   bool reads_parallel = false;         ///< "use_parallel_residual": else placed as above
   bool yarn_is_longrope = false;       ///< an older name
-  std::string_view activation_key = "hidden_act";
+  bool adjusts_width = false;          ///< "block_ff_dim", "block_auto_adjust_ff_dim", …
+  std::string_view activation_key = "hidden_act";  ///< empty: it is the default
   std::string_view must_be_null{};  ///< a key whose values change what is computed; empty: none
   ExpertFamily experts{};
+  RecurrentFamily recurrence{};
   std::string_view norm_eps_key = "rms_norm_eps";
   std::string_view width_key = "intermediate_size";
   std::string_view layers_key = "num_hidden_layers";
+  std::string_view positions_key = "max_position_embeddings";
+  std::string_view tied_key = "";  ///< what outranks "tie_word_embeddings"; empty: nothing
   std::string_view logits_multiplier_key = "";  ///< empty: none
   Defaults defaults;
 };

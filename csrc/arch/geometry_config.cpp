@@ -82,24 +82,29 @@ void read_layer_heads(const Json& json, Config& config) {
 }  // namespace
 
 int LayerConfig::kv_numbers() const {
-  if (shares_keys()) {
+  if (!attends || shares_keys()) {
     return 0;
   }
   return latent.rank > 0 ? head_dim : 2 * kv_heads * head_dim;
 }
 
-std::int64_t LayerConfig::attention_parameters(int hidden_size) const {
+std::int64_t LayerConfig::mixer_parameters(int hidden_size) const {
   const std::int64_t hidden = hidden_size;
   const std::int64_t all_heads = heads;
+  const std::int64_t recurrent = recurrence.parameters(hidden_size);
+  if (!attends) {
+    return recurrent;
+  }
   if (latent.rank == 0) {
     const int own = shares_keys() ? 0 : (keys_are_values ? kv_heads : 2 * kv_heads);
-    return hidden * head_dim * (2 * all_heads + own);
+    const int queries = gated_queries ? 2 : 1;
+    return recurrent + hidden * head_dim * ((queries + 1) * all_heads + own);
   }
   const std::int64_t queries = all_heads * (latent.plain + latent.rotated);
   const std::int64_t q = latent.q_rank > 0 ? latent.q_rank * (hidden + queries) : hidden * queries;
   const std::int64_t kv =
       hidden * head_dim + all_heads * latent.rank * (latent.plain + latent.value);
-  return q + kv + all_heads * latent.value * hidden;
+  return recurrent + q + kv + all_heads * latent.value * hidden;
 }
 
 LatentSizes read_latent(const Json& json, const Family& family) {
@@ -129,6 +134,7 @@ void read_geometry(const Json& json, Config& config) {
     layer.head_dim = config.head_dim;
     layer.latent = config.latent;
     layer.intermediate_size = config.intermediate_size;
+    layer.gated_queries = config.family->gated_queries;
   }
   const Family& family = *config.family;
   if (family.reads_layer_heads) {

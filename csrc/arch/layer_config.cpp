@@ -188,7 +188,8 @@ std::vector<LayerConfig> read_layers(const Json& json, const Family& family) {
     layer.slides = sliding[i];
     layer.window = sliding[i] ? window : 0;
     layer.chunked = family.chunked;
-    layer.rope = still || !has_rope[i] ? -1 : (sliding[i] && family.local_rope ? 1 : 0);
+    const bool rotates = has_rope[i] && !still && !family.without_rope;
+    layer.rope = !rotates ? -1 : (sliding[i] && family.local_rope ? 1 : 0);
     layer.sparse = sparse[i];
     out.push_back(layer);
   }

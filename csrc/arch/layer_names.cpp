@@ -1,6 +1,7 @@
 #include "arch/layer_names.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 
 namespace convergio::arch {
@@ -60,25 +61,30 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
   };
   switch (placement) {
     case Placement::Pre:
-      names.attention_in = of_layer({"input_layernorm", "attention_layernorm", "ln_1"});
-      names.ffn_in = of_layer({"post_attention_layernorm", "feedforward_layernorm", "ln_2"});
+      names.mixer_in =
+          of_layer({"input_layernorm", "attention_layernorm", "ln_1", "operator_norm"});
+      names.ffn_in =
+          of_layer({"post_attention_layernorm", "feedforward_layernorm", "ln_2", "ffn_norm"});
       break;
     case Placement::Sandwich:
-      names.attention_in = "input_layernorm";
-      names.attention_out = of_layer({"post_self_attn_layernorm", "post_attention_layernorm"});
+      names.mixer_in = "input_layernorm";
+      names.mixer_out = of_layer({"post_self_attn_layernorm", "post_attention_layernorm"});
       names.ffn_in = of_layer({"pre_feedforward_layernorm", "post_attention_layernorm"});
       names.ffn_out = of_layer({"post_feedforward_layernorm", "post_mlp_layernorm"});
-      if (names.attention_out == names.ffn_in) {  // neither of GLM-4's own is there
+      if (names.mixer_out == names.ffn_in) {  // neither of GLM-4's own is there
         names.ffn_in = "pre_feedforward_layernorm";
       }
       break;
     case Placement::Post:
-      names.attention_out = "post_attention_layernorm";
+      names.mixer_out = "post_attention_layernorm";
       names.ffn_out = "post_feedforward_layernorm";
       break;
     case Placement::Parallel:
-      names.attention_in = "input_layernorm";
+      names.mixer_in = "input_layernorm";
       break;
+  }
+  if (names.mixer_in == "operator_norm") {
+    names.final_norm = prefix + "embedding_norm";
   }
   const bool nested = in_some_layer("attn.attention.q_proj");
   const std::string attention = nested ? "attn.attention." : "self_attn.";
@@ -86,16 +92,26 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
   names.k = attention + "k_proj";
   names.v = attention + "v_proj";
   names.qkv = attention + "qkv_proj";
-  names.o = nested ? attention + "out_proj" : of_layer({"self_attn.o_proj", "self_attn.dense"});
+  names.o = nested ? attention + "out_proj"
+                   : of_layer({"self_attn.o_proj", "self_attn.dense", "self_attn.out_proj"});
   names.q_norm = of_layer({"self_attn.q_norm", "self_attn.query_layernorm", "self_attn.q_layernorm",
                            "self_attn.q_layernorm.norms.0"});
   names.k_norm = of_layer({"self_attn.k_norm", "self_attn.key_layernorm", "self_attn.k_layernorm",
                            "self_attn.k_layernorm.norms.0"});
   names.gate_out = "self_attn.gate_proj";
-  names.gate = of_layer({"mlp.gate_proj", "mlp.c_fc_0", "feed_forward.gate_proj"});
-  names.up = of_layer({"mlp.up_proj", "mlp.c_fc_1", "mlp.c_fc", "mlp.fc1", "feed_forward.up_proj"});
   names.gate_up = "mlp.gate_up_proj";
-  names.down = of_layer({"mlp.down_proj", "mlp.c_proj", "mlp.fc2", "feed_forward.down_proj"});
+  if (std::ranges::any_of(std::array{"w1", "w2", "w3"}, [&](const char* one) {
+        return in_some_layer(std::string("feed_forward.") + one);
+      })) {
+    names.gate = "feed_forward.w1";
+    names.up = "feed_forward.w3";
+    names.down = "feed_forward.w2";
+  } else {
+    names.gate = of_layer({"mlp.gate_proj", "mlp.c_fc_0", "feed_forward.gate_proj"});
+    names.up =
+        of_layer({"mlp.up_proj", "mlp.c_fc_1", "mlp.c_fc", "mlp.fc1", "feed_forward.up_proj"});
+    names.down = of_layer({"mlp.down_proj", "mlp.c_proj", "mlp.fc2", "feed_forward.down_proj"});
+  }
   names.fused_qkv = in_some_layer(names.qkv);
   names.fused_gate_up = in_some_layer(names.gate_up);
   return names;

@@ -17,8 +17,8 @@ void resolve_norms(TensorBook& book, const Config& config, const std::string& la
     }
     return book.norm(layer + name, config.hidden_size);
   };
-  spec.attention_in = norm(names.attention_in);
-  spec.attention_out = norm(names.attention_out);
+  spec.mixer_in = norm(names.mixer_in);
+  spec.mixer_out = norm(names.mixer_out);
   spec.ffn_in = norm(names.ffn_in);
   spec.ffn_out = norm(names.ffn_out);
 }
@@ -42,7 +42,8 @@ void resolve_attention(TensorBook& book, const Config& config, const std::string
   if (names.fused_qkv) {
     spec.qkv = {book.matrix(layer + names.qkv, q_width + 2 * kv_width, config.hidden_size)};
   } else {
-    spec.qkv = {book.matrix(layer + names.q, q_width, config.hidden_size)};
+    const int queries = sizes.gated_queries ? 2 * q_width : q_width;
+    spec.qkv = {book.matrix(layer + names.q, queries, config.hidden_size)};
     if (!sizes.shares_keys()) {
       resolve_keys(book, config, layer, names, spec);
     } else {
@@ -207,9 +208,14 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
     LayerSpec& layer = spec.layers.emplace_back();
     layer.config = config.layers[i];
     resolve_norms(book, config, name, names, layer);
-    (layer.config.latent.rank > 0 ? resolve_latent : resolve_attention)(book, config, name, names,
-                                                                        layer);
-    resolve_ffn(book, config, name, names, layer);
+    if (layer.config.attends) {
+      (layer.config.latent.rank > 0 ? resolve_latent : resolve_attention)(book, config, name, names,
+                                                                          layer);
+    }
+    layer.recurrence = resolve_recurrence(book, config, layer.config.recurrence, name);
+    if (layer.config.feeds) {
+      resolve_ffn(book, config, name, names, layer);
+    }
     resolve_extras(book, config, name, layer);
     if (layer.experts) {
       spec.idle_bytes += idle_experts(book, *layer.experts, config.experts->router);
@@ -227,6 +233,9 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
     }
   }
   book.close();
+  if (config.family->converted_norms_plain && book.has_converted_conv()) {
+    config.norms_add_one = false;
+  }
   spec.unused_bytes = book.unused_bytes();
   spec.matrices = book.matrices();
   spec.tensors = book.tensors();

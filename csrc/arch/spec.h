@@ -7,6 +7,7 @@
 
 #include "arch/config.h"
 #include "arch/expert_tensors.h"
+#include "arch/recurrence_tensors.h"
 #include "arch/tensors.h"
 #include "io/safetensors.h"
 
@@ -50,10 +51,11 @@ struct ApartSpec {
 /// nullopt; q, k and v are one matrix where the file fuses them, and so are gate and up.
 struct LayerSpec {
   LayerConfig config;
-  std::optional<NormSpec> attention_in, attention_out, ffn_in, ffn_out;
+  std::optional<NormSpec> mixer_in, mixer_out, ffn_in, ffn_out;
   std::optional<NormSpec> q_norm, k_norm, v_norm;
   std::vector<MatrixSpec> qkv;       ///< {q, k, v}, {q‖k‖v}; {q, k}: keys are values; {q}: shared
   std::optional<LatentSpec> latent;  ///< instead of those
+  RecurrenceSpec recurrence;
   std::optional<MatrixSpec> attention_gate;  ///< what leaves attention is multiplied by its sigmoid
   std::optional<MatrixSpec> head_gate;  ///< or each head of it by a softplus: (heads, hidden_size)
   MatrixSpec attention_o;

@@ -318,6 +318,21 @@ NormSpec TensorBook::norm(const std::string& module, int width) {
   return norm;
 }
 
+/// (channels, taps, 1) as mlx-lm converts it, (channels, 1, taps) as it is published.
+ConvSpec TensorBook::conv(const std::string& module, int channels, int taps) {
+  const std::vector<std::int64_t> published{channels, 1, taps};
+  const bool as_published = has_shape(module + ".weight", published);
+  has_converted_conv_ = has_converted_conv_ || !as_published;
+  expect(module + ".weight",
+         as_published ? published : std::vector<std::int64_t>{channels, taps, 1}, kFloats);
+  ConvSpec conv{.name = module, .channels = channels, .taps = taps};
+  conv.bias = has_optional(module + ".bias");
+  if (conv.bias) {
+    expect(module + ".bias", {channels}, kFloats);
+  }
+  return conv;
+}
+
 std::optional<NormSpec> TensorBook::head_norm(const std::string& module, int heads, int head_dim) {
   if (!has_optional(module + ".weight")) {
     return std::nullopt;
@@ -339,6 +354,13 @@ std::optional<NormSpec> TensorBook::head_norm(const std::string& module, int hea
 }
 
 void TensorBook::vector(const std::string& name, int width) { expect(name, {width}, kFloats); }
+
+void TensorBook::numbers(const std::string& name,
+                         const std::vector<std::vector<std::int64_t>>& shapes) {
+  const auto found = std::ranges::find_if(
+      shapes, [&](const std::vector<std::int64_t>& shape) { return has_shape(name, shape); });
+  expect(name, found == shapes.end() ? shapes.front() : *found, kFloats);
+}
 
 void TensorBook::scalar(const std::string& name) {
   const io::TensorView* tensor = checkpoint_.find(name);

@@ -39,6 +39,15 @@ struct MatrixSpec {
   std::string bias_name() const;
 };
 
+/// A convolution of each channel over its last `taps` numbers: weight (channels, taps) with an axis
+/// of 1 behind or between, bias (channels,).
+struct ConvSpec {
+  std::string name;  ///< of its module
+  int channels = 0;
+  int taps = 0;
+  bool bias = false;
+};
+
 /// A norm over `width` numbers.
 struct NormSpec {
   std::string name;  ///< of its module; empty: it has no weight
@@ -73,12 +82,18 @@ class TensorBook {
   void expect_alike(const std::vector<MatrixSpec>& matrices);  ///< of one format, all with biases
   void expect_no_bias(const MatrixSpec& matrix);
   NormSpec norm(const std::string& module, int width);
+  ConvSpec conv(const std::string& module, int channels, int taps);
 
   /// The norm of q or k, if there is one: over each head, each with its own weights, or over the
   /// whole projection, which the file's shape tells.
   std::optional<NormSpec> head_norm(const std::string& module, int heads, int head_dim);
 
+  /// Whether some convolution that was looked up is laid out as mlx-lm converts it.
+  bool has_converted_conv() const { return has_converted_conv_; }
+
   void vector(const std::string& name, int width);
+  /// Of one of these shapes; of the first where it is of none.
+  void numbers(const std::string& name, const std::vector<std::vector<std::int64_t>>& shapes);
   void scalar(const std::string& name);  ///< a single number, of shape () or (1)
 
   void ignore(const std::string& module);        ///< its tensors are known and not needed
@@ -113,6 +128,7 @@ class TensorBook {
   std::vector<std::string> faults_;
   std::vector<MatrixSpec> matrices_;
   std::vector<std::string> tensors_;
+  bool has_converted_conv_ = false;
 };
 
 }  // namespace convergio::arch

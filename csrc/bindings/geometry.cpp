@@ -148,17 +148,27 @@ void bind_geometry(nb::module_& m) {
             return numbers;
           },
           "For each layer the numbers that its KV cache has of a token; 0 where it shares another "
-          "layer's.")
+          "layer's or has no attention.")
       .def_prop_ro(
-          "attention_parameters",
+          "state_numbers",
           [](const Config& self) {
             std::int64_t all = 0;
             for (const arch::LayerConfig& layer : self.layers) {
-              all += layer.attention_parameters(self.hidden_size);
+              all += layer.recurrence.state_numbers();
             }
             return all;
           },
-          "Of the matrices of all layers' attention.")
+          "Of the states of all layers' recurrences, float32, however long a sequence is.")
+      .def_prop_ro(
+          "mixer_parameters",
+          [](const Config& self) {
+            std::int64_t all = 0;
+            for (const arch::LayerConfig& layer : self.layers) {
+              all += layer.mixer_parameters(self.hidden_size);
+            }
+            return all;
+          },
+          "Of the matrices of all layers' attention and recurrences.")
       .def_prop_ro(
           "widths_of_layers",
           [](const Config& self) {
@@ -167,12 +177,15 @@ void bind_geometry(nb::module_& m) {
               const arch::LatentSizes& latent = layer.latent;
               const int query =
                   std::max({layer.head_dim, latent.plain + latent.rotated, latent.value});
-              widths.emplace_back(layer.heads * query, layer.kv_heads * layer.head_dim,
-                                  layer.intermediate_size);
+              const int attention = layer.attends ? 1 : 0;
+              widths.emplace_back(attention * layer.heads * query + layer.recurrence.width(),
+                                  attention * layer.kv_heads * layer.head_dim,
+                                  layer.feeds ? layer.intermediate_size : 0);
             }
             return widths;
           },
-          "For each layer the numbers of a token's queries, of its keys and of its feed-forward.")
+          "For each layer the numbers of a token's queries and of what its recurrence makes of "
+          "it, of its keys and of its feed-forward.")
       .def_ro("per_layer_size", &Config::per_layer_size,
               "Numbers that each layer gets of a token beside the hidden state; 0: none.")
       .def("rotary", &rotary, "index"_a, "length"_a,

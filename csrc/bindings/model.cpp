@@ -113,6 +113,9 @@ void bind_model(nb::module_& m) {
           [](const ModelHandle& self) { return self.model().kv_bytes_per_token(); },
           "What a token adds to the KV cache, in bytes, in the layers that keep every token.")
       .def_prop_ro(
+          "state_bytes", [](const ModelHandle& self) { return self.model().state_bytes(); },
+          "Of the states of a sequence's recurrences, however long it is.")
+      .def_prop_ro(
           "step_weight_bytes", [](const ModelHandle& self) { return self.model().step_bytes(); },
           "Bytes of the weights that making a token reads: of an embedding that is not the head "
           "too, one row.")

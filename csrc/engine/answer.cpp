@@ -124,7 +124,7 @@ int Answer::most_drafted(int most) {
   most = std::min(most, options().max_tokens - stats_.output_tokens - 1);
   const auto length = static_cast<int>(tokens().size());
   const bool can = options().speculate && stats_.output_tokens > 0 && most > 0 &&
-                   cache().rotates_alike(length + most);
+                   !cache().has_states() && cache().rotates_alike(length + most);
   return can ? most : 0;
 }
 
@@ -257,7 +257,7 @@ void Answer::release(bool sound) noexcept {
   }
   try {
     drop_draft();
-    if (sound) {
+    if (sound && !cache().torn()) {
       loaded_->prefix_cache.release(sequence_);
     } else {
       loaded_->prefix_cache.discard(sequence_);

@@ -57,7 +57,7 @@ class Answer {
 
   PassCosts& pass_costs() { return loaded_->pass_costs; }
 
-  /// Lengths at which the sliding-window layers are to be copied.
+  /// Lengths at which a snapshot is to be taken.
   const std::vector<int>& checkpoints() const { return checkpoints_; }
 
   /// False while another request computes what start() could take a good part of.
@@ -81,7 +81,7 @@ class Answer {
   void note_prefill();
 
   /// How many tokens, of `most`, a pass can run behind the last one that could be part of the
-  /// answer, and with the same rotary tables.
+  /// answer, and with the same rotary tables. None where the model has states, which go on.
   int most_drafted(int most);
 
   /// At most so many tokens that stood behind the last ones before, none of which ends the answer.

@@ -137,7 +137,9 @@ class PipelinedDecoder : public Decoder {
     std::optional<Sample> chosen = read(now.sample);
     if (!chosen && queued_) {  // the pass ahead has gone on with no token
       queued_.reset();
-      cache.trim(cache.length() - 1);
+      if (!cache.trim(cache.length() - 1)) {  // states have gone on too
+        cache = answer_.model().make_cache(cache.length());
+      }
     }
     answer_.take(chosen ? *std::move(chosen) : sample_on_cpu(answer_, now.logits, nullptr));
   }

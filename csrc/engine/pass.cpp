@@ -35,7 +35,7 @@ mx::array hidden_states(std::span<const Share> shares) {
   return first.answer->model().forward(ids_of(shares), segments);
 }
 
-/// Copies what sliding-window layers have at the lengths where that is wanted.
+/// Takes a snapshot at the lengths where that is wanted.
 void take_checkpoint(Answer& answer) {
   const std::vector<int>& wanted = answer.checkpoints();
   if (std::ranges::find(wanted, answer.cache().length()) != wanted.end()) {

@@ -45,7 +45,7 @@ int longest_useful(const std::vector<int>& tokens) {
 }  // namespace
 
 void Sequence::checkpoint() {
-  checkpoints.push_back(cache.window_snapshot());
+  checkpoints.push_back(cache.snapshot());
   if (checkpoints.size() > kMostCheckpoints) {
     checkpoints.erase(checkpoints.begin() + 1);  // many share the first; the last is the newest
   }
@@ -53,7 +53,7 @@ void Sequence::checkpoint() {
 
 std::size_t Sequence::bytes() const {
   std::size_t total = cache.bytes();
-  for (const model::WindowSnapshot& one : checkpoints) {
+  for (const model::Snapshot& one : checkpoints) {
     total += one.bytes();
   }
   return total;
@@ -72,7 +72,7 @@ PrefixCache::~PrefixCache() {
 
 /// The most of `common` tokens that a sequence can be trimmed to.
 PrefixCache::Match PrefixCache::usable(const std::shared_ptr<Sequence>& sequence, int common) {
-  const auto can = [&](int length, const model::WindowSnapshot* snapshot) {
+  const auto can = [&](int length, const model::Snapshot* snapshot) {
     return model::Cache(sequence->cache).trim(length, snapshot);
   };
   if (can(common, nullptr)) {

@@ -17,9 +17,9 @@ namespace convergio::engine {
 struct Sequence {
   std::vector<int> tokens;  ///< the cache has the first of them
   model::Cache cache;
-  std::vector<model::WindowSnapshot> checkpoints;  ///< lengths it can be trimmed to, ascending
-  bool active = true;                              ///< a request appends to it
-  std::size_t level = 0;                           ///< of that request
+  std::vector<model::Snapshot> checkpoints;  ///< lengths it can be trimmed to, ascending
+  bool active = true;                        ///< a request appends to it
+  std::size_t level = 0;                     ///< of that request
 
   /// Makes it possible to trim it to its length at this moment.
   void checkpoint();
@@ -92,7 +92,7 @@ class PrefixCache {
  private:
   struct Match {
     std::shared_ptr<Sequence> sequence;
-    const model::WindowSnapshot* snapshot = nullptr;  ///< to trim it with
+    const model::Snapshot* snapshot = nullptr;  ///< to trim it with
     int length = 0;
   };
   Match longest(const std::vector<int>& tokens, Prefix& prefix) const;

@@ -5,6 +5,7 @@
 #include "kernels/mlx/view.h"
 #include "kernels/ops/activation.h"
 #include "kernels/ops/gated_heads.h"
+#include "kernels/ops/join_heads.h"
 #include "kernels/ops/linear.h"
 
 namespace convergio::model {
@@ -66,12 +67,17 @@ mx::array SelfAttention::shape_heads(const mx::array& x, int heads,
                                      const std::optional<kernels::Norm>& norm,
                                      Segments segments) const {
   const bool norm_each_head = norm && norm->weight.shape(-1) == sizes_.head_dim;
-  mx::array y = norm && !norm_each_head ? kernels::norm(x, *norm) : x;
-  y = kernels::heads_of(y, heads);
-  if (norm_each_head && norm_after_rope_) {
-    return kernels::norm(rotated(y, segments, sizes_.rope, interleaved_), *norm);
+  const mx::array y = norm && !norm_each_head ? kernels::norm(x, *norm) : x;
+  return rotate_heads(kernels::heads_of(y, heads), norm_each_head ? norm : std::nullopt, segments);
+}
+
+/// (1, heads, n, head_dim), each head normed and rotated.
+mx::array SelfAttention::rotate_heads(const mx::array& x, const std::optional<kernels::Norm>& norm,
+                                      Segments segments) const {
+  if (norm && norm_after_rope_) {
+    return kernels::norm(rotated(x, segments, sizes_.rope, interleaved_), *norm);
   }
-  return rotated(norm_each_head ? kernels::norm(y, *norm) : y, segments, sizes_.rope, interleaved_);
+  return rotated(norm ? kernels::norm(x, *norm) : x, segments, sizes_.rope, interleaved_);
 }
 
 std::vector<kernels::SeenKeys> SelfAttention::append(const mx::array& k, const mx::array& v,
@@ -90,7 +96,17 @@ std::vector<kernels::SeenKeys> SelfAttention::append(const mx::array& k, const m
 /// Before the projection out.
 mx::array SelfAttention::mix(const mx::array& x, Segments segments, int index) const {
   const std::vector<mx::array> qkv = project(x);
-  const mx::array q = shape_heads(qkv[0], sizes_.heads, q_norm_, segments);
+  const int head_dim = sizes_.head_dim;
+  std::optional<mx::array> gate;
+  const auto queries = [&] {
+    if (!sizes_.gated_queries) {
+      return shape_heads(qkv[0], sizes_.heads, q_norm_, segments);
+    }
+    const mx::array both = kernels::heads_of(qkv[0], sizes_.heads);
+    gate = kernels::join_heads(kernels::part_of_rows(both, head_dim, 2 * head_dim));
+    return rotate_heads(kernels::part_of_rows(both, 0, head_dim), q_norm_, segments);
+  };
+  const mx::array q = queries();
   const auto there = [](const LayerCache& layer, int from, int to) {
     return layer.seen_by(to - from);
   };
@@ -102,10 +118,10 @@ mx::array SelfAttention::mix(const mx::array& x, Segments segments, int index) c
   if (head_gate_) {
     return kernels::gated_heads(std::move(mixed), kernels::linear(x, *head_gate_));
   }
-  if (!gate_) {
-    return mixed;
+  if (gate_) {
+    gate = kernels::linear(x, *gate_);
   }
-  return kernels::gated(kernels::linear(x, *gate_), mixed, kernels::Activation::Sigmoid);
+  return gate ? kernels::gated(*gate, mixed, kernels::Activation::Sigmoid) : mixed;
 }
 
 mx::array SelfAttention::operator()(const mx::array& x, Segments segments, int index) const {

@@ -31,6 +31,8 @@ class SelfAttention {
   std::vector<mx::array> project(const mx::array& x) const;
   mx::array shape_heads(const mx::array& x, int heads, const std::optional<kernels::Norm>& norm,
                         Segments segments) const;
+  mx::array rotate_heads(const mx::array& x, const std::optional<kernels::Norm>& norm,
+                         Segments segments) const;
   std::vector<kernels::SeenKeys> append(const mx::array& k, const mx::array& v, Segments segments,
                                         int index) const;
 

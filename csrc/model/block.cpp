@@ -8,32 +8,44 @@ namespace convergio::model {
 
 namespace {
 
-using Attention = std::variant<SelfAttention, LatentAttention>;
-
-Attention attention_of(WeightLoader& weights, const arch::ModelSpec& spec,
-                       const arch::LayerSpec& layer) {
+std::vector<Mixer> mixers_of(WeightLoader& weights, const arch::ModelSpec& spec,
+                             const arch::LayerSpec& layer) {
+  std::vector<Mixer> mixers;
   if (layer.latent) {
-    return LatentAttention(weights, spec, layer);
+    mixers.emplace_back(LatentAttention(weights, spec, layer));
+  } else if (layer.config.attends) {
+    mixers.emplace_back(SelfAttention(weights, spec, layer));
   }
-  return SelfAttention(weights, spec, layer);
+  if (const auto* conv = std::get_if<arch::ShortConvSpec>(&layer.recurrence)) {
+    mixers.emplace_back(ShortConv(weights, *conv));
+  }
+  if (const auto* delta = std::get_if<arch::GatedDeltaSpec>(&layer.recurrence)) {
+    mixers.emplace_back(GatedDeltaNet(weights, spec, *delta, layer.config.recurrence));
+  }
+  if (const auto* kimi = std::get_if<arch::KimiDeltaSpec>(&layer.recurrence)) {
+    mixers.emplace_back(KimiDelta(weights, spec, *kimi, layer.config.recurrence));
+  }
+  return mixers;
 }
 
 }  // namespace
 
 Block::Block(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer)
-    : attention_in_(weights.norm(layer.attention_in, spec.config)),
-      attention_out_(weights.norm(layer.attention_out, spec.config)),
+    : mixer_in_(weights.norm(layer.mixer_in, spec.config)),
+      mixer_out_(weights.norm(layer.mixer_out, spec.config)),
       ffn_in_(weights.norm(layer.ffn_in, spec.config)),
       ffn_out_(weights.norm(layer.ffn_out, spec.config)),
-      attention_(attention_of(weights, spec, layer)),
-      ffn_(weights, spec, layer),
+      mixers_(mixers_of(weights, spec, layer)),
       scalar_(layer.scalar.empty() ? 1.0F : weights.scalar(layer.scalar)),
       residual_multiplier_(spec.config.residual_multiplier),
       parallel_(spec.config.placement == arch::Placement::Parallel) {
-  for (auto* norm : {&attention_out_, &ffn_out_}) {
+  for (auto* norm : {&mixer_out_, &ffn_out_}) {
     if (*norm) {
       (*norm)->eps = spec.config.post_norm_eps;
     }
+  }
+  if (layer.config.feeds) {
+    ffn_.emplace(weights, spec, layer);
   }
   if (layer.per_layer) {
     per_layer_.emplace(weights, spec, *layer.per_layer);
@@ -54,25 +66,36 @@ mx::array Block::join(mx::array x, const mx::array& branch,
   return kernels::residual(std::move(x), normed(branch, norm), residual_multiplier_);
 }
 
+mx::array Block::mix(mx::array x, const mx::array& in, Segments segments, int index) const {
+  for (const Mixer& mixer : mixers_) {
+    x = std::visit(
+        [&](const auto& one) {
+          return plain(mixer_out_) ? one.onto(std::move(x), in, segments, index)
+                                   : join(std::move(x), one(in, segments, index), mixer_out_);
+        },
+        mixer);
+  }
+  return x;
+}
+
+mx::array Block::feed(mx::array x, mx::array in) const {
+  if (plain(ffn_out_)) {
+    return ffn_->onto(std::move(x), std::move(in));
+  }
+  const mx::array branch = (*ffn_)(in, x);
+  return join(std::move(x), branch, ffn_out_);
+}
+
 /// Arrays are let go of as soon as may be: each is memory, where ops are computed at once.
 mx::array Block::operator()(mx::array x, Segments segments, int index,
                             const mx::array* part) const {
-  mx::array in = normed(x, attention_in_);
-  x = std::visit(
-      [&](const auto& attention) {
-        return plain(attention_out_)
-                   ? attention.onto(std::move(x), in, segments, index)
-                   : join(std::move(x), attention(in, segments, index), attention_out_);
-      },
-      attention_);
-  if (!parallel_) {
-    in = normed(x, ffn_in_);
-  }
-  if (plain(ffn_out_)) {
-    x = ffn_.onto(std::move(x), std::move(in));
-  } else {
-    const mx::array branch = ffn_(in, x);
-    x = join(std::move(x), branch, ffn_out_);
+  mx::array in = normed(x, mixers_.empty() ? ffn_in_ : mixer_in_);
+  x = mix(std::move(x), in, segments, index);
+  if (ffn_) {
+    if (!parallel_ && !mixers_.empty()) {
+      in = normed(x, ffn_in_);
+    }
+    x = feed(std::move(x), std::move(in));
   }
   if (per_layer_ && part != nullptr) {
     x = (*per_layer_)(std::move(x), *part);

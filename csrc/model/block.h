@@ -2,18 +2,26 @@
 
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "arch/spec.h"
 #include "kernels/ops/norm.h"
 #include "model/attention.h"
+#include "model/gated_delta_net.h"
+#include "model/kimi_delta.h"
 #include "model/latent_attention.h"
 #include "model/layer_ffn.h"
 #include "model/per_layer.h"
+#include "model/short_conv.h"
 
 namespace convergio::model {
 
-/// One decoder layer: attention and feed-forward, each in a residual branch with the norms its
-/// checkpoint has.
+/// What mixes the tokens of a sequence. Each takes normed x, the sequences of a pass and the
+/// layer's place in their caches.
+using Mixer = std::variant<SelfAttention, LatentAttention, ShortConv, GatedDeltaNet, KimiDelta>;
+
+/// One decoder layer: what mixes tokens (attention, a recurrence, or both side by side) and
+/// feed-forward, each in a residual branch with the norms its checkpoint has.
 class Block {
  public:
   Block(WeightLoader& weights, const arch::ModelSpec& spec, const arch::LayerSpec& layer);
@@ -24,17 +32,19 @@ class Block {
 
  private:
   mx::array normed(const mx::array& x, const std::optional<kernels::Norm>& norm) const;
+  mx::array mix(mx::array x, const mx::array& in, Segments segments, int index) const;
+  mx::array feed(mx::array x, mx::array in) const;
   bool plain(const std::optional<kernels::Norm>& out) const;
   mx::array join(mx::array x, const mx::array& branch,
                  const std::optional<kernels::Norm>& norm) const;
 
-  std::optional<kernels::Norm> attention_in_, attention_out_, ffn_in_, ffn_out_;
-  std::variant<SelfAttention, LatentAttention> attention_;
-  LayerFeedForward ffn_;
+  std::optional<kernels::Norm> mixer_in_, mixer_out_, ffn_in_, ffn_out_;
+  std::vector<Mixer> mixers_;
+  std::optional<LayerFeedForward> ffn_;
   std::optional<PerLayer> per_layer_;
   float scalar_;  ///< of what leaves the layer
   float residual_multiplier_;
-  bool parallel_;  ///< attention and feed-forward take the same normed x
+  bool parallel_;  ///< mixers and feed-forward take the same normed x
 };
 
 }  // namespace convergio::model

@@ -87,6 +87,11 @@ mx::array Model::forward(const mx::array& ids, Cache& cache, const Interrupt& in
 
 mx::array Model::forward(const mx::array& ids, Segments segments,
                          const Interrupt& interrupt) const {
+  for (const Segment& one : segments) {
+    if (one.drafted > 0 && one.cache->has_states()) {
+      throw Error(ErrorKind::Internal, "[forward] drafted rows of a model whose states go on.");
+    }
+  }
   mx::array x = kernels::embedding(ids, embedding_, dtype_, embedding_multiplier_);
   if (embedding_norm_) {
     x = kernels::norm(x, *embedding_norm_);
@@ -143,7 +148,15 @@ std::size_t Model::kv_bytes(int tokens) const {
     const int rows = layer.window == 0 ? tokens : std::min(tokens, 2 * layer.window);
     numbers += static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.kv_numbers());
   }
-  return numbers * mx::size_of(kv_dtype_);
+  return numbers * mx::size_of(kv_dtype_) + state_bytes();
+}
+
+std::size_t Model::state_bytes() const {
+  std::size_t numbers = 0;
+  for (const arch::LayerConfig& layer : spec_.config.layers) {
+    numbers += static_cast<std::size_t>(layer.recurrence.state_numbers());
+  }
+  return numbers * sizeof(float);
 }
 
 std::size_t Model::kv_bytes_per_token() const {

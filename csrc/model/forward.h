@@ -65,7 +65,8 @@ class Model {
   std::size_t resident_weight_bytes() const { return checkpoint_.resident_bytes(); }
   std::size_t step_bytes() const;          ///< of the weights that making a token reads
   std::size_t kv_bytes_per_token() const;  ///< of the layers that keep every token
-  std::size_t kv_bytes(int tokens) const;  ///< of a cache with room for so many
+  std::size_t state_bytes() const;         ///< of a sequence's states, however long it is
+  std::size_t kv_bytes(int tokens) const;  ///< of a cache with room for so many, and those
 
  private:
   Model(arch::ModelSpec spec, io::Checkpoint checkpoint);

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/ops/attention.h"
+#include "kernels/ops/stateful_rows.h"
 #include "model/cache.h"
 
 namespace convergio::model {
@@ -40,6 +43,22 @@ std::vector<kernels::SeenKeys> seen_keys(Segments segments, int index, const Joi
     from += one.rows;
   }
   return seen;
+}
+
+/// Runs an op over all rows, each sequence's from its part of layer `index`'s state, which becomes
+/// what the op makes of it: op(sequences) is a kernels::WithStates. A single row updates it in
+/// place.
+template <class Op>
+mx::array with_states(Segments segments, int index, StatePart part, const Op& op) {
+  std::vector<kernels::StatefulRows> sequences;
+  for (const Segment& one : segments) {
+    sequences.push_back({one.rows, one.cache->state(index).take(part, one.rows == 1)});
+  }
+  kernels::WithStates result = op(std::move(sequences));
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    segments[i].cache->state(index).put(part, std::move(result.states[i]));
+  }
+  return std::move(result.y);
 }
 
 }  // namespace convergio::model

@@ -76,6 +76,18 @@ mx::array WeightLoader::vector(const std::string& name) {
   return mx::astype(mx::copy(tensor(name)), activations_);
 }
 
+mx::array WeightLoader::floats(const std::string& name) {
+  return mx::astype(mx::copy(tensor(name)), mx::float32);
+}
+
+kernels::CausalConv WeightLoader::conv(const arch::ConvSpec& spec) {
+  kernels::CausalConv conv{.weight = kernels::conv_weight(tensor(spec.name + ".weight"))};
+  if (spec.bias) {
+    conv.bias = floats(spec.name + ".bias");
+  }
+  return conv;
+}
+
 kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {
   if (spec.form == arch::Form::InputsFirst) {
     throw Error(ErrorKind::UnsupportedModel,
@@ -138,7 +150,7 @@ kernels::ExpertWeights WeightLoader::experts(const arch::ExpertsSpec& spec) {
     if (name.empty()) {
       return std::nullopt;
     }
-    return mx::flatten(mx::astype(mx::copy(tensor(name)), mx::float32));
+    return mx::flatten(floats(name));
   };
   weights.correction = numbers(spec.correction);
   weights.scales = numbers(spec.scales);
@@ -169,7 +181,7 @@ mx::array WeightLoader::norm_weight(const arch::NormSpec& spec) {
 
 kernels::Norm WeightLoader::norm(const arch::NormSpec& spec, const arch::Config& config) {
   kernels::Norm norm = plain_norm(spec, config);
-  if (config.family->norm_adds_one && !spec.name.empty()) {
+  if (config.norms_add_one && !spec.name.empty()) {
     norm.weight = mx::add(norm.weight, mx::array(1.0F, activations_));
   }
   return norm;

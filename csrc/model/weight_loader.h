@@ -9,6 +9,7 @@
 #include "arch/tensors.h"
 #include "io/safetensors.h"
 #include "kernels/mlx/mapped_arrays.h"
+#include "kernels/ops/causal_conv.h"
 #include "kernels/ops/experts.h"
 #include "kernels/ops/linear.h"
 #include "kernels/ops/norm.h"
@@ -39,7 +40,10 @@ class WeightLoader {
   /// The one after the last layer.
   kernels::Norm final_norm(const arch::NormSpec& spec, const arch::Config& config);
 
+  kernels::CausalConv conv(const arch::ConvSpec& spec);
+
   mx::array vector(const std::string& name);
+  mx::array floats(const std::string& name);  ///< the same in float32
   float scalar(const std::string& name);
 
   /// The float dtype the checkpoint was written in.

@@ -166,17 +166,23 @@ class Geometry:
     @property
     def kv_numbers_of_layers(self) -> list[int]:
         """
-        For each layer the numbers that its KV cache has of a token; 0 where it shares another layer's.
+        For each layer the numbers that its KV cache has of a token; 0 where it shares another layer's or has no attention.
         """
 
     @property
-    def attention_parameters(self) -> int:
-        """Of the matrices of all layers' attention."""
+    def state_numbers(self) -> int:
+        """
+        Of the states of all layers' recurrences, float32, however long a sequence is.
+        """
+
+    @property
+    def mixer_parameters(self) -> int:
+        """Of the matrices of all layers' attention and recurrences."""
 
     @property
     def widths_of_layers(self) -> list[tuple[int, int, int]]:
         """
-        For each layer the numbers of a token's queries, of its keys and of its feed-forward.
+        For each layer the numbers of a token's queries and of what its recurrence makes of it, of its keys and of its feed-forward.
         """
 
     @property
@@ -240,6 +246,10 @@ class Model:
         """
         What a token adds to the KV cache, in bytes, in the layers that keep every token.
         """
+
+    @property
+    def state_bytes(self) -> int:
+        """Of the states of a sequence's recurrences, however long it is."""
 
     @property
     def step_weight_bytes(self) -> int:

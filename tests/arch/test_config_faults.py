@@ -287,6 +287,82 @@ OF_ROWS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+OF_ROWS += [
+    (
+        "lfm2",
+        {"conv_L_cache": 1},
+        f"[config] config.json: 'conv_L_cache' is the integer 1, which must be from 2 to 64{AGAIN}",
+    ),
+    (
+        "lfm2",
+        {"layer_types": ["conv"]},
+        f"[config] config.json: 'layer_types' lists 1 layers and 'num_hidden_layers' is 4{AGAIN}",
+    ),
+    (
+        "lfm2",
+        {"layer_types": None, "full_attn_idxs": [1, 4]},
+        "[config] config.json: 'full_attn_idxs[1]' is the integer 4, which must be from 0 to 3"
+        f"{AGAIN}",
+    ),
+    (
+        "lfm2",
+        {"layer_types": None, "full_attn_idxs": ["x"]},
+        "[json] config.json: 'full_attn_idxs[0]' must be an integer but is the string \"x\""
+        f"{RETYPE}",
+    ),
+    (
+        "lfm2",
+        {"block_multiple_of": 4194304, "block_ffn_dim_multiplier": 1000, "block_ff_dim": 9000},
+        "[config] config.json: 'block_ff_dim' is 9000, which 'block_ffn_dim_multiplier' and "
+        "'block_multiple_of' make 8388608, which must be from 1 to 4194304"
+        f"{AGAIN}",
+    ),
+    (
+        "lfm2",
+        {"block_ffn_dim_multiplier": 0},
+        "[config] config.json: 'block_ffn_dim_multiplier' is the integer 0, which must be from "
+        f"1e-3 to 1e3{AGAIN}",
+    ),
+    (
+        "qwen3_5",
+        {"linear_num_value_heads": 5},
+        "[config] config.json: 'linear_num_value_heads' is 5, which must be a multiple of "
+        f"'linear_num_key_heads', 2{AGAIN}",
+    ),
+    (
+        "qwen3_next",
+        {"full_attention_interval": 0},
+        "[config] config.json: 'full_attention_interval' is the integer 0, which must be from 1 "
+        f"to 4096{AGAIN}",
+    ),
+    *(
+        (
+            "qwen3_5",
+            {key: value},
+            f"[config] config.json: '{key}' is the integer {value}, which must be from 1 to 16384"
+            f"{AGAIN}",
+        )
+        for key in (
+            "linear_num_value_heads",
+            "linear_num_key_heads",
+            "linear_key_head_dim",
+            "linear_value_head_dim",
+        )
+        for value in (0, -1, 16385, 2**40)
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "kind"), [("lfm2", "conv"), ("qwen3_5", "linear_attention")])
+def test_a_type_of_layer_that_a_class_does_not_have(folder: Path, row: str, kind: str) -> None:
+    assert said(
+        folder, {"layer_types": [kind, "mamba", kind, kind]}, UnsupportedModelError, row
+    ) == (
+        "[config] config.json: 'layer_types' has the string \"mamba\"; supported: full_attention, "
+        f"{kind}."
+    )
+
+
 @pytest.mark.parametrize(("row", "changes", "sentence"), OF_ROWS, ids=range(len(OF_ROWS)))
 def test_corrupt_for_a_class_that_reads_it(
     folder: Path, row: str, changes: dict[str, Any], sentence: str

@@ -72,23 +72,48 @@ OTHER: dict[str, Any] = {
     "intermediate_size_mlp": 144,
     "attention_chunk_size": 40,
     "interleave_moe_layer_step": 2,
+    "conv_L_cache": 5,
+    "full_attn_idxs": [1, 4],
+    "block_ff_dim": 400,
+    "block_multiple_of": 48,
+    "block_ffn_dim_multiplier": 1.3,
+    "num_dense_layers": 3,
+    "linear_num_value_heads": 48,
+    "linear_num_key_heads": 8,
+    "linear_key_head_dim": 24,
+    "linear_value_head_dim": 40,
+    "linear_conv_kernel_dim": 6,
+    "full_attention_interval": 3,
+    "model_max_length": 640,
+    "num_experts_per_token": 5,
+    "num_shared_experts": 4,
+    "linear_num_heads": 3,
+    "linear_head_dim": 20,
 }
 """A value that is no class's default for every key that is read."""
 
 
-CLASSES = {"qwen3_vl": "qwen3_vl_text", "muse_glimmer": "muse_glimmer_text"}
+CLASSES = {
+    "qwen3_vl": "qwen3_vl_text",
+    "muse_glimmer": "muse_glimmer_text",
+    "qwen3_5": "qwen3_5_text",
+    "qwen3_5_moe": "qwen3_5_moe_text",
+}
 """Where the row's own name is that of a multimodal model's class, its text model's."""
 
 
 GRANITE = ("granite", "granitemoe")
-QWEN_MOE = ("qwen2_moe", "qwen3_moe")
+QWEN_NEXT = ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
+QWEN_MOE = ("qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_5_moe_text")
+SHARED_EXPERT = ("qwen2_moe", "qwen3_next", "qwen3_5_moe_text")
+SHORT_CONVS = ("lfm2", "lfm2_moe")
 LATENT = ("glm4_moe_lite", "deepseek_v3", "deepseek_v2")
 GLM = ("glm4_moe", *LATENT)
 LOCAL = ("mixtral", "granitemoe", "minimax_m2", "gpt_oss", "phimoe", "llama4_text")
-EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe", "laguna")
+EXPERTS = (*LOCAL, *QWEN_MOE, "olmoe", *GLM, "ernie4_5_moe", "laguna", "lfm2_moe")
 COUNTS = {
     **dict.fromkeys(LOCAL, "num_local_experts"),
-    **dict.fromkeys((*QWEN_MOE, "olmoe", "laguna"), "num_experts"),
+    **dict.fromkeys((*QWEN_MOE, "olmoe", "laguna", "lfm2_moe"), "num_experts"),
     **dict.fromkeys(GLM, "n_routed_experts"),
     "ernie4_5_moe": "moe_num_experts",
 }
@@ -109,10 +134,11 @@ NEEDED = {"deepseek_v2": {"num_experts_per_tok": 3}}
 """Keys without a default."""
 UNPUBLISHED = {"exaone"}
 """Rows without a class in transformers."""
-OTHERWISE = {"gemma4_text"}
-"""Rows whose layers differ in more than is compared here (test_geometry.py)."""
+OTHERWISE = {"gemma4_text", "kimi_linear"}
+"""Rows whose layers differ in more than is compared here: test_geometry.py, test_recurrences.py."""
 ROWS = sorted(set(rows()) - UNPUBLISHED - OTHERWISE)
 PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron", "laguna"}
+PARTIAL |= {"qwen3_next", "qwen3_5", "qwen3_5_moe", *QWEN_NEXT}
 SCALED = {"ministral3", "apertus", "gpt_oss"}
 """Rows whose class scales where a config.json says nothing; what is compared here is unscaled."""
 UNSCALED = {"rope_type": "default", "rope_theta": 12345.0}
@@ -123,6 +149,8 @@ EPS_KEYS = {
     "phi": "layer_norm_eps",
     "starcoder2": "norm_epsilon",
     "nemotron": "norm_eps",
+    "lfm2": "norm_eps",
+    "lfm2_moe": "norm_eps",
 }
 LOGIT_KEYS = {
     "cohere": "logit_scale",
@@ -141,7 +169,7 @@ def published(config: dict[str, Any]) -> Any:
 
 WINDOWED = ("mistral", "ministral3", "mixtral", "phi3", "phimoe", "qwen3_moe", "starcoder2")
 NO_WINDOW = ("llama", "qwen3_vl_text", "olmo2", "olmoe", "glm4_moe", "minimax_m2", *GRANITE)
-NO_WINDOW = (*NO_WINDOW, "seed_oss", "glm4", "ernie4_5", "ernie4_5_moe")
+NO_WINDOW = (*NO_WINDOW, *SHORT_CONVS, *QWEN_NEXT, "seed_oss", "glm4", "ernie4_5", "ernie4_5_moe")
 
 
 def windows_of(known: Any) -> list[int]:
@@ -159,6 +187,39 @@ def windows_of(known: Any) -> list[int]:
     return [window if kind == "sliding_attention" else 0 for kind in known.layer_types]
 
 
+def attending(known: Any) -> list[bool]:
+    if known.model_type not in (*SHORT_CONVS, *QWEN_NEXT):
+        return [True] * known.num_hidden_layers
+    if known.layer_types is not None:
+        return [kind == "full_attention" for kind in known.layer_types]
+    # lfm2_moe's class has no default; mlx-lm's reads this
+    listed = getattr(known, "full_attn_idxs", range(known.num_hidden_layers))
+    return [layer in listed for layer in range(known.num_hidden_layers)]
+
+
+def state_numbers(known: Any) -> int:
+    layers = attending(known).count(False)
+    if known.model_type in SHORT_CONVS:
+        return int(layers * (known.conv_L_cache - 1) * known.hidden_size)
+    if known.model_type in QWEN_NEXT:
+        matrix = known.linear_key_head_dim * known.linear_value_head_dim
+        keys = known.linear_num_key_heads * known.linear_key_head_dim
+        values = known.linear_num_value_heads * known.linear_value_head_dim
+        inputs = (known.linear_conv_kernel_dim - 1) * (2 * keys + values)
+        return int(layers * (inputs + known.linear_num_value_heads * matrix))
+    return 0
+
+
+def width_of(known: Any) -> int:
+    if known.model_type == "llama4_text":
+        return int(known.intermediate_size_mlp)
+    width = int(getattr(known, "intermediate_size", 5632))  # qwen3_5_moe has no dense layer
+    if known.model_type == "lfm2" and known.block_auto_adjust_ff_dim:
+        width = int(known.block_ffn_dim_multiplier * int(2 * width / 3))
+        width = -(-width // known.block_multiple_of) * known.block_multiple_of
+    return width
+
+
 def rotated_layers(known: Any) -> list[bool]:
     if known.model_type in ("smollm3", "llama4_text"):
         return [bool(flag) for flag in known.no_rope_layers]
@@ -166,7 +227,7 @@ def rotated_layers(known: Any) -> list[bool]:
         return [bool(theta) for theta in known.layer_rope_theta]
     if known.model_type in ("exaone4", "cohere2") and known.sliding_window is not None:
         return [kind == "sliding_attention" for kind in known.layer_types]
-    return [True] * known.num_hidden_layers
+    return attending(known)
 
 
 def experts_of(known: Any) -> dict[str, int]:
@@ -176,7 +237,8 @@ def experts_of(known: Any) -> dict[str, int]:
     kind, glm = known.model_type, known.model_type in GLM
     ernie = kind == "ernie4_5_moe"
     laguna = kind == "laguna"
-    narrow = glm or ernie or laguna or kind in QWEN_MOE  # others keep what they do not read
+    # others keep what they do not read
+    narrow = glm or ernie or laguna or kind in (*QWEN_MOE, "lfm2_moe")
     width = known.moe_intermediate_size if narrow else known.intermediate_size
     shared = known.n_shared_experts * width if glm else 0
     if ernie:
@@ -184,15 +246,16 @@ def experts_of(known: Any) -> dict[str, int]:
     llama4 = kind == "llama4_text"
     if llama4:
         shared = width
-    step = known.decoder_sparse_step if kind in QWEN_MOE else 1
+    step = getattr(known, "decoder_sparse_step", 1) if kind in QWEN_MOE[:3] else 1
     # glm4_moe_lite's class has a list of layers in its place, the first of them dense
     dense = getattr(known, "first_k_dense_replace", 1) if glm else int(laguna)
+    dense = known.num_dense_layers if kind == "lfm2_moe" else dense
     return {
         "experts": getattr(known, COUNTS[kind]),
         "experts_per_token": known.num_experts_per_tok,
         "expert_width": width,
         "shared_expert_width": (
-            known.shared_expert_intermediate_size if kind in ("qwen2_moe", "laguna") else shared
+            known.shared_expert_intermediate_size if kind in (*SHARED_EXPERT, "laguna") else shared
         ),
         "sparse_layers": (
             len(known.moe_layers)
@@ -235,9 +298,7 @@ def expected(known: Any) -> dict[str, Any]:
     return {
         "vocab_size": known.vocab_size,
         "hidden_size": known.hidden_size,
-        "intermediate_size": (
-            known.intermediate_size_mlp if kind == "llama4_text" else known.intermediate_size
-        ),
+        "intermediate_size": width_of(known),
         "heads": known.num_attention_heads,
         "kv_heads": 1 if latent else known.num_key_value_heads or known.num_attention_heads,
         "head_dim": known.kv_lora_rank + known.qk_rope_head_dim if latent else head_dim,
@@ -256,11 +317,18 @@ def expected(known: Any) -> dict[str, Any]:
             if gemma or kind == "gemma"
             else (known.embedding_multiplier if kind in GRANITE else 1.0)
         ),
-        "activation": known.hidden_activation if gemma or muse else known.hidden_act,
+        "activation": (
+            "silu"
+            if kind in SHORT_CONVS
+            else known.hidden_activation
+            if gemma or muse
+            else known.hidden_act
+        ),
         # where the class does not tie, a file without a head is taken for what it is
         "tied": True if getattr(known, "tie_word_embeddings", False) else None,
         **experts_of(known),
         "windows": windows_of(known),
+        "state_numbers": state_numbers(known),
         "rotated": rotated_layers(known),
         "rotary": [
             periods(

@@ -51,7 +51,7 @@ def test_deepseek_v3_as_it_is_published() -> None:
     assert sizes.context_window == 163840
     queries = 7168 * 1536 + 1536 * 128 * 192
     keys = 7168 * 576 + 512 * 128 * 256
-    assert sizes.attention_parameters == 61 * (queries + keys + 128 * 128 * 7168)
+    assert sizes.mixer_parameters == 61 * (queries + keys + 128 * 128 * 7168)
 
 
 @pytest.mark.parametrize("name", ["kimi_k2", "deepseek_v3"])

@@ -68,6 +68,22 @@ LATENT = {
     "qk_rope_head_dim",
     "v_head_dim",
 }
+GATED_DELTA = {
+    "hidden_act",
+    "partial_rotary_factor",
+    "linear_num_value_heads",
+    "linear_num_key_heads",
+    "linear_key_head_dim",
+    "linear_value_head_dim",
+    "linear_conv_kernel_dim",
+    "full_attention_interval",
+}
+QWEN_EXPERTS = {
+    "num_experts",
+    "num_experts_per_tok",
+    "moe_intermediate_size",
+    "shared_expert_intermediate_size",
+}
 READ: dict[str, set[str]] = {
     "llama": {"hidden_act"},
     "mistral": {"hidden_act", "sliding_window"},
@@ -156,6 +172,47 @@ READ: dict[str, set[str]] = {
     "nemotron": {"hidden_act", "norm_eps", "partial_rotary_factor"},
     "apertus": {"hidden_act"},
     "exaone": set(),
+    "lfm2": {
+        "norm_eps",
+        "conv_L_cache",
+        "full_attn_idxs",
+        "block_ff_dim",
+        "block_multiple_of",
+        "block_ffn_dim_multiplier",
+    },
+    "lfm2_moe": {
+        "norm_eps",
+        "conv_L_cache",
+        "full_attn_idxs",
+        "num_experts",
+        "num_experts_per_tok",
+        "moe_intermediate_size",
+        "num_dense_layers",
+    },
+    "qwen3_next": {
+        *GATED_DELTA,
+        *QWEN_EXPERTS,
+        "decoder_sparse_step",
+    },
+    "qwen3_5": GATED_DELTA,
+    "kimi_linear": {
+        "hidden_act",
+        "model_max_length",
+        "num_experts",
+        "num_experts_per_token",
+        "moe_intermediate_size",
+        "num_shared_experts",
+        "first_k_dense_replace",
+        "q_lora_rank",
+        "kv_lora_rank",
+        "qk_nope_head_dim",
+        "qk_rope_head_dim",
+        "v_head_dim",
+        "linear_num_heads",
+        "linear_head_dim",
+        "linear_conv_kernel_dim",
+    },
+    "qwen3_5_moe": {*GATED_DELTA, *QWEN_EXPERTS},
     "muse_glimmer": {
         "hidden_activation",
         "final_logit_softcapping",
@@ -177,6 +234,9 @@ UNCOMMON = {
     "phi": _LAYER_NORM,
     "starcoder2": _LAYER_NORM,
     "nemotron": _LAYER_NORM,
+    "kimi_linear": {*_LATENT_HEADS, "max_position_embeddings"},
+    "lfm2": _LAYER_NORM,
+    "lfm2_moe": _LAYER_NORM,
     "exaone": {"rms_norm_eps", "num_hidden_layers"},
 }
 """The keys of COMMON that a class has under another name."""

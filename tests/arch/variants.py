@@ -112,6 +112,9 @@ NO_WINDOW = "mlx-lm's class for this model type has no sliding window."
 ALWAYS_GATED = "transformers takes anything but a gate for each head as one for each number."
 OLD_KEYS = "mlx-lm reads rope_parameters in some classes alone, and this is none of them."
 STACKED = "transformers reads experts as they are published, one by one."
+INTERVAL = "mlx-lm reads full_attention_interval and no layer_types."
+ADDS_ONE = "mlx-lm tells by a convolution whether norms are as published, and there is none."
+CONVERTED = "transformers reads convolutions as they are published."
 SILU = "mlx-lm's class computes silu whatever the config says."
 
 
@@ -287,6 +290,82 @@ def _laguna() -> list[Variant]:
         "alike",
         {"num_attention_heads_per_layer": None, "mlp_layer_types": None, "layer_types": None},
     )
+    return out
+
+
+def _recurrences() -> list[Variant]:
+    out: list[Variant] = []
+
+    def add(row: str, name: str, changes: dict[str, Any], **reasons: Any) -> None:
+        out.append(Variant(f"{row}-{name}", row, changes, **reasons))
+
+    converted = {"convs_as": "converted"}
+    for row in ("lfm2", "lfm2_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe"):
+        changes = {**converted, "experts_as": "stacked"}
+        add(row, "converted", changes, not_transformers=CONVERTED, as_row=True)
+    add("lfm2", "biases", {"conv_bias": True})
+    add("lfm2", "two-taps", {"conv_L_cache": 2})
+    add("lfm2", "seven-taps", {"conv_L_cache": 7})
+    add("lfm2", "indices", {"layer_types": None, "full_attn_idxs": [0, 3]})
+    add("lfm2", "width", {"block_auto_adjust_ff_dim": False, "block_ff_dim": 88})
+    add("lfm2", "factor", {"block_ffn_dim_multiplier": 1.7, "block_multiple_of": 24})
+    add(
+        "lfm2",
+        "all-attention",
+        {"layer_types": ["full_attention"] * 4},
+        not_mlx_lm="mlx-lm's lfm2 asks for the first layer that has a convolution.",
+    )
+    add("lfm2", "one-kv-head", {"num_key_value_heads": 1})
+    add(
+        "lfm2",
+        "no-attention",
+        {"layer_types": ["conv"] * 4},
+        not_mlx_lm="mlx-lm's lfm2 asks for the first layer that attends.",
+    )
+    add(
+        "lfm2",
+        "untied",
+        {"tie_word_embeddings": True, "tie_embedding": False},
+        not_mlx_lm="mlx-lm's lfm2 is always tied.",
+    )
+    add("lfm2_moe", "dense", {"num_dense_layers": 4})
+    add("lfm2_moe", "unnormalized", {"norm_topk_prob": False, "routed_scaling_factor": 1.5})
+    add("lfm2_moe", "one-chosen", {"num_experts_per_tok": 1, "num_dense_layers": 0})
+    linear = ["linear_attention"] * 4
+    for row in ("qwen3_next", "qwen3_5"):
+        add(row, "two-taps", {"linear_conv_kernel_dim": 2})
+        add(row, "one-key-head", {"linear_num_key_heads": 1})
+        add(row, "equal-heads", {"linear_num_key_heads": 4, "linear_num_value_heads": 4})
+        add(row, "wide-keys", {"linear_key_head_dim": 32, "linear_value_head_dim": 4})
+        add(row, "biases", {"attention_bias": True})
+        add(row, "no-attention", {"layer_types": linear}, not_mlx_lm=INTERVAL)
+        add(
+            row,
+            "layer-types",
+            {"layer_types": ["full_attention", *linear[2:], "full_attention"]},
+            not_mlx_lm=INTERVAL,
+        )
+        add(row, "all-attention", {"full_attention_interval": 1}, not_mlx_lm=ADDS_ONE)
+    block = tiny("kimi_linear")["linear_attn_config"]
+    add(
+        "kimi_linear",
+        "converted",
+        {**converted, "experts_as": "stacked", "latent_as": "absorbed"},
+        not_transformers=CONVERTED,
+    )
+    add("kimi_linear", "two-taps", {"linear_attn_config": {**block, "short_conv_kernel_size": 2}})
+    add("kimi_linear", "one-head", {"linear_attn_config": {**block, "num_heads": 1}})
+    add("kimi_linear", "narrow-heads", {"linear_attn_config": {**block, "head_dim": 4}})
+    kinds = {"full_attn_layers": [1, 2, 4], "kda_layers": [3]}
+    add("kimi_linear", "other-layers", {"linear_attn_config": {**block, **kinds}})
+    add("kimi_linear", "groups", {"num_experts": 8, "num_expert_group": 4, "topk_group": 2})
+    add("kimi_linear", "unnormalized", {"moe_renormalize": False, "num_shared_experts": 2})
+    add("qwen3_next", "unnormalized", {"norm_topk_prob": False})
+    add("qwen3_next", "some-dense", {"decoder_sparse_step": 2, "mlp_only_layers": [1]})
+    add("qwen3_next", "tied", {"tie_word_embeddings": True})
+    add("qwen3_next", "half-rotated", {"partial_rotary_factor": 0.5})
+    add("qwen3_5", "untied", {"tie_word_embeddings": False})
+    add("qwen3_5_moe", "interval", {"full_attention_interval": 3})
     return out
 
 
@@ -712,6 +791,8 @@ def _wrapped() -> list[Variant]:
             ("mistral3", "ministral3", {"tie_word_embeddings": True}),
             ("gemma4", "gemma4_text", {"num_kv_shared_layers": 2}),
             ("llama4", "llama4_text", {"num_key_value_heads": 1}),
+            ("qwen3_5", "qwen3_5", {"linear_num_key_heads": 3}),
+            ("qwen3_5_moe", "qwen3_5_moe", {"num_key_value_heads": 1}),
         )
     ]
 
@@ -721,6 +802,7 @@ VARIANTS = [
     *_experts(),
     *_laguna(),
     *_latent(),
+    *_recurrences(),
     *_llama4(),
     *_defaults(),
     *_two_blocks(),

@@ -21,9 +21,11 @@ FAMILIES = (
     "mixtral",
     "olmo2",
     "llama4_text",
+    "lfm2",
+    "qwen3_5",
 )
 """Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
-after the branches; chunks."""
+after the branches; chunks; states that cannot go back."""
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 6}, "n": {"enum": [1, 22, 333]}},

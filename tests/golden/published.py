@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,18 @@ import numpy as np
 import checkpoints
 
 Weights = dict[str, np.ndarray[Any, Any]]
+MODEL_TYPES = {"qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text"}
+"""Rows whose own name is that of a multimodal model's class in transformers: its text model's."""
 
 
 def as_transformers(model_type: str, weights: Weights) -> Weights:
     """Float weights under the names and in the shapes of transformers' class."""
-    rename = {"gpt_oss": _gpt_oss, "gemma4_text": _gemma4, "llama4_text": _llama4}.get(model_type)
+    rename = {
+        "gpt_oss": _gpt_oss,
+        "gemma4_text": partial(_gate_and_up, mark=".experts.switch_glu."),
+        "llama4_text": _llama4,
+        "qwen3_5_moe": partial(_gate_and_up, mark=".switch_mlp."),
+    }.get(model_type)
     return weights if rename is None else rename(weights)
 
 
@@ -57,12 +65,12 @@ def _gpt_oss_blocks(packed: Weights) -> Weights:
     return out
 
 
-def _gemma4(weights: Weights) -> Weights:
+def _gate_and_up(weights: Weights, mark: str) -> Weights:
     """Gate and up of all experts are one tensor."""
     out: Weights = {}
     for name, value in weights.items():
-        block, mark, rest = name.partition(".experts.switch_glu.")
-        if not mark:
+        block, found, rest = name.partition(mark)
+        if not found:
             out[name] = value
         elif rest == "down_proj.weight":
             out[f"{block}.experts.down_proj"] = value

@@ -67,6 +67,8 @@ def test_the_kv_cache_is_sized_as_the_engine_sizes_it(row: str, tmp_path: Path) 
         assert known.context_window == engine.context_window
         full = known.need(9001).kv_cache - known.need(9000).kv_cache  # beyond each window
         assert full == engine.kv_bytes_per_token
+        assert known.state_bytes == engine.state_bytes
+        assert known.need(1).kv_cache >= engine.state_bytes
         assert known.weights >= engine.weight_bytes > 0
 
 

@@ -113,6 +113,7 @@ def measure(
     tell("reading memory")
     core = native()
     step = engine.step_weight_bytes + engine.kv_bytes_per_token * (_SHORT_PROMPT + answer // 2)
+    step += engine.state_bytes
     return Speed(
         backend=core.backend(),
         isa=core.active_isa() if core.backend() == "cpu" else "",

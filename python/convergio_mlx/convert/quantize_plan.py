@@ -19,8 +19,8 @@ CONFIG = "config.json"
 _LARGEST_CONFIG = 16 << 20
 _NOT_KEPT = ("_name_or_path", "vision_config")
 """What mlx-lm leaves out of config.json too: the tensors of other parts do not come along."""
-_NOT_CAST = "e_score_correction_bias"
-"""Tensors of this name keep their dtype."""
+_NOT_CAST = ("e_score_correction_bias", "expert_bias", "A_log", "dt_bias")
+"""Tensors whose names end so keep their dtype."""
 _DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _LEFT_OUT = (
     ".safetensors",
@@ -110,7 +110,7 @@ def plan_quantize(source: Path, options: QuantizeOptions) -> QuantizePlan:
         )
     dtype = _dtype(config)
     groups = [
-        _quantized(one, (None if _NOT_CAST in one.name else dtype) or one.dtype, settings)
+        _quantized(one, (None if one.name.endswith(_NOT_CAST) else dtype) or one.dtype, settings)
         for one in made
     ]
     config |= {"quantization": block, "quantization_config": block}

@@ -549,6 +549,12 @@ class Engine:
         return int(self._loaded().kv_bytes_per_token)
 
     @property
+    def state_bytes(self) -> int:
+        """Bytes of the states that layers with a recurrence keep of a sequence, however long it is;
+        0 where the model has none."""
+        return int(self._loaded().state_bytes)
+
+    @property
     def prefill_pause(self) -> float | None:
         """Seconds by which the prompt of a newcomer may lengthen the time between two tokens of
         those who decode: its slices are as large as they may be by what earlier ones took, one

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_TOGETHER = 16
 """Requests that share a pass, each with a row of logits (csrc/engine/generation.h)."""
+_STATE_BYTES = 4
+"""Of a number in a state (csrc/model/layer_state.h)."""
 _PROGRAM = 200_000_000
 """Bytes of the interpreter, the libraries and a tokenizer: a vocabulary of 128 thousand takes 77
 MB, and 212 while its file is read."""
@@ -40,6 +42,7 @@ class Need:
     """Tokens of prompt and answer together."""
     weights: int
     kv_cache: int
+    """Keys and values, and the states of layers with a recurrence."""
     compute: int
     """The most that computing takes at a time, in prefill, and the program itself."""
 
@@ -104,8 +107,8 @@ class Footprint:
             row * (min(context, max(2 * window, window - 1 + chunk)) if window else context)
             for window, row in self._layers
         )
-        compute = self._compute(min(context, chunk))
-        need = Need(context, self.weights, numbers * self.kv_bytes, compute)
+        cache = numbers * self.kv_bytes + self.state_bytes
+        need = Need(context, self.weights, cache, self._compute(min(context, chunk)))
         if self.draft is None:
             return need
         beside = self.draft.need(min(context, self.draft.context_window))
@@ -115,6 +118,11 @@ class Footprint:
             need.kv_cache + beside.kv_cache,
             max(need.compute, beside.compute),
         )
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a sequence's states, however long it is: those of layers with a recurrence."""
+        return self.geometry.state_numbers * _STATE_BYTES
 
     def longest(self, memory: int) -> int:
         """The longest context that fits into so many bytes; 0 where none does."""
@@ -152,13 +160,14 @@ class Footprint:
         beside = len(self._layers) * sizes.per_layer_size
         tables = sizes.vocab_size * (1 if sizes.tied else 2)
         rows = 3 * (dense + shared + beside) + tables
-        return sizes.attention_parameters + sizes.hidden_size * rows
+        return sizes.mixer_parameters + sizes.hidden_size * rows
 
     def _compute(self, tokens: int) -> int:
         """The arrays that one layer has at a time, no less than what MLX counts at its peak (a
-        test holds that), and a row of logits."""
+        test holds that), a row of logits, and the states that a pass replaces at its end."""
         logits = 8 * self.geometry.vocab_size
-        return tokens * self._width * self.activation_bytes + logits + _PROGRAM
+        arrays = tokens * self._width * self.activation_bytes
+        return arrays + logits + self.state_bytes + _PROGRAM
 
     @property
     def pass_bytes(self) -> int:

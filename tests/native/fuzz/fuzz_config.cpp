@@ -82,8 +82,12 @@ void expect_sound(const Config& config) {
     EXPECT(layer.rope >= -1 && layer.rope < static_cast<int>(config.ropes.size()));
     EXPECT(layer.head_dim >= 2 && layer.intermediate_size > 0);
     EXPECT(layer.latent.rank > 0 || layer.head_dim % 2 == 0);
-    EXPECT(layer.kv_numbers() > 0 || layer.shares_keys());
-    EXPECT(layer.attention_parameters(config.hidden_size) > 0);
+    EXPECT(layer.kv_numbers() > 0 || layer.shares_keys() || !layer.attends);
+    EXPECT(layer.attends || layer.recurrence.is_there() || layer.feeds);
+    EXPECT((layer.mixer_parameters(config.hidden_size) > 0) ==
+           (layer.attends || layer.recurrence.is_there()));
+    EXPECT((layer.recurrence.state_numbers() > 0) == layer.recurrence.is_there());
+    EXPECT(layer.attends || layer.rope < 0);
     EXPECT(layer.kv_heads > 0 && layer.heads % layer.kv_heads == 0);
     EXPECT(layer.kv_from < static_cast<int>(i));
     if (layer.shares_keys()) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "arch/spec.h"
 #include "expect.h"
@@ -18,12 +19,15 @@
 using convergio::Error;
 using convergio::ErrorKind;
 using convergio::arch::Config;
+using convergio::arch::ConvSpec;
 using convergio::arch::ExpertMatrices;
 using convergio::arch::ExpertsSpec;
 using convergio::arch::LatentSpec;
 using convergio::arch::LayerSpec;
 using convergio::arch::MatrixSpec;
 using convergio::arch::ModelSpec;
+using convergio::arch::Recurrence;
+using convergio::arch::ShortConvSpec;
 using convergio::io::Checkpoint;
 using convergio::io::Json;
 
@@ -111,12 +115,27 @@ void expect_latent(const LatentSpec& latent, const Checkpoint& checkpoint, int h
   }
 }
 
+void expect_conv(const ConvSpec& conv, const Recurrence& sizes, const Checkpoint& checkpoint) {
+  const auto* weight = checkpoint.find(conv.name + ".weight");
+  EXPECT(conv.channels == sizes.channels && conv.taps == sizes.taps && sizes.taps >= 2);
+  EXPECT(weight != nullptr && weight->shape.size() == 3 && weight->shape[0] == sizes.channels);
+  EXPECT(conv.bias == (checkpoint.find(conv.name + ".bias") != nullptr));
+}
+
 void expect_sound(const ModelSpec& spec, const Checkpoint& checkpoint) {
   expect_matrix(spec.embedding, checkpoint);
   if (spec.head) expect_matrix(*spec.head, checkpoint);
   EXPECT(spec.layers.size() == spec.config.layers.size());
   for (const LayerSpec& layer : spec.layers) {
-    EXPECT(layer.qkv.empty() == layer.latent.has_value() && layer.qkv.size() <= 3);
+    const bool attends = layer.config.attends;
+    EXPECT(layer.qkv.empty() == (layer.latent.has_value() || !attends) && layer.qkv.size() <= 3);
+    EXPECT(std::holds_alternative<std::monostate>(layer.recurrence) !=
+           layer.config.recurrence.is_there());
+    if (const auto* conv = std::get_if<ShortConvSpec>(&layer.recurrence)) {
+      expect_matrix(conv->in, checkpoint);
+      expect_matrix(conv->out, checkpoint);
+      expect_conv(conv->conv, layer.config.recurrence, checkpoint);
+    }
     if (layer.latent) expect_latent(*layer.latent, checkpoint, layer.config.heads);
     if (layer.experts) {
       expect_experts(*layer.experts, checkpoint, spec.config.experts->router.experts);
@@ -124,7 +143,7 @@ void expect_sound(const ModelSpec& spec, const Checkpoint& checkpoint) {
     EXPECT(layer.gate_up.size() <= 2 && (layer.experts || !layer.gate_up.empty()));
     for (const MatrixSpec& matrix : layer.qkv) expect_matrix(matrix, checkpoint);
     for (const MatrixSpec& matrix : layer.gate_up) expect_matrix(matrix, checkpoint);
-    expect_matrix(layer.attention_o, checkpoint);
+    if (attends) expect_matrix(layer.attention_o, checkpoint);
     if (!layer.gate_up.empty()) expect_matrix(layer.ffn_down, checkpoint);
     if (layer.attention_gate) expect_matrix(*layer.attention_gate, checkpoint);
     if (layer.per_layer) expect_matrix(layer.per_layer->gate, checkpoint);

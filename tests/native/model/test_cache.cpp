@@ -8,16 +8,19 @@
 #include <vector>
 
 #include "check.h"
+#include "io/error.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
 
 using convergio::arch::LayerSpec;
 using convergio::arch::ModelSpec;
+using convergio::arch::RecurrenceKind;
 using convergio::arch::Rope;
 using convergio::arch::RopeKind;
 using convergio::formats::Reach;
 using convergio::model::Cache;
 using convergio::model::LayerCache;
+using convergio::model::StatePart;
 namespace mx = mlx::core;
 
 namespace {
@@ -417,7 +420,7 @@ TEST(a_cache_goes_back_to_where_its_windows_were_copied) {
     Cache cache(spec_of({0, window, 0}), mx::float32, 1000);
     for (int i = 0; i < 100; ++i) forward(cache, 1);
     mx::eval(cache.arrays());
-    const convergio::model::WindowSnapshot snapshot = cache.window_snapshot();
+    const convergio::model::Snapshot snapshot = cache.snapshot();
     CHECK_EQ(snapshot.length, 100);
     CHECK_EQ(snapshot.layers.size(), 1);
     const mx::array buffer = cache.layer(1).arrays().front();
@@ -452,7 +455,7 @@ TEST(a_cache_goes_back_to_where_its_chunks_were_copied) {
   for (const int before : {95, 96, 100}) {  // at the end of a chunk of 8, at its start, within it
     Cache cache(spec_of({0, 8}, /*chunked=*/true), mx::float32, 1000);
     forward(cache, before);
-    const convergio::model::WindowSnapshot snapshot = cache.window_snapshot();
+    const convergio::model::Snapshot snapshot = cache.snapshot();
     const Cache then = cache;
     for (int i = 0; i < 300; ++i) forward(cache, 1);
     CHECK(!cache.trim(before));
@@ -518,6 +521,129 @@ TEST(a_copy_of_a_cache_restores_it) {
   CHECK(std::equal(before.begin(), before.begin() + 12, after.begin()));
   forward(cache, 1);
   CHECK_EQ(snapshot.length(), 12);
+}
+
+ModelSpec spec_recurrent() {
+  ModelSpec spec = spec_of({0, 4, 0});
+  for (const std::size_t layer : {1UL, 2UL}) {
+    spec.layers[layer].config.recurrence = {.kind = RecurrenceKind::ShortConv,
+                                            .taps = 3,
+                                            .channels = 2,
+                                            .heads = 1,
+                                            .key_dim = 2,
+                                            .value_dim = 3};
+  }
+  spec.layers[2].config.attends = false;  // layer 1 has both
+  return spec;
+}
+
+/// A pass that adds its rows to every number of the states.
+void recur(Cache& cache, int rows, bool ends = true) {
+  for (const int layer : {0, 1}) {
+    cache.layer(layer).append(packed(make_rows(rows)), packed(make_rows(rows)));
+  }
+  for (const int layer : {1, 2}) {
+    for (const StatePart part : {StatePart::Inputs, StatePart::Matrices}) {
+      const mx::array state = cache.state(layer).take(part, rows == 1);
+      mx::array next = mx::add(state, mx::array(static_cast<float>(rows)));
+      mx::eval(next);
+      if (!ends && layer == 2 && part == StatePart::Matrices) return;
+      cache.state(layer).put(part, next);
+    }
+  }
+  cache.commit(rows);
+}
+
+/// All numbers of a cache's states, which recur() keeps alike.
+float state_of(Cache& cache) {
+  std::vector<float> all;
+  for (const int layer : {1, 2}) {
+    for (const StatePart part : {StatePart::Inputs, StatePart::Matrices}) {
+      const mx::array state = cache.state(layer).take(part, /*in_place=*/false);
+      all.insert(all.end(), state.data<float>(), state.data<float>() + state.size());
+    }
+  }
+  CHECK_EQ(all.size(), 2UL * (4 + 6));
+  CHECK_EQ(std::ranges::count(all, all.front()), static_cast<std::ptrdiff_t>(all.size()));
+  return all.front();
+}
+
+TEST(states_begin_with_zero_and_go_on_with_every_pass) {
+  Cache cache(spec_recurrent(), mx::float32, 100);
+  CHECK(cache.has_states() && !Cache(spec_of({0}), mx::float32, 1).has_states());
+  CHECK_EQ(cache.bytes(), 2UL * (4 + 6) * sizeof(float));
+  CHECK_EQ(cache.lossless_length(), 0);
+  CHECK_EQ(state_of(cache), 0.0F);
+  for (const int rows : {1, 5, 1, 2}) recur(cache, rows);
+  CHECK_EQ(cache.length(), 9);
+  CHECK_EQ(state_of(cache), 9.0F);
+}
+
+TEST(a_pass_of_several_rows_that_did_not_end_leaves_the_states) {
+  Cache cache(spec_recurrent(), mx::float32, 100);
+  recur(cache, 3);
+  recur(cache, 4, /*ends=*/false);
+  cache.rollback();
+  CHECK(!cache.torn());
+  CHECK_EQ(cache.length(), 3);
+  CHECK_EQ(state_of(cache), 3.0F);
+  recur(cache, 2);
+  CHECK_EQ(state_of(cache), 5.0F);
+}
+
+TEST(a_pass_of_one_row_that_did_not_end_tears_the_cache) {
+  Cache cache(spec_recurrent(), mx::float32, 100);
+  recur(cache, 3);
+  const Cache copy = cache;
+  recur(cache, 1, /*ends=*/false);
+  cache.rollback();
+  CHECK(cache.torn());
+  bool refused = false;
+  try {
+    recur(cache, 1);
+  } catch (const convergio::Error& error) {
+    refused = error.kind() == convergio::ErrorKind::Internal;
+  }
+  CHECK(refused);
+  cache = copy;
+  CHECK(!cache.torn());
+  CHECK_EQ(state_of(cache), 3.0F);
+}
+
+TEST(a_state_is_written_in_place_by_who_holds_it_alone) {
+  Cache cache(spec_recurrent(), mx::float32, 100);
+  const auto where = [&] { return cache.state(1).take(StatePart::Matrices, false).data<float>(); };
+  const float* first = where();
+  mx::array state = cache.state(1).take(StatePart::Matrices, /*in_place=*/true);
+  CHECK(state.is_donatable());
+  cache.state(1).put(StatePart::Matrices, std::move(state));
+  cache.commit(0);
+  CHECK(where() == first);
+  const convergio::model::Snapshot snapshot = cache.snapshot();
+  CHECK(!cache.state(1).take(StatePart::Matrices, /*in_place=*/true).is_donatable());
+}
+
+TEST(states_go_back_to_a_snapshot_alone) {
+  Cache cache(spec_recurrent(), mx::float32, 1000);
+  for (int i = 0; i < 50; ++i) recur(cache, 1);
+  const convergio::model::Snapshot snapshot = cache.snapshot();
+  CHECK_EQ(snapshot.length, 50);
+  CHECK_EQ(snapshot.states.size(), 2);
+  CHECK(snapshot.bytes() > 2UL * (4 + 6) * sizeof(float));
+  CHECK(cache.trim(50));
+  for (int i = 0; i < 30; ++i) recur(cache, 1);
+  for (const int length : {0, 49, 50, 79}) CHECK(!cache.trim(length));
+  for (const int length : {0, 49, 51}) CHECK(!cache.trim(length, &snapshot));
+  CHECK_EQ(state_of(cache), 80.0F);
+  for (int again = 0; again < 2; ++again) {
+    CHECK(cache.trim(50, &snapshot));
+    CHECK_EQ(cache.length(), 50);
+    CHECK_EQ(state_of(cache), 50.0F);
+    cache.own(10);
+    recur(cache, 1);
+    recur(cache, 6);
+    CHECK_EQ(state_of(cache), 57.0F);
+  }
 }
 
 }  // namespace

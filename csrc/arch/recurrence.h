@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace convergio::arch {
+
+/// What a layer mixes tokens with through a state of a fixed size, instead of attention or beside
+/// it.
+enum class RecurrenceKind : std::uint8_t {
+  None,
+  ShortConv,   ///< a gated convolution over a few tokens (LFM2)
+  GatedDelta,  ///< the gated delta rule, with a decay for each head (Yang et al. 2024)
+  KimiDelta,   ///< with a decay for each dimension of a head's keys (Kimi Team 2025)
+};
+
+/// The sizes of a layer's recurrence, and with them of its state: the inputs of a causal
+/// convolution that later tokens still reach, and a matrix for each head, where it has heads.
+struct Recurrence {
+  RecurrenceKind kind = RecurrenceKind::None;
+  int taps = 0;       ///< of the convolution: a token's own and those before it; at least 2
+  int channels = 0;   ///< that it goes over
+  int heads = 0;      ///< that have a matrix, (value_dim, key_dim); 0: none
+  int key_heads = 0;  ///< each shared by as many heads
+  int key_dim = 0;
+  int value_dim = 0;
+
+  int keys() const { return key_heads * key_dim; }  ///< numbers of a token's keys
+  int values() const { return heads * value_dim; }
+  bool is_there() const { return kind != RecurrenceKind::None; }
+  /// The numbers of a sequence's state.
+  std::int64_t state_numbers() const;
+  /// The numbers of a token that are there at a time.
+  int width() const;
+  /// The parameters of its matrices.
+  std::int64_t parameters(int hidden_size) const;
+};
+
+/// What a row of the table says of recurrences: which layers have one, and what a missing key
+/// means.
+struct RecurrentFamily {
+  RecurrenceKind kind = RecurrenceKind::None;
+  std::string_view layer_type{};  ///< what "layer_types" calls a layer that has it
+  bool lists_attention = false;   ///< or else "full_attn_idxs" lists those that have attention
+  int interval = 0;               ///< or else each "full_attention_interval"-th has attention
+  /// Or else "kda_layers" of this block, from 1 on, lists those that have it, and where that is
+  /// missing too, each interval-th from 0 on but the first has attention; sizes stand there.
+  std::string_view block{};
+  std::string_view taps_key{};  ///< of config.json
+  int taps = 0;
+  int heads = 0;      ///< "linear_num_value_heads"
+  int key_heads = 0;  ///< "linear_num_key_heads"
+  int key_dim = 0;    ///< "linear_key_head_dim"
+  int value_dim = 0;  ///< "linear_value_head_dim"
+};
+
+}  // namespace convergio::arch

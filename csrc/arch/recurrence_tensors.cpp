@@ -1,0 +1,82 @@
+#include "arch/recurrence_tensors.h"
+
+namespace convergio::arch {
+
+namespace {
+
+ShortConvSpec resolve_short_conv(TensorBook& book, int hidden, const Recurrence& sizes,
+                                 const std::string& module) {
+  return {.in = book.matrix(module + "in_proj", 3 * sizes.channels, hidden),
+          .conv = book.conv(module + "conv", sizes.channels, sizes.taps),
+          .out = book.matrix(module + "out_proj", hidden, sizes.channels)};
+}
+
+GatedDeltaSpec resolve_gated_delta(TensorBook& book, int hidden, const Recurrence& sizes,
+                                   const std::string& module) {
+  const int keys = sizes.keys();
+  const int values = sizes.values();
+  GatedDeltaSpec spec;
+  if (book.has(module + "in_proj_qkvz") || book.has(module + "in_proj_ba")) {
+    spec.in = {book.matrix(module + "in_proj_qkvz", 2 * keys + 2 * values, hidden),
+               book.matrix(module + "in_proj_ba", 2 * sizes.heads, hidden)};
+  } else {
+    spec.in = {book.matrix(module + "in_proj_qkv", sizes.channels, hidden),
+               book.matrix(module + "in_proj_z", values, hidden),
+               book.matrix(module + "in_proj_b", sizes.heads, hidden),
+               book.matrix(module + "in_proj_a", sizes.heads, hidden)};
+  }
+  spec.conv = book.conv(module + "conv1d", sizes.channels, sizes.taps);
+  spec.a_log = module + "A_log";
+  spec.dt_bias = module + "dt_bias";
+  book.vector(spec.a_log, sizes.heads);
+  book.vector(spec.dt_bias, sizes.heads);
+  spec.norm = book.norm(module + "norm", sizes.value_dim);
+  spec.out = book.matrix(module + "out_proj", hidden, values);
+  return spec;
+}
+
+KimiDeltaSpec resolve_kimi_delta(TensorBook& book, int hidden, const Recurrence& sizes,
+                                 const std::string& module) {
+  const int keys = sizes.keys();
+  const int dim = sizes.key_dim;
+  KimiDeltaSpec spec;
+  for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
+    spec.in.push_back(book.matrix(module + name, keys, hidden));
+  }
+  spec.in.push_back(book.matrix(module + "f_a_proj", dim, hidden));
+  spec.in.push_back(book.matrix(module + "g_a_proj", dim, hidden));
+  spec.in.push_back(book.matrix(module + "b_proj", sizes.heads, hidden));
+  spec.a = book.matrix(module + "f_b_proj", keys, dim);
+  spec.gate = book.matrix(module + "g_b_proj", keys, dim);
+  for (const char* name : {"q", "k", "v"}) {
+    const std::string converted = module + name + "_conv.conv";
+    spec.convs.push_back(
+        book.conv(book.has(converted) ? converted : module + name + "_conv1d", keys, sizes.taps));
+  }
+  spec.a_log = module + "A_log";
+  spec.dt_bias = module + "dt_bias";
+  book.numbers(spec.a_log, {{1, 1, sizes.heads, 1}, {sizes.heads}});
+  book.numbers(spec.dt_bias, {{keys}, {sizes.heads, dim}});
+  spec.norm = book.norm(module + "o_norm", sizes.value_dim);
+  spec.out = book.matrix(module + "o_proj", hidden, sizes.values());
+  return spec;
+}
+
+}  // namespace
+
+RecurrenceSpec resolve_recurrence(TensorBook& book, const Config& config, const Recurrence& sizes,
+                                  const std::string& prefix) {
+  switch (sizes.kind) {
+    case RecurrenceKind::None:
+      break;
+    case RecurrenceKind::ShortConv:
+      return resolve_short_conv(book, config.hidden_size, sizes, prefix + "conv.");
+    case RecurrenceKind::GatedDelta:
+      return resolve_gated_delta(book, config.hidden_size, sizes, prefix + "linear_attn.");
+    case RecurrenceKind::KimiDelta:
+      return resolve_kimi_delta(book, config.hidden_size, sizes, prefix + "self_attn.");
+  }
+  return {};
+}
+
+}  // namespace convergio::arch
