@@ -1,13 +1,14 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -130,10 +131,10 @@ void bind_model(nb::module_& m) {
             if (self.loaded->draft) {
               stats.bytes += self.loaded->draft->loaded->prefix_cache.stats().bytes;
             }
-            return std::pair(stats.sequences, stats.bytes);
+            return std::tuple(stats.sequences, stats.bytes, stats.snapshots, stats.snapshot_bytes);
           },
-          "What the prefix cache holds of finished requests: (sequences, bytes), the bytes with "
-          "those of the model that drafts.")
+          "What the prefix cache holds of finished requests: (sequences, bytes, snapshots, bytes "
+          "of these), the bytes with those of the model that drafts.")
       .def_prop_rw(
           "drafts_always", [](const ModelHandle& self) { return self.draft().always.load(); },
           [](ModelHandle& self, bool always) { self.draft().always = always; },

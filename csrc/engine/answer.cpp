@@ -41,7 +41,8 @@ std::size_t reachable_bytes(const LoadedModel& loaded, const Request& request) {
   }
   const std::size_t drafts =
       loaded.draft && options.speculate ? loaded.draft->loaded->model->kv_bytes(room) : 0;
-  return loaded.model->kv_bytes(room) + drafts;
+  return loaded.model->kv_bytes(room) + drafts +
+         loaded.prefix_cache.snapshot_bytes(prompt, options.max_tokens);
 }
 
 Answer::Answer(std::shared_ptr<LoadedModel> loaded, std::shared_ptr<Request> request)
@@ -72,9 +73,9 @@ void Answer::start() {
   }
   model().check_files();
   reserve_for_graphs();
-  Prefix prefix =
+  const Prefix prefix =
       loaded_->prefix_cache.acquire(so_far_, std::min(options().max_tokens, kReservedAnswer));
-  sequence_ = std::move(prefix.sequence);
+  sequence_ = prefix.sequence;
   sequence_->level = level();
   may_start_ = true;
   awaited_.sequence.reset();
@@ -83,8 +84,8 @@ void Answer::start() {
     stats_.prefix_miss = prefix.miss;
     stats_.prefix_missed_at = prefix.missed_at;
   }
-  if (stats_.prompt_tokens + options().max_tokens > cache().lossless_length()) {
-    checkpoints_ = {prefix.missed_at, stats_.prompt_tokens};
+  if (snapshots_) {
+    loaded_->prefix_cache.want_snapshots(prefix, options().max_tokens - stats_.output_tokens);
   }
 }
 
@@ -106,6 +107,7 @@ bool Answer::restart_with_memory() noexcept {
   if (deciding_ || !PrefixCache::clear_all()) {
     return false;
   }
+  snapshots_ = false;
   restart();
   if (model_drafter_) {
     model_drafter_->give_up();

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/draft.h"
@@ -57,8 +58,15 @@ class Answer {
 
   PassCosts& pass_costs() { return loaded_->pass_costs; }
 
-  /// Lengths at which a snapshot is to be taken.
-  const std::vector<int>& checkpoints() const { return checkpoints_; }
+  /// Takes the snapshots that a pass with such marks has come to.
+  void take_snapshots(std::span<const int> marks) {
+    loaded_->prefix_cache.take_snapshots(*sequence_, marks);
+  }
+
+  /// Bytes of its KV cache and snapshots.
+  std::size_t held_bytes() const {
+    return stats_.kv_bytes + (sequence_ ? sequence_->snapshots.bytes() : 0);
+  }
 
   /// False while another request computes what start() could take a good part of.
   bool may_start() const;
@@ -130,13 +138,13 @@ class Answer {
   mutable bool may_start_ = false;      ///< what was awaited is there, or it has started before
   mutable Awaited awaited_;             ///< before the first start
   std::shared_ptr<Sequence> sequence_;  ///< nullptr before the first step and after the last
-  std::vector<int> checkpoints_;
   std::optional<NgramDrafter> lookup_;
   DraftAccount lookup_account_;
   std::unique_ptr<ModelDrafter> model_drafter_;
   DraftAccount* pass_account_ = &lookup_account_;  ///< of the drafted tokens of the pass at hand
   std::vector<int> drafted_;  ///< of the pass at hand; the cache holds those not yet taken, too
   std::optional<int> row_;
+  bool snapshots_ = true;  ///< are taken: until memory ran out
   bool deciding_ = false;  ///< some, but not all, have learnt of the next token
   bool finished_ = false;
   Clock::time_point started_;

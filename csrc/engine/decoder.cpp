@@ -336,13 +336,14 @@ std::unique_ptr<Decoder> make_decoder(Answer& answer) {
   return std::make_unique<PlainDecoder>(answer);
 }
 
-mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible) {
+mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible,
+                  std::span<const int> marks) {
   model::Model::Interrupt interrupt;
   if (interruptible && kernels::own_kernels()) {
     interrupt = [&answer] { answer.request().check(); };
   }
   try {
-    const model::Segment whole{&answer.cache(), ids.shape(0), drafted};
+    const model::Segment whole{&answer.cache(), ids.shape(0), drafted, marks};
     return answer.model().forward(ids, {&whole, 1}, interrupt);
   } catch (...) {
     answer.cache().rollback();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "engine/answer.h"
 #include "mlx/array.h"
@@ -54,8 +55,10 @@ class Decoder {
 /// - Otherwise the token is sampled from the logits where they are computed.
 std::unique_ptr<Decoder> make_decoder(Answer& answer);
 
-/// Runs ids, the last `drafted` of which are drafted, after the cache. A forward that is
-/// interrupted, by the end of the request, or fails leaves the cache as it was.
-mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible);
+/// Runs ids, the last `drafted` of which are drafted, after the cache, with such marks in their
+/// segment. A forward that is interrupted, by the end of the request, or fails leaves the cache as
+/// it was.
+mx::array forward(Answer& answer, const mx::array& ids, int drafted, bool interruptible,
+                  std::span<const int> marks = {});
 
 }  // namespace convergio::engine

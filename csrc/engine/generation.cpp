@@ -83,7 +83,7 @@ std::size_t Generation::level() const {
   return answer_.level();
 }
 
-std::size_t Generation::reserves() const { return std::max(reachable_, answer_.stats().kv_bytes); }
+std::size_t Generation::reserves() const { return std::max(reachable_, answer_.held_bytes()); }
 
 /// Active, and with no more than the last token to be run.
 bool Generation::decodes() const { return answer_.active() && answer_.missing() <= 1; }
@@ -262,17 +262,15 @@ int Generation::rows_beside(int others) const {
   return std::min(chunk, answer_.pace().rows(usual));
 }
 
-/// Those of the missing tokens that are run next, up to a checkpoint at most.
+/// Those of the missing tokens that are run next.
 void Generation::choose_share(int others) {
   const int missing = answer_.missing();
-  int n = std::min(missing, decodes() ? 1 : rows_beside(others));
-  for (const int at : answer_.checkpoints()) {
-    const int left = at - answer_.cache().length();
-    if (left > 0) {
-      n = std::min(n, left);
-    }
-  }
-  share_ = {.answer = &answer_, .decoder = decoder_.get(), .rows = n, .last = n == missing};
+  const int n = std::min(missing, decodes() ? 1 : rows_beside(others));
+  share_ = {.answer = &answer_,
+            .decoder = decoder_.get(),
+            .rows = n,
+            .last = n == missing,
+            .marks = answer_.sequence().marks(n)};
 }
 
 /// Where there is no memory for keys and values, that is found here and not in a pass with others.
@@ -353,7 +351,7 @@ void Generation::recompute() {
   const int left = answer_.options().max_tokens - answer_.stats().output_tokens;
   answer_.cache() = answer_.model().make_cache(length);
   answer_.cache().reserve(length + std::min(left, kReservedAnswer));
-  answer_.sequence().checkpoints.clear();
+  answer_.sequence().snapshots.clear();
 }
 
 }  // namespace convergio::engine

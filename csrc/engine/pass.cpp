@@ -26,21 +26,13 @@ mx::array hidden_states(std::span<const Share> shares) {
   const Share& first = shares.front();
   if (shares.size() == 1) {
     return forward(*first.answer, ids_of(shares), first.drafted,
-                   /*interruptible=*/first.rows > 1);
+                   /*interruptible=*/first.rows > 1, first.marks);
   }
   std::vector<model::Segment> segments;
   for (const Share& one : shares) {
-    segments.push_back({&one.answer->cache(), one.rows + one.drafted, one.drafted});
+    segments.push_back({&one.answer->cache(), one.rows + one.drafted, one.drafted, one.marks});
   }
   return first.answer->model().forward(ids_of(shares), segments);
-}
-
-/// Takes a snapshot at the lengths where that is wanted.
-void take_checkpoint(Answer& answer) {
-  const std::vector<int>& wanted = answer.checkpoints();
-  if (std::ranges::find(wanted, answer.cache().length()) != wanted.end()) {
-    answer.sequence().checkpoint();
-  }
 }
 
 /// The rows whose logits are wanted, by their places in the pass.
@@ -79,7 +71,7 @@ std::optional<mx::array> run_pass(std::span<const Share> shares) {
   }
   const mx::array hidden = hidden_states(shares);
   for (const Share& one : shares) {
-    take_checkpoint(*one.answer);
+    one.answer->take_snapshots(one.marks);
   }
   const std::vector<int> rows = decided_rows(shares);
   if (rows.empty()) {

@@ -17,7 +17,8 @@ struct Share {
   Decoder* decoder;
   int rows;
   bool last;  ///< no token is lacking after them, so that the next is decided from their logits
-  int drafted = 0;  ///< tokens behind them; its answer may have ended since, and have none
+  int drafted = 0;           ///< tokens behind them; its answer may have ended since, and have none
+  std::vector<int> marks{};  ///< of its segment (model::Segment::marks)
 };
 
 /// Rows of logits that a share has of a pass: after its last token and each drafted one.

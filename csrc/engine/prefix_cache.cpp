@@ -1,11 +1,14 @@
 #include "engine/prefix_cache.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <utility>
 
 #include "arch/rope.h"
+#include "io/error.h"
 #include "mlx/transforms.h"
 
 namespace convergio::engine {
@@ -25,7 +28,14 @@ constexpr int kWorthCopying = 16;
 /// than a pass has beside those that decode is not worth it.
 constexpr int kWorthWaiting = 16;
 
-constexpr std::size_t kMostCheckpoints = 4;  ///< of a sequence
+/// Tokens of a prompt between two snapshots that nothing else asks for.
+constexpr int kSnapshotEvery = 2048;
+/// Before those of a prompt's last tokens that a template writes otherwise, or not at all, in the
+/// next turn: what opens the answer, and reasoning in it.
+constexpr int kTail = kWorthSnapshot;
+constexpr std::size_t kMostSnapshots = 16;  ///< of a sequence
+/// Of the prefix cache's bytes, a sequence's snapshots take one part in so many, or are two.
+constexpr std::size_t kSnapshotPart = 4;
 
 std::mutex all_mutex;
 std::set<PrefixCache*>& all_caches() {
@@ -44,23 +54,68 @@ int longest_useful(const std::vector<int>& tokens) {
 
 }  // namespace
 
-void Sequence::checkpoint() {
-  checkpoints.push_back(cache.snapshot());
-  if (checkpoints.size() > kMostCheckpoints) {
-    checkpoints.erase(checkpoints.begin() + 1);  // many share the first; the last is the newest
+void Sequence::want(int length, bool shared) {
+  if (!takes_snapshots || length <= cache.length() || !snapshots.worth_having(length)) {
+    return;
   }
+  const auto near = std::ranges::find_if(wanted, [&](const Wanted& one) {
+    return one.length <= length && length - one.length < kWorthSnapshot;
+  });
+  if (near != wanted.end()) {
+    near->shared = near->shared || shared;
+    return;
+  }
+  const auto at = std::ranges::lower_bound(wanted, length, {}, &Wanted::length);
+  wanted.insert(at, {.length = length, .shared = shared});
 }
 
-std::size_t Sequence::bytes() const {
-  std::size_t total = cache.bytes();
-  for (const model::Snapshot& one : checkpoints) {
-    total += one.bytes();
+std::vector<int> Sequence::marks(int rows) const {
+  std::vector<int> all;
+  for (const Wanted& one : wanted) {
+    if (const int row = one.length - cache.length(); row > 0 && row < rows) {
+      all.push_back(row);
+    }
   }
-  return total;
+  return all;
 }
+
+namespace {
+
+/// Sequences and their snapshots, of which several may have the same. Takes no memory: it is
+/// counted where there is none, too.
+class Total {
+ public:
+  void add(const Sequence& sequence) {
+    ++sequences;
+    bytes += sequence.cache.bytes();
+    for (const Snapshots::One& one : sequence.snapshots.all()) {
+      if (std::exchange(one.stored->counted, count_) != count_) {
+        ++snapshots;
+        snapshot_bytes += one.bytes();
+      }
+    }
+  }
+
+  std::size_t sequences = 0;
+  std::size_t bytes = 0;  ///< without snapshots
+  std::size_t snapshots = 0;
+  std::size_t snapshot_bytes = 0;
+
+ private:
+  static std::uint64_t next() {
+    static std::uint64_t last = 0;  // of the worker's thread
+    return ++last;
+  }
+
+  const std::uint64_t count_ = next();
+};
+
+}  // namespace
 
 PrefixCache::PrefixCache(std::shared_ptr<const model::Model> model, std::size_t limit)
-    : model_(std::move(model)), limit_(limit) {
+    : model_(std::move(model)),
+      limit_(limit),
+      lossless_length_(model_->make_cache(1).lossless_length()) {
   const std::scoped_lock lock(all_mutex);
   all_caches().insert(this);
 }
@@ -78,10 +133,11 @@ PrefixCache::Match PrefixCache::usable(const std::shared_ptr<Sequence>& sequence
   if (can(common, nullptr)) {
     return {.sequence = sequence, .snapshot = nullptr, .length = common};
   }
-  for (auto at = sequence->checkpoints.rbegin(); at != sequence->checkpoints.rend(); ++at) {
-    const int length = std::min(common, at->length);
-    if (can(length, &*at)) {
-      return {.sequence = sequence, .snapshot = &*at, .length = length};
+  const std::vector<Snapshots::One>& snapshots = sequence->snapshots.all();
+  for (auto at = snapshots.rbegin(); at != snapshots.rend(); ++at) {
+    const int length = sequence->cache.has_states() ? at->length() : std::min(common, at->length());
+    if (length <= common && can(length, &at->snapshot())) {
+      return {.sequence = sequence, .snapshot = &at->snapshot(), .length = length};
     }
   }
   return {};
@@ -112,7 +168,7 @@ PrefixCache::Match PrefixCache::longest(const std::vector<int>& tokens, Prefix& 
     }
     const Match match = usable(*at, common);
     if (match.length < common) {
-      note(Miss::Trimmed, common);
+      note(one.cache.has_states() ? Miss::NoSnapshot : Miss::Trimmed, common);
     }
     if (match.length > best.length) {
       best = match;
@@ -156,6 +212,10 @@ std::shared_ptr<Sequence> PrefixCache::take(const Match& match, int room) {
   if (in_place) {
     taken->cache.trim(match.length, match.snapshot);
     std::erase(sequences_, taken);
+    // what it ended with is gone once it goes on
+    if (taken->cache.has_states() && taken->snapshots.worth_having(match.length)) {
+      taken->snapshots.add(taken->cache.snapshot(), /*shared=*/false);
+    }
   } else {
     taken = std::make_shared<Sequence>(found);
     taken->cache.trim(match.length, match.snapshot);
@@ -167,7 +227,9 @@ std::shared_ptr<Sequence> PrefixCache::take(const Match& match, int room) {
       sequences_.push_back(match.sequence);
     }
   }
-  std::erase_if(taken->checkpoints, [&](const auto& one) { return one.length > match.length; });
+  taken->snapshots.drop_beyond(match.length);
+  taken->wanted.clear();
+  taken->takes_snapshots = false;
   return taken;
 }
 
@@ -181,8 +243,8 @@ Prefix PrefixCache::acquire(const std::vector<int>& tokens, int answer) {
     prefix.sequence = take(match, room);
     prefix.length = match.length;
   } else {
-    prefix.sequence = std::make_shared<Sequence>(
-        Sequence{.tokens = {}, .cache = model_->make_cache(count_of), .checkpoints = {}});
+    prefix.sequence =
+        std::make_shared<Sequence>(Sequence{.tokens = {}, .cache = model_->make_cache(count_of)});
     prefix.sequence->cache.reserve(room);
   }
   prefix.sequence->tokens = tokens;
@@ -192,8 +254,64 @@ Prefix PrefixCache::acquire(const std::vector<int>& tokens, int answer) {
   return prefix;
 }
 
-Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) const {
+void PrefixCache::want_snapshots(const Prefix& prefix, int answer) const {
+  Sequence& sequence = *prefix.sequence;
+  const auto length = static_cast<int>(sequence.tokens.size());
+  sequence.takes_snapshots = limit_ > 0 && length + answer > lossless_length_;
+  sequence.want(prefix.missed_at, /*shared=*/true);
+  sequence.want(length - 1 - kTail, /*shared=*/false);
+  sequence.want(length - 1, /*shared=*/false);  // the same prompt again lacks its last token
+  const int first = (sequence.cache.length() / kSnapshotEvery + 1) * kSnapshotEvery;
+  for (int at = first; at < length - kSnapshotEvery / 2; at += kSnapshotEvery) {
+    sequence.want(at, /*shared=*/false);
+  }
+}
+
+void PrefixCache::take_snapshots(Sequence& sequence, std::span<const int> marks) {
+  std::vector<Sequence::Wanted>& wanted = sequence.wanted;
+  const int length = sequence.cache.length();
+  const auto reached = std::ranges::upper_bound(wanted, length, {}, &Sequence::Wanted::length);
+  if (reached == wanted.begin()) {
+    return;
+  }
+  const auto end = reached - (std::prev(reached)->length == length ? 1 : 0);
+  std::vector<int> lengths;
+  std::ranges::transform(wanted.begin(), end, std::back_inserter(lengths),
+                         &Sequence::Wanted::length);
+  if (lengths.size() != marks.size()) {
+    throw Error(ErrorKind::Internal, "[prefix cache] a pass has not marked what it was to.");
+  }
+  Snapshots& snapshots = sequence.snapshots;
+  const std::vector<model::Snapshot> marked = sequence.cache.take_marked(lengths);
+  for (std::size_t i = 0; i < marked.size(); ++i) {
+    snapshots.add(marked[i], wanted[i].shared);
+  }
+  if (end != reached) {
+    snapshots.add(sequence.cache.snapshot(), end->shared);
+  }
+  wanted.erase(wanted.begin(), reached);
+  bound(snapshots);
+}
+
+void PrefixCache::bound(Snapshots& snapshots) const {
+  while ((snapshots.all().size() > kMostSnapshots || snapshots.bytes() > limit_ / kSnapshotPart) &&
+         snapshots.thin()) {
+  }
+}
+
+std::size_t PrefixCache::snapshot_bytes(int prompt, int answer) const {
+  if (limit_ == 0 || prompt + answer <= lossless_length_) {
+    return 0;
+  }
+  const auto periodic = static_cast<std::size_t>(prompt / kSnapshotEvery);
+  const std::size_t one = model_->snapshot_bytes();
+  const std::size_t most = std::min((3 + periodic) * one, kMostSnapshots * one);
+  return std::min(most, std::max(2 * one, limit_ / kSnapshotPart));
+}
+
+Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) {
   Awaited best;
+  std::shared_ptr<Sequence> appending;  // that of `best`
   if (limit_ == 0) {
     return best;
   }
@@ -208,6 +326,7 @@ Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) 
     }
     if (const int common = common_with(*one); common > best.length) {
       best = {.sequence = one, .length = common};
+      appending = one;
     }
   }
   if (best.length < kWorthWaiting || best.sequence->cache.length() >= best.length) {
@@ -215,29 +334,45 @@ Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) 
   }
   int cached = 0;
   for (const auto& one : sequences_) {
-    if (one->cache.table_key() == key) {
-      cached = std::max(cached, std::min(common_with(*one), one->cache.length()));
+    const int common = std::min(common_with(*one), one->cache.length());
+    if (one->cache.table_key() == key && common > cached) {
+      cached = std::max(cached, usable(one, common).length);
     }
   }
-  return best.length - cached >= kWorthWaiting ? best : Awaited{};
+  if (best.length - cached < kWorthWaiting) {
+    return {};
+  }
+  appending->want(best.length, /*shared=*/true);
+  return best;
 }
 
-/// Those that begin `whole` have nothing that it lacks.
-void PrefixCache::erase_prefixes_of(const Sequence& whole) {
+/// Those that begin `whole` have nothing that it lacks, but for states.
+void PrefixCache::merge_prefixes_of(Sequence& whole) {
   std::erase_if(sequences_, [&](const auto& one) {
-    return !one->active && common_length(one->tokens, whole.tokens) == one->cache.length() &&
-           one->cache.table_key() == whole.cache.table_key() &&
-           one->cache.rotated_alike() <= whole.cache.rotated_alike();
+    const bool begins = !one->active &&
+                        common_length(one->tokens, whole.tokens) == one->cache.length() &&
+                        one->cache.table_key() == whole.cache.table_key() &&
+                        one->cache.rotated_alike() <= whole.cache.rotated_alike();
+    if (begins) {
+      whole.snapshots.merge(one->snapshots);
+      if (whole.cache.has_states() && whole.snapshots.worth_having(one->cache.length())) {
+        whole.snapshots.add(one->cache.snapshot(), /*shared=*/false);
+      }
+    }
+    return begins;
   });
+  bound(whole.snapshots);
 }
 
 void PrefixCache::release(const std::shared_ptr<Sequence>& sequence) {
   std::erase(sequences_, sequence);
   sequence->active = false;  // whoever awaits it goes on
+  sequence->takes_snapshots = false;
+  sequence->wanted.clear();
   const int length = sequence->cache.length();
   if (limit_ > 0 && length > 0) {
     sequence->tokens.resize(std::min(sequence->tokens.size(), static_cast<std::size_t>(length)));
-    erase_prefixes_of(*sequence);
+    merge_prefixes_of(*sequence);
     sequences_.push_back(sequence);
   }
   count();
@@ -254,6 +389,10 @@ void PrefixCache::evict() {
   while (idle_bytes_ > limit_ || idle_sequences_ > kMostSequences) {
     const auto oldest =
         std::ranges::find_if(sequences_, [](const auto& one) { return !one->active; });
+    if (idle_sequences_ <= kMostSequences && (*oldest)->snapshots.thin()) {
+      count();
+      continue;
+    }
     evicted_.push_back((*oldest)->tokens);
     if (evicted_.size() > kEvictedRemembered) {
       evicted_.pop_front();
@@ -270,35 +409,54 @@ bool PrefixCache::clear() {
   return erased > 0;
 }
 
+bool PrefixCache::drop_snapshots() {
+  bool freed = false;
+  for (const auto& one : sequences_) {
+    freed = freed || !one->snapshots.all().empty();
+    one->snapshots.clear();
+    one->wanted.clear();
+    one->takes_snapshots = false;
+  }
+  count();
+  return freed;
+}
+
 bool PrefixCache::clear_all() {
   const std::scoped_lock lock(all_mutex);
   bool freed = false;
   for (PrefixCache* one : all_caches()) {
     freed = one->clear() || freed;
   }
+  if (!freed) {
+    for (PrefixCache* one : all_caches()) {
+      freed = one->drop_snapshots() || freed;
+    }
+  }
   return freed;
 }
 
 std::size_t PrefixCache::all_bytes() {
   const std::scoped_lock lock(all_mutex);
-  std::size_t bytes = 0;
+  Total total;
   for (const PrefixCache* cache : all_caches()) {
     for (const auto& one : cache->sequences_) {
-      bytes += one->bytes();
+      total.add(*one);
     }
   }
-  return bytes;
+  return total.bytes + total.snapshot_bytes;
 }
 
 void PrefixCache::count() {
-  std::size_t sequences = 0;
-  std::size_t bytes = 0;
+  Total total;
   for (const auto& one : sequences_) {
-    sequences += one->active ? 0 : 1;
-    bytes += one->active ? 0 : one->bytes();
+    if (!one->active) {
+      total.add(*one);
+    }
   }
-  idle_sequences_ = sequences;
-  idle_bytes_ = bytes;
+  idle_sequences_ = total.sequences;
+  idle_bytes_ = total.bytes + total.snapshot_bytes;
+  idle_snapshots_ = total.snapshots;
+  idle_snapshot_bytes_ = total.snapshot_bytes;
 }
 
 }  // namespace convergio::engine

@@ -205,10 +205,23 @@ bool run_together(const model::Model& model, std::vector<Course>& courses) {
   return true;
 }
 
+/// Throws Error where a model cannot go back behind a draft that does not come.
+void check_goes_back(const model::Model& model, const char* which) {
+  if (model.state_bytes() > 0) {
+    throw Error(ErrorKind::InvalidRequest,
+                "[engine] " + std::string(which) + " ('" +
+                    std::string(model.spec().config.family->model_type) +
+                    "') has layers with states, which cannot go back behind a draft that does not "
+                    "come; draft with models whose layers attend alone, or leave draft_model out.");
+  }
+}
+
 /// A model and a smaller one that drafts for it; both cache as many tokens.
 std::shared_ptr<LoadedModel> with_draft(std::shared_ptr<const model::Model> model,
                                         const ModelSource& draft, std::size_t prefix_cache_bytes) {
+  check_goes_back(*model, "the model");
   auto smaller = model::Model::load(draft.folder, draft.config);
+  check_goes_back(*smaller, "the draft model");
   const auto a_token = static_cast<double>(model->kv_bytes(1));
   const auto of_draft = static_cast<double>(smaller->kv_bytes(1));
   const auto own = static_cast<std::size_t>(static_cast<double>(prefix_cache_bytes) * a_token /

@@ -30,9 +30,19 @@ std::size_t bytes_of(const Layers& layers) {
   return total;
 }
 
+/// At once: what still is to be read from cannot be appended to in place.
+void begin_to_compute(const Snapshot& snapshot) { mx::async_eval(snapshot.arrays()); }
+
 }  // namespace
 
 std::size_t Snapshot::bytes() const { return bytes_of(layers) + bytes_of(states); }
+
+std::vector<mx::array> Snapshot::arrays() const {
+  std::vector<mx::array> all;
+  add_arrays(layers, all);
+  add_arrays(states, all);
+  return all;
+}
 
 Cache::Cache(const arch::ModelSpec& spec, mx::Dtype dtype, int length)
     : ropes_(std::make_shared<const std::vector<arch::Rope>>(spec.config.ropes)),
@@ -160,12 +170,33 @@ Snapshot Cache::snapshot() const {
       copy.layers.push_back(layer.newest());
     }
   }
-  std::vector<mx::array> pending;
-  add_arrays(copy.layers, pending);
-  add_arrays(copy.states, pending);
-  // at once: what still is to be read from cannot be appended to in place
-  mx::async_eval(pending);
+  begin_to_compute(copy);
   return copy;
+}
+
+std::vector<Snapshot> Cache::take_marked(std::span<const int> lengths) {
+  std::vector<Snapshot> all;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    Snapshot& one = all.emplace_back(Snapshot{.length = lengths[i], .layers = {}, .states = {}});
+    for (const LayerCache& layer : layers_) {
+      if (layer.window() == 0) {
+        continue;
+      }
+      LayerCache then = layer;
+      if (!then.rewind(one.length)) {
+        throw Error(ErrorKind::Internal, "[cache] a layer dropped rows of the last pass.");
+      }
+      one.layers.push_back(then.newest());
+    }
+    for (const LayerState& state : states_) {
+      one.states.push_back(state.marked(i));
+    }
+    begin_to_compute(one);
+  }
+  for (LayerState& state : states_) {
+    state.drop_marks();
+  }
+  return all;
 }
 
 int Cache::lossless_length() const {

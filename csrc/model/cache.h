@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "arch/rope.h"
@@ -24,6 +25,7 @@ struct Snapshot {
   std::vector<LayerState> states;
 
   std::size_t bytes() const;
+  std::vector<mx::array> arrays() const;
 };
 
 /// The keys and values of one sequence and the states of its recurrences, with the rotary tables
@@ -93,6 +95,10 @@ class Cache {
   /// What trim() to about this length will need; its computation is queued. States are shared until
   /// the next pass writes them.
   Snapshot snapshot() const;
+
+  /// The same of lengths that the last pass went over, each marked in its segment
+  /// (Segment::marks), of all these, in order.
+  std::vector<Snapshot> take_marked(std::span<const int> lengths);
 
   /// Up to this length it can be trimmed to any other without a snapshot.
   int lossless_length() const;

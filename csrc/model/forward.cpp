@@ -159,6 +159,15 @@ std::size_t Model::state_bytes() const {
   return numbers * sizeof(float);
 }
 
+std::size_t Model::snapshot_bytes() const {
+  std::size_t numbers = 0;
+  for (const arch::LayerConfig& layer : spec_.config.layers) {
+    const int rows = LayerCache::rows_of_newest(layer.window);
+    numbers += static_cast<std::size_t>(rows) * static_cast<std::size_t>(layer.kv_numbers());
+  }
+  return numbers * mx::size_of(kv_dtype_) + state_bytes();
+}
+
 std::size_t Model::kv_bytes_per_token() const {
   std::size_t numbers = 0;
   for (const arch::LayerConfig& layer : spec_.config.layers) {

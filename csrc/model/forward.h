@@ -67,6 +67,7 @@ class Model {
   std::size_t kv_bytes_per_token() const;  ///< of the layers that keep every token
   std::size_t state_bytes() const;         ///< of a sequence's states, however long it is
   std::size_t kv_bytes(int tokens) const;  ///< of a cache with room for so many, and those
+  std::size_t snapshot_bytes() const;      ///< of a Snapshot of a long sequence
 
  private:
   Model(arch::ModelSpec spec, io::Checkpoint checkpoint);

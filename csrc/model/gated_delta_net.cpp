@@ -89,9 +89,10 @@ GatedDeltaNet::Projected GatedDeltaNet::project(const mx::array& x) const {
 /// Before the projection out.
 mx::array GatedDeltaNet::mix(const mx::array& x, Segments segments, int index) const {
   const Projected made = project(x);
-  const mx::array qkv = with_states(segments, index, StatePart::Inputs, [&](auto sequences) {
-    return kernels::causal_conv(made.qkv, std::move(sequences), conv_);
-  });
+  const mx::array qkv =
+      with_states(segments, index, StatePart::Inputs, [&](int from, int to, auto sequences) {
+        return kernels::causal_conv(rows_of(made.qkv, from, to), std::move(sequences), conv_);
+      });
   const auto parts = [&]() -> std::vector<mx::array> {
     const int keys = sizes_.keys();
     if (in_.size() == 4) {
@@ -104,9 +105,10 @@ mx::array GatedDeltaNet::mix(const mx::array& x, Segments segments, int index) c
   }();
   const kernels::GatedDeltaRows rows{
       .q = parts[0], .k = parts[1], .v = parts[2], .a = made.a, .b = made.b};
-  const mx::array y = with_states(segments, index, StatePart::Matrices, [&](auto sequences) {
-    return kernels::gated_delta(rows, std::move(sequences), rule_);
-  });
+  const mx::array y =
+      with_states(segments, index, StatePart::Matrices, [&](int from, int to, auto sequences) {
+        return kernels::gated_delta(rows.between(from, to), std::move(sequences), rule_);
+      });
   return kernels::gated_norm(y, made.z, norm_);
 }
 

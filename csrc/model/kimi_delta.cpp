@@ -55,16 +55,18 @@ KimiDelta::KimiDelta(WeightLoader& weights, const arch::ModelSpec& spec,
 mx::array KimiDelta::mix(const mx::array& x, Segments segments, int index) const {
   const std::vector<mx::array> made = kernels::linears(x, in_);
   const mx::array inputs = kernels::join_columns({made[0], made[1], made[2]});
-  const mx::array qkv = with_states(segments, index, StatePart::Inputs, [&](auto sequences) {
-    return kernels::causal_conv(inputs, std::move(sequences), conv_);
-  });
+  const mx::array qkv =
+      with_states(segments, index, StatePart::Inputs, [&](int from, int to, auto sequences) {
+        return kernels::causal_conv(rows_of(inputs, from, to), std::move(sequences), conv_);
+      });
   const int keys = sizes_.keys();
   const std::vector<mx::array> parts = kernels::split_columns(qkv, {keys, 2 * keys});
   const kernels::GatedDeltaRows rows{
       .q = parts[0], .k = parts[1], .v = parts[2], .a = kernels::linear(made[3], a_), .b = made[5]};
-  const mx::array y = with_states(segments, index, StatePart::Matrices, [&](auto sequences) {
-    return kernels::gated_delta(rows, std::move(sequences), rule_);
-  });
+  const mx::array y =
+      with_states(segments, index, StatePart::Matrices, [&](int from, int to, auto sequences) {
+        return kernels::gated_delta(rows.between(from, to), std::move(sequences), rule_);
+      });
   return kernels::gated_norm(y, kernels::linear(made[4], gate_), norm_);
 }
 

@@ -141,6 +141,10 @@ LayerCache LayerCache::newest() const {
   return copy;
 }
 
+int LayerCache::rows_of_newest(int window) {
+  return window > 0 ? window + std::min(kSlack, window) + 1 : 0;
+}
+
 std::vector<mx::array> LayerCache::arrays() const {
   return values_ ? std::vector{keys_, *values_} : std::vector{keys_};
 }

@@ -47,6 +47,8 @@ class LayerCache {
   /// A copy of the newest rows: those that the next query sees and some before them, so that it can
   /// be rewound a little.
   LayerCache newest() const;
+  /// The most rows that this has of a layer with such a window; 0 of one without.
+  static int rows_of_newest(int window);
 
   int window() const { return reach_.window; }
   int length() const { return dropped_ + rows_; }  ///< positions appended so far

@@ -23,14 +23,16 @@ mx::array zeros(const mx::Shape& shape) {
 }  // namespace
 
 LayerState::LayerState(const arch::Recurrence& sizes) {
-  parts_.push_back({.now = zeros({sizes.taps - 1, sizes.channels}), .next = {}});
+  parts_.push_back({.now = zeros({sizes.taps - 1, sizes.channels}), .next = {}, .marks = {}});
   if (sizes.heads > 0) {
-    parts_.push_back({.now = zeros({sizes.heads, sizes.value_dim, sizes.key_dim}), .next = {}});
+    parts_.push_back(
+        {.now = zeros({sizes.heads, sizes.value_dim, sizes.key_dim}), .next = {}, .marks = {}});
   }
 }
 
 mx::array LayerState::take(StatePart part, bool in_place) {
   std::optional<mx::array>& now = at(part).now;
+  at(part).marks.clear();
   if (!now) {
     throw Error(ErrorKind::Internal, "[state] a pass that failed has written over the state.");
   }
@@ -38,6 +40,24 @@ mx::array LayerState::take(StatePart part, bool in_place) {
 }
 
 void LayerState::put(StatePart part, mx::array next) { at(part).next = std::move(next); }
+
+const mx::array& LayerState::mark(StatePart part) {
+  return at(part).marks.emplace_back(at(part).next.value());
+}
+
+LayerState LayerState::marked(std::size_t index) const {
+  LayerState state = *this;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    state.parts_[i] = {.now = parts_[i].marks.at(index), .next = {}, .marks = {}};
+  }
+  return state;
+}
+
+void LayerState::drop_marks() {
+  for (Part& part : parts_) {
+    part.marks.clear();
+  }
+}
 
 void LayerState::commit() {
   for (Part& part : parts_) {
@@ -52,14 +72,15 @@ bool LayerState::rollback() {
   for (Part& part : parts_) {
     sound = sound && part.now.has_value();
     part.next.reset();
+    part.marks.clear();
   }
   return sound;
 }
 
 std::size_t LayerState::bytes() const {
   std::size_t total = 0;
-  for (const mx::array& one : arrays()) {
-    total += one.nbytes();
+  for (const Part& part : parts_) {
+    total += (part.now ? part.now->nbytes() : 0) + (part.next ? part.next->nbytes() : 0);
   }
   return total;
 }

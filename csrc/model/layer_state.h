@@ -32,9 +32,16 @@ class LayerState {
   /// What became of it.
   void put(StatePart part, mx::array next);
 
+  /// Keeps what has been put, from which more rows of the pass go on, and gives it; until the part
+  /// is taken again, or drop_marks().
+  const mx::array& mark(StatePart part);
+  /// The state as all parts were at the pass's mark `index`, counted from 0.
+  LayerState marked(std::size_t index) const;
+  void drop_marks();
+
   /// All rows of the pass are part of the sequence.
   void commit();
-  /// Forgets the pass; false where it took something in place.
+  /// Forgets the pass and its marks; false where it took something in place.
   bool rollback();
 
   std::size_t bytes() const;
@@ -43,6 +50,7 @@ class LayerState {
  private:
   struct Part {
     std::optional<mx::array> now, next;
+    std::vector<mx::array> marks;
   };
   Part& at(StatePart part) { return parts_[static_cast<std::size_t>(part)]; }
 

@@ -18,6 +18,9 @@ struct Segment {
   Cache* cache;
   int rows;
   int drafted = 0;
+  /// Rows after which states are kept, for Cache::take_marked(): ascending, each more than 0 and
+  /// less than `rows`.
+  std::span<const int> marks{};
 };
 
 /// The sequences of a pass, each once, whose rows lie one segment after another.
@@ -45,20 +48,50 @@ std::vector<kernels::SeenKeys> seen_keys(Segments segments, int index, const Joi
   return seen;
 }
 
+/// Rows [from, to) of x, (n, width): x itself where those are all.
+mx::array rows_of(const mx::array& x, int from, int to);
+
+/// The rows of all, one after another; at once where they are there.
+mx::array joined_rows(const std::vector<mx::array>& parts);
+
 /// Runs an op over all rows, each sequence's from its part of layer `index`'s state, which becomes
-/// what the op makes of it: op(sequences) is a kernels::WithStates. A single row updates it in
-/// place.
+/// what the op makes of it: op(from, to, sequences) is a kernels::WithStates of rows [from, to). A
+/// single row updates it in place. The op runs once, and once more for each mark.
 template <class Op>
 mx::array with_states(Segments segments, int index, StatePart part, const Op& op) {
+  std::vector<mx::array> results;
   std::vector<kernels::StatefulRows> sequences;
+  std::vector<LayerState*> states;
+  int from = 0;
+  int to = 0;
+  const auto run = [&] {
+    kernels::WithStates result = op(from, to, std::exchange(sequences, {}));
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      states[i]->put(part, std::move(result.states[i]));
+    }
+    results.push_back(std::move(result.y));
+    states.clear();
+    from = to;
+  };
+  const auto add = [&](LayerState& state, int rows, mx::array before) {
+    sequences.push_back({rows, std::move(before)});
+    states.push_back(&state);
+    to += rows;
+  };
   for (const Segment& one : segments) {
-    sequences.push_back({one.rows, one.cache->state(index).take(part, one.rows == 1)});
+    LayerState& state = one.cache->state(index);
+    mx::array before = state.take(part, one.rows == 1);
+    int done = 0;
+    for (const int mark : one.marks) {
+      add(state, mark - done, std::move(before));
+      run();
+      before = state.mark(part);
+      done = mark;
+    }
+    add(state, one.rows - done, std::move(before));
   }
-  kernels::WithStates result = op(std::move(sequences));
-  for (std::size_t i = 0; i < segments.size(); ++i) {
-    segments[i].cache->state(index).put(part, std::move(result.states[i]));
-  }
-  return std::move(result.y);
+  run();
+  return results.size() == 1 ? std::move(results.front()) : joined_rows(results);
 }
 
 }  // namespace convergio::model

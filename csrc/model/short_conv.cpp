@@ -18,9 +18,10 @@ mx::array ShortConv::mix(const mx::array& x, Segments segments, int index) const
   const int channels = conv_.weight.shape(1);
   const std::vector<mx::array> parts =
       kernels::split_columns(kernels::linear(x, in_), {channels, 2 * channels});
-  const kernels::ConvGates gates{.before = parts[0], .after = parts[1]};
-  return with_states(segments, index, StatePart::Inputs, [&](auto sequences) {
-    return kernels::causal_conv(parts[2], std::move(sequences), conv_, gates);
+  return with_states(segments, index, StatePart::Inputs, [&](int from, int to, auto sequences) {
+    const kernels::ConvGates gates{.before = rows_of(parts[0], from, to),
+                                   .after = rows_of(parts[1], from, to)};
+    return kernels::causal_conv(rows_of(parts[2], from, to), std::move(sequences), conv_, gates);
   });
 }
 

@@ -261,9 +261,9 @@ class Model:
         """MLX primitives in the graph of one decode step."""
 
     @property
-    def prefix_cache_stats(self) -> tuple[int, int]:
+    def prefix_cache_stats(self) -> tuple[int, int, int, int]:
         """
-        What the prefix cache holds of finished requests: (sequences, bytes), the bytes with those of the model that drafts.
+        What the prefix cache holds of finished requests: (sequences, bytes, snapshots, bytes of these), the bytes with those of the model that drafts.
         """
 
     @property

@@ -348,6 +348,24 @@ def test_its_window_ends_its_drafts(folder: Path, tmp_path: Path) -> None:
         check_undrafted(loaded, plain, ids(60))
 
 
+def test_models_that_cannot_go_back_neither_draft_nor_are_drafted_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    described = {**tiny("lfm2"), "vocab_size": VOCABULARY, "eos_token_id": 1}
+    recurrent = write_model(tmp_path / "lfm2", described)
+    for model, draft, which in (
+        (folder, recurrent, "the draft model"),
+        (recurrent, folder, "the model"),
+    ):
+        with pytest.raises(InvalidRequestError) as caught:
+            Engine.load(model, draft_model=draft)
+        assert str(caught.value) == (
+            f"[engine] {which} ('lfm2') has layers with states, which cannot go back behind a "
+            "draft that does not come; draft with models whose layers attend alone, or leave "
+            "draft_model out."
+        )
+
+
 def test_a_draft_model_that_is_not_there_is_named(folder: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="there is no model 'nowhere'"):
         Engine.load(folder, draft_model="nowhere")

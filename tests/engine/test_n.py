@@ -17,7 +17,7 @@ from convergio_mlx.errors import ContextLengthError, InvalidRequestError
 PARAMS = SamplingParams(max_tokens=20, ignore_eos=True, temperature=1.0, seed=7, logprobs=1)
 
 
-@pytest.fixture(params=["llama", "gemma2", "gemma3_text", "deepseek_v3"])
+@pytest.fixture(params=["llama", "gemma2", "gemma3_text", "deepseek_v3", "lfm2", "qwen3_5"])
 def family(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     described = {**tiny(request.param), "vocab_size": VOCABULARY, "eos_token_id": 1}
     with Engine.load(write_model(tmp_path / request.param, described)) as loaded:

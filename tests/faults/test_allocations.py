@@ -22,7 +22,7 @@ from exhaustive import either
 HERE = Path(__file__).resolve().parent
 SCENARIOS = (
     "chat", "sampled", "asynchronous", "logits", "held", "overlapped", "formed", "called",
-    "copied", "drafted", "load", "asked",
+    "copied", "drafted", "recurrent", "load", "asked",
 )  # fmt: skip
 
 pytestmark = pytest.mark.skipif(

@@ -20,6 +20,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ import convergio_mlx as cm
 from convergio_mlx.platform.native import native
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from small_models import make_model
+from small_models import VOCABULARY, ids, make_model, write_model
+
+from arch.variants import tiny
 
 LARGE = {"hidden_size": 512, "num_hidden_layers": 2, "intermediate_size": 1536}
 """A model of 25 MB, which is no small step (csrc/engine/decoder.cpp)."""
@@ -113,6 +116,18 @@ def drafted(engine: cm.Engine) -> object:
     return sampled(engine), formed(engine)
 
 
+def recurrent(engine: cm.Engine) -> object:
+    """Turns of a model whose states cannot go back: the next, the first again, another."""
+    params = replace(GREEDY, ignore_eos=True)
+
+    def told(prompt: list[int]) -> list[int]:
+        return [token for chunk in engine.generate(prompt, params) for token in chunk.token_ids]
+
+    first = ids(60)
+    answer = told(first)
+    return [answer, *map(told, ([*first, *answer, *ids(20)], first, [*first[:40], *ids(9)]))]
+
+
 def load(_: object) -> object:
     """A load and a chat, in a process that has done neither."""
     with cm.Engine.load(GUIDE, prefix_cache_bytes=1 << 20) as engine:
@@ -153,6 +168,7 @@ SCENARIOS: dict[str, Callable[[Any], object]] = {
         overlapped,
         copied,
         drafted,
+        recurrent,
         load,
         asked,
     )
@@ -236,6 +252,15 @@ def fork_each(name: str, more: int, numbers: list[int]) -> None:
             say(number=number, outcome=f"the process ended with {ended}", after="")
 
 
+def model_of(name: str, scratch: Path) -> Path:
+    """The folder of the model that a scenario runs on."""
+    if name == "overlapped":
+        return make_model(scratch, **LARGE)
+    if name == "recurrent":
+        return write_model(scratch, {**tiny("qwen3_5"), "vocab_size": VOCABULARY})
+    return GUIDE
+
+
 def main(name: str, more: int, numbers: list[int]) -> None:
     native()
     if name in FORKED:
@@ -243,7 +268,7 @@ def main(name: str, more: int, numbers: list[int]) -> None:
         return
     run = SCENARIOS[name]
     with tempfile.TemporaryDirectory() as made:
-        folder = make_model(Path(made), **LARGE) if name == "overlapped" else GUIDE
+        folder = model_of(name, Path(made))
         draft = GUIDE if name == "drafted" else None
         engine = cm.Engine.load(folder, draft_model=draft, prefix_cache_bytes=1 << 20)
         if draft is not None:

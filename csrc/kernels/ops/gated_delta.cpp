@@ -10,6 +10,7 @@
 #include "kernels/bodies/kernel_set.h"
 #include "kernels/cpu/pool.h"
 #include "kernels/mlx/operand.h"
+#include "kernels/mlx/view.h"
 #include "kernels/ops/gated_delta_mlx.h"
 #include "kernels/ops/stateful_kernel.h"
 
@@ -197,6 +198,17 @@ bool all_floats(const GatedDeltaRows& rows) {
 }
 
 }  // namespace
+
+GatedDeltaRows GatedDeltaRows::between(int from, int to) const {
+  if (to - from == q.shape(0)) {
+    return *this;
+  }
+  return {.q = rows_between(q, from, to),
+          .k = rows_between(k, from, to),
+          .v = rows_between(v, from, to),
+          .a = rows_between(a, from, to),
+          .b = rows_between(b, from, to)};
+}
 
 WithStates gated_delta(const GatedDeltaRows& rows, std::vector<StatefulRows> sequences,
                        const GatedDelta& layer) {

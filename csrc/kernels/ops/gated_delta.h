@@ -26,6 +26,9 @@ struct GatedDeltaRows {
   mx::array v;  ///< (n, v_heads · d_v)
   mx::array a;  ///< (n, v_heads), or (n, v_heads · d_k): a decay for each key dimension
   mx::array b;  ///< (n, v_heads)
+
+  /// Rows [from, to).
+  GatedDeltaRows between(int from, int to) const;
 };
 
 /// The gated delta rule (Yang et al. 2024; with a decay for each key dimension: Kimi Team 2025).

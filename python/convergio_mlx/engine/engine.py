@@ -87,6 +87,11 @@ class PrefixCacheStats:
 
     sequences: int
     bytes: int
+    snapshots: int
+    """Of models whose layers cannot go back (recurrences, sliding windows): lengths at which a
+    sequence can be continued besides its end."""
+    snapshot_bytes: int
+    """Of `bytes`."""
 
 
 @dataclass(frozen=True)

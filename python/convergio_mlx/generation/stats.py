@@ -8,7 +8,9 @@ from typing import Literal
 FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 """stop: the model or a stop string ended the answer; tool_calls: it ended and asks for calls (chats
 alone); length: `max_tokens` or the context window is spent; cancelled: the caller ended it."""
-PrefixMiss = Literal["", "off", "empty", "diverged", "evicted", "trimmed", "other rotary table"]
+PrefixMiss = Literal[
+    "", "off", "empty", "diverged", "evicted", "trimmed", "no snapshot", "other rotary table"
+]
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class GenerationStats:
     prefix_miss: PrefixMiss = ""
     """Why no more were: off; empty; diverged (what is cached differs from the prompt at token
     `prefix_missed_at`); evicted (what continues to there was); trimmed (its sliding
-    layers no longer hold the rows before there); other rotary table (it was made for another
-    length). '' where all of the prompt, or all that is cached of it, was served."""
+    layers no longer hold the rows before there); no snapshot (its states have gone on, and none
+    was kept between the tokens that were served and there); other rotary table (it was made for
+    another length). '' where all of the prompt, or all that is cached of it, was served."""
     prefix_missed_at: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0

@@ -11,6 +11,7 @@
 #include "io/error.h"
 #include "mlx/ops.h"
 #include "mlx/transforms.h"
+#include "model/segments.h"
 
 using convergio::arch::LayerSpec;
 using convergio::arch::ModelSpec;
@@ -20,6 +21,7 @@ using convergio::arch::RopeKind;
 using convergio::formats::Reach;
 using convergio::model::Cache;
 using convergio::model::LayerCache;
+using convergio::model::LayerState;
 using convergio::model::StatePart;
 namespace mx = mlx::core;
 
@@ -621,6 +623,83 @@ TEST(a_state_is_written_in_place_by_who_holds_it_alone) {
   CHECK(where() == first);
   const convergio::model::Snapshot snapshot = cache.snapshot();
   CHECK(!cache.state(1).take(StatePart::Matrices, /*in_place=*/true).is_donatable());
+}
+
+/// A pass over all segments in which a number of a state is its row's number times ten plus the one
+/// before; results are those of rows.
+std::vector<float> recur_marked(std::vector<convergio::model::Segment> segments, int rows) {
+  std::vector<float> results;
+  for (const int layer : {1, 2}) {
+    for (const StatePart part : {StatePart::Inputs, StatePart::Matrices}) {
+      const auto op = [&](int from, int to, std::vector<convergio::kernels::StatefulRows> all) {
+        std::vector<float> y;
+        std::vector<mx::array> states;
+        for (convergio::kernels::StatefulRows& one : all) {
+          for (int i = 0; i < one.rows; ++i) {
+            const auto row = static_cast<float>(from + static_cast<int>(y.size()));
+            one.state = mx::add(mx::multiply(one.state, mx::array(10.0F)), mx::array(row));
+            mx::eval(one.state);
+            y.push_back(one.state.data<float>()[0]);
+          }
+          states.push_back(one.state);
+        }
+        CHECK_EQ(static_cast<int>(y.size()), to - from);
+        return convergio::kernels::WithStates{mx::array(y.begin(), {to - from, 1}), states};
+      };
+      mx::array y = convergio::model::with_states(segments, layer, part, op);
+      mx::eval(y);
+      CHECK_EQ(y.shape(0), rows);
+      results.assign(y.data<float>(), y.data<float>() + rows);
+    }
+  }
+  for (const auto& one : segments) {
+    for (const int layer : {0, 1}) {
+      one.cache->layer(layer).append(packed(make_rows(one.rows)), packed(make_rows(one.rows)));
+    }
+    one.cache->commit(one.rows);
+  }
+  return results;
+}
+
+TEST(states_within_a_pass_are_those_of_shorter_passes) {
+  const auto make = [] { return Cache(spec_recurrent(), mx::float32, 100); };
+  Cache first = make();
+  Cache second = make();
+  Cache third = make();
+  const std::vector<int> marks{1, 3};
+  const std::vector<int> mark{1};
+  const std::vector<float> found =
+      recur_marked({{&first, 4, 0, marks}, {&second, 1}, {&third, 2, 0, mark}}, /*rows=*/7);
+  CHECK(found == (std::vector<float>{0, 1, 12, 123, 4, 5, 56}));
+  const std::vector<int> lengths{1, 3};
+  const auto snapshots = first.take_marked(lengths);
+  const auto one = third.take_marked(mark);
+  CHECK_EQ(state_of(first), 123.0F);
+  CHECK_EQ(state_of(third), 56.0F);
+  CHECK_EQ(snapshots.size(), 2);
+  const std::vector<float> wanted{0, 12};
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK_EQ(snapshots[i].length, lengths[i]);
+    Cache back = first;
+    CHECK(back.trim(lengths[i], &snapshots[i]));
+    CHECK_EQ(back.length(), lengths[i]);
+    CHECK_EQ(state_of(back), wanted[i]);
+  }
+  CHECK(third.trim(1, &one.front()));
+  CHECK_EQ(state_of(third), 5.0F);
+}
+
+TEST(marks_of_a_pass_that_did_not_end_go_with_it) {
+  Cache cache(spec_recurrent(), mx::float32, 100);
+  recur(cache, 5);
+  LayerState& state = cache.state(1);
+  const mx::array before = state.take(StatePart::Inputs, /*in_place=*/false);
+  state.put(StatePart::Inputs, mx::add(before, mx::array(1.0F)));
+  const std::size_t bytes = cache.bytes();
+  CHECK_EQ(state.mark(StatePart::Inputs).size(), before.size());
+  cache.rollback();
+  CHECK(!cache.torn() && cache.bytes() < bytes);
+  CHECK_EQ(state_of(cache), 5.0F);
 }
 
 TEST(states_go_back_to_a_snapshot_alone) {
