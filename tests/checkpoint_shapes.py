@@ -125,6 +125,12 @@ LAYOUTS = {
     "lfm2_moe": _LFM2,
     "qwen3_next": _QWEN_NEXT,
     "qwen3_5": _QWEN_NEXT,
+    "granitemoehybrid": Layout(
+        mlp="shared_mlp",
+        gate_up=("input_linear",),
+        down="output_linear",
+        mlp_width="shared_intermediate_size",
+    ),
     "qwen3_5_moe": replace(_QWEN_NEXT, mlp_width="moe_intermediate_size"),
 }
 
@@ -193,6 +199,8 @@ class _Shapes:
         self.config = config
         name = config["model_type"]
         self.layout = LAYOUTS.get(name) or LAYOUTS.get(name.removesuffix("_text"), Layout())
+        if name == "granitemoehybrid" and recurrent_layouts.is_converted(config):
+            self.layout = Layout(mlp_width=self.layout.mlp_width)
         self.hidden = config["hidden_size"]
         self.count = config.get("num_hidden_layers", config.get("num_layers"))
         self.per_layer = config.get("hidden_size_per_layer_input", 0)
@@ -287,8 +295,8 @@ class _Shapes:
         layout, hidden = self.layout, self.hidden
         mlp = f"{layout.model[1]}.{index}.{layout.mlp}"
         bias = layout.mlp_bias or self.says("mlp_bias", "use_bias", "bias")
-        if layout.gate_up == ("gate_up_proj",):
-            self.linear(f"{mlp}.gate_up_proj", 2 * inner, hidden, bias)
+        if layout.gate_up in (("gate_up_proj",), ("input_linear",)):
+            self.linear(f"{mlp}.{layout.gate_up[0]}", 2 * inner, hidden, bias)
         else:
             for name in layout.gate_up:
                 self.linear(f"{mlp}.{name}", inner, hidden, bias)

@@ -30,6 +30,8 @@ class Experts:
     """The module of what serves every token; its width is that of the key below."""
     shared_width: str = ""
     shared_gate: bool = False
+    beside: str = ""
+    """What serves every token, where that is a module beside the block, with gate and up in one."""
     shared_count: str = ""
     """The key of how many times that width what is shared has."""
     correction: str = ""
@@ -111,6 +113,14 @@ EXPERTS = {
         count="num_local_experts",
         names=("input_linear", "output_linear"),
     ),
+    "granitemoehybrid": Experts(
+        block="block_sparse_moe",
+        router="router.layer",
+        count="num_local_experts",
+        names=("input_linear", "output_linear"),
+        beside="shared_mlp",
+        shared_width="shared_intermediate_size",
+    ),
     "gpt_oss": Experts(
         router="router", count="num_local_experts", names=(), biased=True, stack="experts"
     ),
@@ -138,7 +148,8 @@ EXPERTS = {
 def is_sparse(config: Config, layer: int) -> bool:
     """Whether a layer has experts."""
     first = config.get("first_k_dense_replace", config.get("num_dense_layers", 0))
-    if config["model_type"] not in EXPERTS or layer < first:
+    without = config["model_type"] not in EXPERTS or config.get("num_local_experts") == 0
+    if without or layer < first:
         return False
     if layer % config.get("moe_layer_freq", 1) != 0:
         return False
@@ -179,6 +190,10 @@ def shapes(config: Config, layer: str) -> Shapes:
         width = config[experts.shared_width] * config.get(experts.shared_count, 1)
         for name, size in _sizes(width, hidden).items():
             out[f"{block}.{experts.shared}.{name}.weight"] = size
+    if experts.beside:
+        width = config[experts.shared_width]
+        out[f"{layer}.{experts.beside}.input_linear.weight"] = (2 * width, hidden)
+        out[f"{layer}.{experts.beside}.output_linear.weight"] = (hidden, width)
     if experts.shared_gate:
         out[f"{block}.{experts.shared}_gate.weight"] = (1, hidden)
     return out

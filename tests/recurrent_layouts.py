@@ -23,7 +23,7 @@ def recurs(config: Config, layer: int) -> bool:
     if config["model_type"] not in _LAYOUTS:
         return False
     if (types := config.get("layer_types")) is not None:
-        return bool(types[layer] != "full_attention")
+        return types[layer] not in ("full_attention", "attention")
     if (block := config.get("linear_attn_config")) is not None:
         return layer + 1 in block["kda_layers"]
     if interval := config.get("full_attention_interval"):
@@ -115,6 +115,28 @@ def _kimi_delta(config: Config, layer: str) -> Shapes:
     return out
 
 
+def _mamba2(config: Config, layer: str) -> Shapes:
+    hidden, heads = config["hidden_size"], config["mamba_n_heads"]
+    head_dim = config["mamba_d_head"]
+    if head_dim == "auto":
+        head_dim = config["mamba_expand"] * hidden // heads
+    values, keys = heads * head_dim, config["mamba_n_groups"] * config["mamba_d_state"]
+    channels = values + 2 * keys
+    module = f"{layer}.mamba"
+    out: Shapes = {f"{module}.in_proj.weight": (values + channels + heads, hidden)}
+    out[f"{module}.conv1d.weight"] = _conv(config, channels, config["mamba_d_conv"])
+    if config["mamba_conv_bias"]:
+        out[f"{module}.conv1d.bias"] = (channels,)
+    for name in ("A_log", "dt_bias", "D"):
+        out[f"{module}.{name}"] = (heads,)
+    out[f"{module}.norm.weight"] = (values,)
+    out[f"{module}.out_proj.weight"] = (hidden, values)
+    if config["mamba_proj_bias"]:
+        out[f"{module}.in_proj.bias"] = (values + channels + heads,)
+        out[f"{module}.out_proj.bias"] = (hidden,)
+    return out
+
+
 _LAYOUTS: dict[str, Callable[[Config, str], Shapes]] = {
     "lfm2": _short_conv,
     "lfm2_moe": _short_conv,
@@ -122,4 +144,5 @@ _LAYOUTS: dict[str, Callable[[Config, str], Shapes]] = {
     "qwen3_5": _gated_delta,
     "qwen3_5_moe": _gated_delta,
     "kimi_linear": _kimi_delta,
+    "granitemoehybrid": _mamba2,
 }

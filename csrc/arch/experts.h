@@ -33,6 +33,7 @@ struct ExpertFamily {
   const char* groups_key = "n_group";
   const char* first_dense_key = "first_k_dense_replace";
   const char* enabled_key = nullptr;  ///< a switch without which a model has none; nullptr: it has
+  bool may_have_none = false;         ///< count_key may be 0 or null
   Sparse sparse = Sparse::All;
   Score score = Score::Softmax;
   bool reads_normalized = false;      ///< normalized_key

@@ -133,6 +133,13 @@ bool has_experts(const Json& json, const ExpertFamily& family) {
   if (const Json* list = list_of(json, family); list != nullptr && list->items().empty()) {
     return false;
   }
+  if (family.may_have_none && family.count_key != nullptr) {
+    const Json* count = json.find(family.count_key);
+    if (count != nullptr &&
+        (count->is_null() || (count->is_integer() && count->as_integer() == 0))) {
+      return false;
+    }
+  }
   return family.count_key != nullptr &&
          (family.enabled_key == nullptr || flag_or(json, family.enabled_key, false));
 }

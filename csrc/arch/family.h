@@ -117,6 +117,7 @@ struct Family {
   bool reads_global_geometry = false;   ///< "global_head_dim", "num_kv_shared_layers", …
   bool reads_layer_rope_theta = false;  ///< "layer_rope_theta": 0 for layers that are not rotated
   bool proportional_rope = false;       ///< where no rope type is given for full layers
+  bool reads_position_type = false;     ///< "position_embedding_type": layers are rotated by "rope"
   bool reads_multipliers = false;       ///< "attention_multiplier", "logits_scaling", …
   bool reads_qk_scale = false;          ///< "qk_scale_factor"
   bool reads_temperature = false;       ///< "llama_4_scaling_beta" of "rope_parameters"

@@ -168,17 +168,33 @@ std::vector<bool> sliding_layers(const Json& json, const Family& family, int lay
   return sliding;
 }
 
+/// Whether layers are rotated at all.
+bool has_rope(const Json& json, const Family& family) {
+  if (!family.reads_position_type) {
+    return !family.without_rope;
+  }
+  const Json* type = present(json, "position_embedding_type");
+  if (type != nullptr && type->as_string() != "rope" && type->as_string() != "nope") {
+    throw Error(ErrorKind::UnsupportedModel, "[config] " + type->where() + " is " +
+                                                 type->describe() + "; supported: nope, rope.");
+  }
+  return type != nullptr && type->as_string() == "rope";
+}
+
 }  // namespace
 
 std::vector<LayerConfig> read_layers(const Json& json, const Family& family) {
   const int layers =
       integer_or(json, family.layers_key, 1, kMaxLayers, family.defaults.num_hidden_layers);
-  const std::vector<bool> has_rope = rope_layers(json, family, layers);
+  std::vector<bool> rotates = rope_layers(json, family, layers);
+  if (!has_rope(json, family)) {
+    rotates.assign(rotates.size(), false);
+  }
   const int window = window_of(json, family);
   std::vector<bool> sliding(static_cast<std::size_t>(layers), false);
   const bool matters = window > 0 || family.local_rope;
   if (matters && !has_no_pattern(json, family)) {
-    sliding = sliding_layers(json, family, layers, has_rope);
+    sliding = sliding_layers(json, family, layers, rotates);
   }
   const std::vector<bool> sparse = sparse_layers(json, family.experts, layers);
   std::vector<LayerConfig> out;
@@ -188,8 +204,7 @@ std::vector<LayerConfig> read_layers(const Json& json, const Family& family) {
     layer.slides = sliding[i];
     layer.window = sliding[i] ? window : 0;
     layer.chunked = family.chunked;
-    const bool rotates = has_rope[i] && !still && !family.without_rope;
-    layer.rope = !rotates ? -1 : (sliding[i] && family.local_rope ? 1 : 0);
+    layer.rope = !rotates[i] || still ? -1 : (sliding[i] && family.local_rope ? 1 : 0);
     layer.sparse = sparse[i];
     out.push_back(layer);
   }

@@ -99,7 +99,7 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
   names.k_norm = of_layer({"self_attn.k_norm", "self_attn.key_layernorm", "self_attn.k_layernorm",
                            "self_attn.k_layernorm.norms.0"});
   names.gate_out = "self_attn.gate_proj";
-  names.gate_up = "mlp.gate_up_proj";
+  names.gate_up = of_layer({"mlp.gate_up_proj", "shared_mlp.input_linear"});
   if (std::ranges::any_of(std::array{"w1", "w2", "w3"}, [&](const char* one) {
         return in_some_layer(std::string("feed_forward.") + one);
       })) {
@@ -110,7 +110,8 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
     names.gate = of_layer({"mlp.gate_proj", "mlp.c_fc_0", "feed_forward.gate_proj"});
     names.up =
         of_layer({"mlp.up_proj", "mlp.c_fc_1", "mlp.c_fc", "mlp.fc1", "feed_forward.up_proj"});
-    names.down = of_layer({"mlp.down_proj", "mlp.c_proj", "mlp.fc2", "feed_forward.down_proj"});
+    names.down = of_layer({"mlp.down_proj", "mlp.c_proj", "mlp.fc2", "feed_forward.down_proj",
+                           "shared_mlp.output_linear"});
   }
   names.fused_qkv = in_some_layer(names.qkv);
   names.fused_gate_up = in_some_layer(names.gate_up);

@@ -1,7 +1,10 @@
 #include "arch/recurrence_config.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arch/fields.h"
@@ -15,22 +18,27 @@ using io::Json;
 
 constexpr int kMostTaps = 64;
 constexpr int kMostHeads = 1 << 14;
-constexpr std::string_view kAttention = "full_attention";
+constexpr int kMostChannels = 1 << 22;
 
-/// "layer_types", as flags.
-std::vector<bool> listed(const Json& types, std::string_view recurrent, std::size_t layers) {
+/// "layer_types", as flags. Where a family's own names are others, transformers' newer ones mean
+/// the same.
+std::vector<bool> listed(const Json& types, const RecurrentFamily& family, std::size_t layers) {
   if (types.items().size() != layers) {
     corrupt("'layer_types' lists " + std::to_string(types.items().size()) +
             " layers and 'num_hidden_layers' is " + std::to_string(layers));
   }
+  const bool renamed = family.attention_type != "full_attention";
   std::vector<bool> flags;
   for (const Json& type : types.items()) {
-    if (type.as_string() != recurrent && type.as_string() != kAttention) {
+    const std::string& name = type.as_string();
+    const bool recurs = name == family.layer_type || (renamed && name == "linear_attention");
+    if (!recurs && name != family.attention_type && !(renamed && name == "full_attention")) {
       throw Error(ErrorKind::UnsupportedModel,
-                  "[config] config.json: 'layer_types' has " + type.describe() + "; supported: " +
-                      std::string(kAttention) + ", " + std::string(recurrent) + ".");
+                  "[config] config.json: 'layer_types' has " + type.describe() +
+                      "; supported: " + std::string(family.attention_type) + ", " +
+                      std::string(family.layer_type) + ".");
     }
-    flags.push_back(type.as_string() == recurrent);
+    flags.push_back(recurs);
   }
   return flags;
 }
@@ -114,10 +122,90 @@ void read_heads(const Json& json, const RecurrentFamily& family, Recurrence& siz
   }
 }
 
+/// A bound of "time_step_limit": a number, or one that JSON has not in transformers' spelling.
+float bound(const Json& value) {
+  const Json* tagged = value.is_object() ? value.find("__float__") : nullptr;
+  const bool infinite = tagged != nullptr && tagged->is_string() &&
+                        (tagged->as_string() == "Infinity" || tagged->as_string() == "inf");
+  const double number =
+      infinite ? std::numeric_limits<double>::infinity() : (tagged ? *tagged : value).as_number();
+  if (!(number >= 0)) {
+    corrupt(value, "at least 0");
+  }
+  return static_cast<float>(number);
+}
+
+void read_step_limit(const Json& json, Recurrence& sizes) {
+  const Json* limit = present(json, "time_step_limit");
+  if (limit == nullptr) {
+    return;
+  }
+  if (limit->items().size() != 2) {
+    corrupt(*limit, "two numbers");
+  }
+  sizes.least_step = bound(limit->items()[0]);
+  sizes.most_step = bound(limit->items()[1]);
+  if (sizes.most_step < sizes.least_step || sizes.most_step == 0) {
+    corrupt(limit->items()[1], "above 0 and at least 'time_step_limit[0]'");
+  }
+}
+
+/// The sizes of Mamba-2.
+void read_scan(const Json& json, const RecurrentFamily& family, const Config& config,
+               Recurrence& sizes) {
+  const ScanKeys& keys = family.scan;
+  const auto size = [&](std::string_view key, int fallback) {
+    return integer_or(json, key, 1, kMostHeads, fallback);
+  };
+  sizes.heads = size(keys.heads, family.heads);
+  sizes.key_heads = size(keys.groups, family.key_heads);
+  sizes.key_dim = size(keys.state, family.key_dim);
+  const Json* head_dim = present(json, keys.head_dim);
+  const bool computed = head_dim == nullptr
+                            ? family.value_dim == 0
+                            : head_dim->is_string() && head_dim->as_string() == "auto";
+  if (computed) {
+    const std::int64_t all =
+        std::int64_t{size(keys.expand, family.expand)} * std::int64_t{config.hidden_size};
+    if (all % sizes.heads != 0 || all / sizes.heads > kMostHeads) {
+      corrupt("'" + std::string(keys.heads) + "' is " + std::to_string(sizes.heads) +
+              ", which must divide " + std::to_string(all) + ", '" + std::string(keys.expand) +
+              "' times 'hidden_size', into at most " + std::to_string(kMostHeads));
+    }
+    sizes.value_dim = static_cast<int>(all / sizes.heads);
+  } else {
+    sizes.value_dim = size(keys.head_dim, family.value_dim);
+  }
+  if (sizes.heads % sizes.key_heads != 0) {
+    corrupt("'" + std::string(keys.heads) + "' is " + std::to_string(sizes.heads) +
+            ", which must be a multiple of '" + std::string(keys.groups) + "', " +
+            std::to_string(sizes.key_heads));
+  }
+  const Json* activation = present(json, keys.activation);
+  if (activation != nullptr && activation->as_string() != "silu" &&
+      activation->as_string() != "swish") {
+    throw Error(ErrorKind::UnsupportedModel, "[config] " + activation->where() + " is " +
+                                                 activation->describe() + "; supported: silu.");
+  }
+  read_step_limit(json, sizes);
+}
+
+/// A sum of products that sizes may make too large for what counts channels.
+int counted(std::int64_t channels) {
+  if (channels > kMostChannels) {
+    corrupt("the convolution of a layer goes over " + std::to_string(channels) +
+            " channels, which must be at most " + std::to_string(kMostChannels));
+  }
+  return static_cast<int>(channels);
+}
+
 std::vector<bool> recurrent_layers(const Json& json, const RecurrentFamily& family,
                                    std::size_t layers) {
   if (const Json* types = present(json, "layer_types")) {
-    return listed(*types, family.layer_type, layers);
+    return listed(*types, family, layers);
+  }
+  if (family.kind == RecurrenceKind::Mamba2) {
+    return std::vector<bool>(layers, true);
   }
   if (family.lists_attention) {
     return all_but_listed(json, layers);
@@ -145,6 +233,11 @@ Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Con
       read_block(json, family, sizes);
       sizes.channels = 3 * sizes.keys();
       break;
+    case RecurrenceKind::Mamba2:
+      read_scan(json, family, config, sizes);
+      sizes.channels = counted(std::int64_t{sizes.heads} * sizes.value_dim +
+                               std::int64_t{2} * sizes.key_heads * sizes.key_dim);
+      break;
   }
   return sizes;
 }
@@ -166,6 +259,8 @@ int Recurrence::width() const {
       return 2 * (channels + values());
     case RecurrenceKind::KimiDelta:
       return 3 * channels;
+    case RecurrenceKind::Mamba2:
+      return 2 * (channels + values()) + heads;
   }
   return 0;
 }
@@ -182,6 +277,8 @@ std::int64_t Recurrence::parameters(int hidden_size) const {
     case RecurrenceKind::KimiDelta:
       return hidden * (std::int64_t{channels} + values() + 2 * key_dim + heads) +
              2 * std::int64_t{key_dim} * values();
+    case RecurrenceKind::Mamba2:
+      return hidden * (std::int64_t{channels} + 2 * std::int64_t{values()} + heads);
   }
   return 0;
 }

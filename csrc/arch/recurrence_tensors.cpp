@@ -62,6 +62,23 @@ KimiDeltaSpec resolve_kimi_delta(TensorBook& book, int hidden, const Recurrence&
   return spec;
 }
 
+Mamba2Spec resolve_mamba2(TensorBook& book, int hidden, const Recurrence& sizes,
+                          const std::string& module) {
+  const int values = sizes.values();
+  Mamba2Spec spec;
+  spec.in = book.matrix(module + "in_proj", values + sizes.channels + sizes.heads, hidden);
+  spec.conv = book.conv(module + "conv1d", sizes.channels, sizes.taps);
+  spec.a_log = module + "A_log";
+  spec.dt_bias = module + "dt_bias";
+  spec.d = module + "D";
+  for (const std::string& name : {spec.a_log, spec.dt_bias, spec.d}) {
+    book.vector(name, sizes.heads);
+  }
+  spec.norm = book.norm(module + "norm", values);
+  spec.out = book.matrix(module + "out_proj", hidden, values);
+  return spec;
+}
+
 }  // namespace
 
 RecurrenceSpec resolve_recurrence(TensorBook& book, const Config& config, const Recurrence& sizes,
@@ -75,6 +92,8 @@ RecurrenceSpec resolve_recurrence(TensorBook& book, const Config& config, const 
       return resolve_gated_delta(book, config.hidden_size, sizes, prefix + "linear_attn.");
     case RecurrenceKind::KimiDelta:
       return resolve_kimi_delta(book, config.hidden_size, sizes, prefix + "self_attn.");
+    case RecurrenceKind::Mamba2:
+      return resolve_mamba2(book, config.hidden_size, sizes, prefix + "mamba.");
   }
   return {};
 }

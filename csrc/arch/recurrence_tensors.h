@@ -38,8 +38,19 @@ struct KimiDeltaSpec {
   MatrixSpec out;
 };
 
+/// Mamba-2: {gate‖x‖b‖c‖dt} is made of a token, x‖b‖c is convolved, and what the scan makes of them
+/// passes a gated norm.
+struct Mamba2Spec {
+  MatrixSpec in;  ///< (values + channels + heads, hidden_size)
+  ConvSpec conv;
+  std::string a_log, dt_bias, d;  ///< tensors, (heads,)
+  NormSpec norm;                  ///< of values; each group of heads is normed by itself
+  MatrixSpec out;
+};
+
 /// The tensors of a layer's recurrence, by its kind.
-using RecurrenceSpec = std::variant<std::monostate, ShortConvSpec, GatedDeltaSpec, KimiDeltaSpec>;
+using RecurrenceSpec =
+    std::variant<std::monostate, ShortConvSpec, GatedDeltaSpec, KimiDeltaSpec, Mamba2Spec>;
 
 /// Looks up the tensors of a layer that has one; `prefix` is the layer's.
 RecurrenceSpec resolve_recurrence(TensorBook& book, const Config& config, const Recurrence& sizes,

@@ -109,7 +109,7 @@ void resolve_latent(TensorBook& book, const Config& config, const std::string& l
 
 /// Experts, and what every token goes through beside them, where there is that.
 void resolve_mixture(TensorBook& book, const Config& config, const std::string& layer,
-                     LayerSpec& spec) {
+                     const LayerNames& names, LayerSpec& spec) {
   const int hidden = config.hidden_size;
   spec.experts = resolve_experts(book, config, layer);
   const bool apart = config.family->experts.apart;
@@ -125,6 +125,11 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
   if (width == 0) {
     return;
   }
+  if (names.gate_up.starts_with("shared_mlp.")) {
+    spec.gate_up = {book.matrix(layer + names.gate_up, 2 * width, hidden)};
+    spec.ffn_down = book.matrix(layer + names.down, hidden, width);
+    return;
+  }
   const std::string ffn = shared_experts(book, layer);
   if (config.family->experts.shared_gated) {
     spec.shared_gate = book.matrix(ffn.substr(0, ffn.size() - 1) + "_gate", 1, hidden);
@@ -137,7 +142,7 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
 void resolve_ffn(TensorBook& book, const Config& config, const std::string& layer,
                  const LayerNames& names, LayerSpec& spec) {
   if (spec.config.sparse) {
-    resolve_mixture(book, config, layer, spec);
+    resolve_mixture(book, config, layer, names, spec);
     return;
   }
   const int width = spec.config.intermediate_size;

@@ -25,6 +25,9 @@ std::vector<Mixer> mixers_of(WeightLoader& weights, const arch::ModelSpec& spec,
   if (const auto* kimi = std::get_if<arch::KimiDeltaSpec>(&layer.recurrence)) {
     mixers.emplace_back(KimiDelta(weights, spec, *kimi, layer.config.recurrence));
   }
+  if (const auto* mamba = std::get_if<arch::Mamba2Spec>(&layer.recurrence)) {
+    mixers.emplace_back(Mamba2(weights, spec, *mamba, layer.config.recurrence));
+  }
   return mixers;
 }
 

@@ -11,6 +11,7 @@
 #include "model/kimi_delta.h"
 #include "model/latent_attention.h"
 #include "model/layer_ffn.h"
+#include "model/mamba2.h"
 #include "model/per_layer.h"
 #include "model/short_conv.h"
 
@@ -18,7 +19,8 @@ namespace convergio::model {
 
 /// What mixes the tokens of a sequence. Each takes normed x, the sequences of a pass and the
 /// layer's place in their caches.
-using Mixer = std::variant<SelfAttention, LatentAttention, ShortConv, GatedDeltaNet, KimiDelta>;
+using Mixer =
+    std::variant<SelfAttention, LatentAttention, ShortConv, GatedDeltaNet, KimiDelta, Mamba2>;
 
 /// One decoder layer: what mixes tokens (attention, a recurrence, or both side by side) and
 /// feed-forward, each in a residual branch with the norms its checkpoint has.

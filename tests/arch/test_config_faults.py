@@ -353,6 +353,67 @@ OF_ROWS += [
 ]
 
 
+OF_ROWS += [
+    (
+        "granitemoehybrid",
+        {"mamba_n_heads": 7, "mamba_n_groups": 2},
+        "[config] config.json: 'mamba_n_heads' is 7, which must be a multiple of 'mamba_n_groups', "
+        f"2{AGAIN}",
+    ),
+    (
+        "granitemoehybrid",
+        {"mamba_d_head": "auto", "mamba_n_heads": 3},
+        "[config] config.json: 'mamba_n_heads' is 3, which must divide 128, 'mamba_expand' times "
+        f"'hidden_size', into at most 16384{AGAIN}",
+    ),
+    (
+        "granitemoehybrid",
+        {"mamba_d_head": "half"},
+        f"[json] config.json: 'mamba_d_head' must be an integer but is the string \"half\"{RETYPE}",
+    ),
+    (
+        "granitemoehybrid",
+        {"mamba_n_heads": 16384, "mamba_d_head": 16384},
+        "[config] config.json: the convolution of a layer goes over 268435480 channels, which must "
+        f"be at most 4194304{AGAIN}",
+    ),
+    (
+        "granitemoehybrid",
+        {"time_step_limit": [0.1]},
+        f"[config] config.json: 'time_step_limit' is an array, which must be two numbers{AGAIN}",
+    ),
+    (
+        "granitemoehybrid",
+        {"time_step_limit": [-1, 2]},
+        "[config] config.json: 'time_step_limit[0]' is the integer -1, which must be at least 0"
+        f"{AGAIN}",
+    ),
+    (
+        "granitemoehybrid",
+        {"time_step_limit": [3, 2]},
+        "[config] config.json: 'time_step_limit[1]' is the integer 2, which must be above 0 and at "
+        f"least 'time_step_limit[0]'{AGAIN}",
+    ),
+    *(
+        (
+            "granitemoehybrid",
+            {key: value},
+            f"[config] config.json: '{key}' is the integer {value}, which must be from 1 to 16384"
+            f"{AGAIN}",
+        )
+        for key in ("mamba_n_heads", "mamba_d_head", "mamba_n_groups", "mamba_d_state")
+        for value in (0, -1, 16385, 2**40)
+    ),
+]
+
+
+def test_types_of_layers_of_granite_4(folder: Path) -> None:
+    changes = {"layer_types": ["mamba", "conv", "mamba", "mamba"]}
+    assert said(folder, changes, UnsupportedModelError, "granitemoehybrid") == (
+        "[config] config.json: 'layer_types' has the string \"conv\"; supported: attention, mamba."
+    )
+
+
 @pytest.mark.parametrize(("row", "kind"), [("lfm2", "conv"), ("qwen3_5", "linear_attention")])
 def test_a_type_of_layer_that_a_class_does_not_have(folder: Path, row: str, kind: str) -> None:
     assert said(

@@ -89,6 +89,12 @@ OTHER: dict[str, Any] = {
     "num_shared_experts": 4,
     "linear_num_heads": 3,
     "linear_head_dim": 20,
+    "shared_intermediate_size": 88,
+    "mamba_n_heads": 16,
+    "mamba_d_head": 24,
+    "mamba_n_groups": 2,
+    "mamba_d_state": 20,
+    "mamba_d_conv": 3,
 }
 """A value that is no class's default for every key that is read."""
 
@@ -134,7 +140,7 @@ NEEDED = {"deepseek_v2": {"num_experts_per_tok": 3}}
 """Keys without a default."""
 UNPUBLISHED = {"exaone"}
 """Rows without a class in transformers."""
-OTHERWISE = {"gemma4_text", "kimi_linear"}
+OTHERWISE = {"gemma4_text", "kimi_linear", "granitemoehybrid"}
 """Rows whose layers differ in more than is compared here: test_geometry.py, test_recurrences.py."""
 ROWS = sorted(set(rows()) - UNPUBLISHED - OTHERWISE)
 PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron", "laguna"}

@@ -13,7 +13,7 @@ import pytest
 import checkpoints
 import convergio_mlx as cm
 from arch.variants import tiny
-from convergio_mlx.errors import ModelCorruptError
+from convergio_mlx.errors import ModelCorruptError, UnsupportedModelError
 from convergio_mlx.platform.native import native
 
 DATA = Path(os.environ.get("CONVERGIO_TEST_DATA", "/nonexistent")) / "configs"
@@ -88,6 +88,13 @@ FAULTS: list[tuple[str, str, tuple[int, ...], str]] = [
     ("lfm2", "model.layers.0.conv.conv.weight", (64, 3), "(64, 3), expected (64, 3, 1)"),
     ("qwen3_5", "model.layers.0.linear_attn.A_log", (3,), "(3), expected (6)"),
     ("qwen3_5", "model.layers.1.self_attn.q_proj.weight", (64, 64), "(64, 64), expected (128, 64)"),
+    ("granitemoehybrid", "model.layers.0.mamba.D", (16,), "(16), expected (8)"),
+    (
+        "granitemoehybrid",
+        "model.layers.0.mamba.in_proj.weight",
+        (280, 64),
+        "(280, 64), expected (288, 64)",
+    ),
 ]
 
 
@@ -156,3 +163,82 @@ def test_faults_of_the_block_of_kimi_linear(block: Any, sentence: str) -> None:
     with pytest.raises(ModelCorruptError) as caught:
         geometry({**tiny("kimi_linear"), "linear_attn_config": block})
     assert str(caught.value).startswith(sentence)
+
+
+def scanned(layers: int, heads: int, head_dim: int) -> int:
+    """Numbers of the states of Granite's layers: 128 for each number of a head, and the inputs of 4
+    taps."""
+    values = heads * head_dim
+    return layers * (values * 128 + 3 * (values + 2 * 128))
+
+
+GRANITE = {
+    "granite-4.0-h-350m": (scanned(28, 48, 32), [10, 13, 17, 27], 2048, 0),
+    "granite-4.0-h-micro": (scanned(36, 64, 64), [5, 15, 25, 35], 8192, 0),
+    "granite-4.0-h-tiny": (scanned(36, 48, 64), [5, 15, 25, 35], 1024, 64),
+}
+"""Numbers of a state, layers with attention, width of what serves every token, experts."""
+
+
+@pytest.mark.skipif(not CONFIGS, reason="needs CONVERGIO_TEST_DATA")
+@pytest.mark.parametrize("name", GRANITE)
+def test_granite_4_as_it_is_published(name: str) -> None:
+    numbers, attending, width, experts = GRANITE[name]
+    found = geometry(json.loads(CONFIGS[name].read_text()))
+    assert found.model_type == "granitemoehybrid"
+    assert found.state_numbers == numbers
+    assert [i for i, kept in enumerate(found.kv_numbers_of_layers) if kept] == attending
+    assert set(found.rotary_of_layers) == {-1}
+    assert (found.intermediate_size, found.experts) == (width, experts)
+    if experts:
+        assert (found.experts_per_token, found.expert_width) == (6, 512)
+        assert (found.shared_expert_width, found.sparse_layers) == (width, 40)
+
+
+def test_granite_4_by_its_model_type_alone() -> None:
+    """As transformers' class: layers of Mamba-2 alone, all sparse, none of them rotated."""
+    found = geometry({"model_type": "granitemoehybrid"})
+    assert found.state_numbers == 32 * (8192 * 256 + 3 * (8192 + 2 * 256))
+    assert set(found.kv_numbers_of_layers) == {0}
+    assert (found.intermediate_size, found.shared_expert_width) == (1024, 1024)
+    assert (found.experts, found.experts_per_token, found.expert_width) == (8, 2, 11008)
+    assert found.sparse_layers == 32
+
+
+@pytest.mark.parametrize("count", [0, None])
+def test_granite_4_without_experts(count: int | None) -> None:
+    found = geometry(
+        {**tiny("granitemoehybrid"), "num_local_experts": count, "num_experts_per_tok": 0}
+    )
+    assert (found.experts, found.sparse_layers) == (0, 0)
+
+
+@pytest.mark.parametrize("limit", [[0.0, float("inf")], [0, {"__float__": "Infinity"}]])
+def test_steps_without_a_limit(limit: list[Any], tmp_path: Path) -> None:
+    """The two ways in which files say infinity."""
+
+    def logits(name: str, **changes: Any) -> np.ndarray[Any, Any]:
+        config = {**tiny("granitemoehybrid"), **changes}
+        with cm.Engine.load(checkpoints.write(tmp_path / name, config)) as engine:
+            return np.asarray(engine.logits(checkpoints.tokens(config, 9)))
+
+    np.testing.assert_array_equal(
+        logits("said", time_step_limit=limit), logits("null", time_step_limit=None)
+    )
+
+
+def test_mamba_2_with_an_activation_of_its_own() -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        geometry({**tiny("granitemoehybrid"), "hidden_act": "gelu"})
+    assert str(caught.value) == (
+        "[config] config.json: 'hidden_act' is the string \"gelu\"; supported: silu."
+    )
+
+
+def test_granite_4_rotated_otherwise() -> None:
+    with pytest.raises(UnsupportedModelError) as caught:
+        geometry({**tiny("granitemoehybrid"), "position_embedding_type": "alibi"})
+    assert str(caught.value) == (
+        "[config] config.json: 'position_embedding_type' is the string \"alibi\"; supported: nope, "
+        "rope."
+    )

@@ -4,6 +4,7 @@ mlx-lm and transformers loop over."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ STACKED = "transformers reads experts as they are published, one by one."
 INTERVAL = "mlx-lm reads full_attention_interval and no layer_types."
 ADDS_ONE = "mlx-lm tells by a convolution whether norms are as published, and there is none."
 CONVERTED = "transformers reads convolutions as they are published."
+GROUPS = "mlx-lm norms all groups of heads together."
 SILU = "mlx-lm's class computes silu whatever the config says."
 
 
@@ -293,6 +295,39 @@ def _laguna() -> list[Variant]:
     return out
 
 
+def _granite_hybrids(add: Callable[..., None]) -> None:
+    row = "granitemoehybrid"
+    dense = {"num_local_experts": 0, "num_experts_per_tok": 0, "intermediate_size": 40}
+    converted = {"convs_as": "converted", "experts_as": "stacked"}
+    add(row, "converted", converted, not_transformers=CONVERTED)
+    add(row, "dense", dense)
+    add(row, "dense-converted", {**dense, **converted}, not_transformers=CONVERTED)
+    add(row, "rope", {"position_embedding_type": "rope"})
+    add(row, "groups", {"mamba_n_groups": 4}, not_mlx_lm=GROUPS)
+    add(row, "two-taps", {"mamba_d_conv": 2})
+    add(row, "no-conv-bias", {"mamba_conv_bias": False})
+    add(row, "biases", {"mamba_proj_bias": True, "attention_bias": True})
+    add(row, "wide-heads", {"mamba_n_heads": 2, "mamba_d_head": 64, "mamba_d_state": 7})
+    add(
+        row,
+        "auto-heads",
+        {"mamba_d_head": "auto", "mamba_n_heads": 4},
+        not_mlx_lm="mlx-lm reads the size of a head as a number.",
+    )
+    add(row, "step-limit", {"time_step_limit": [0.3, 0.6]})
+    add(row, "no-attention", {"layer_types": ["mamba"] * 4})
+    add(row, "all-attention", {"layer_types": ["attention"] * 4})
+    add(
+        row,
+        "new-types",
+        {"layer_types": ["linear_attention", "full_attention", *["linear_attention"] * 2]},
+        not_mlx_lm="mlx-lm knows the types of layers by their older names.",
+        as_row=True,
+    )
+    add(row, "untied", {"tie_word_embeddings": False, "num_experts_per_tok": 1})
+    add(row, "one-kv-head", {"num_key_value_heads": 1})
+
+
 def _recurrences() -> list[Variant]:
     out: list[Variant] = []
 
@@ -360,6 +395,7 @@ def _recurrences() -> list[Variant]:
     add("kimi_linear", "other-layers", {"linear_attn_config": {**block, **kinds}})
     add("kimi_linear", "groups", {"num_experts": 8, "num_expert_group": 4, "topk_group": 2})
     add("kimi_linear", "unnormalized", {"moe_renormalize": False, "num_shared_experts": 2})
+    _granite_hybrids(add)
     add("qwen3_next", "unnormalized", {"norm_topk_prob": False})
     add("qwen3_next", "some-dense", {"decoder_sparse_step": 2, "mlp_only_layers": [1]})
     add("qwen3_next", "tied", {"tie_word_embeddings": True})

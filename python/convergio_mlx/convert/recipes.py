@@ -19,6 +19,7 @@ _EIGHT_BITS = {
     "gpt_oss": ("mlp.router",),
     "granite": _GRANITE,
     "granitemoe": (*_GRANITE, "block_sparse_moe.router.layer"),
+    "granitemoehybrid": ("block_sparse_moe.router.layer",),
     "minimax_m2": ("block_sparse_moe.gate",),
     "qwen3_moe": ("mlp.gate",),
 }
