@@ -313,5 +313,24 @@ CASES = [
             "num_hidden_layers": 3,
         },
     ),
+    Case(
+        *("lfm2", "lfm2", "Lfm2ForCausalLM", "gpt2", "gpt-2"),
+        changes={"num_hidden_layers": 4, "block_dim": 16, "block_multiple_of": 256},
+        # a file has the width that is adjusted, alone
+        otherwise={
+            "intermediate_size": 256,
+            "block_ff_dim": 256,
+            "block_auto_adjust_ff_dim": False,
+        },
+    ),
+    Case(
+        *("lfm2_moe", "lfm2_moe", "Lfm2MoeForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            "num_hidden_layers": 4,
+            "layer_types": ["conv", "conv", "full_attention", "conv"],
+            "moe_intermediate_size": 12,
+            "num_experts": 4,
+        },
+    ),
 ]
 BY_NAME = {case.name: case for case in CASES}

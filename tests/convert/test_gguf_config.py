@@ -160,6 +160,14 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ("hunyuan", {"rope__scaling__alpha": 50.0}, "scaling.alpha' is 50.0, which must be 0"),
         ("cohere2", {"rope__freq_base_swa": 5.0}, "base_swa' is 5.0, which must be 10000, that of"),
         ("granite", {"attention__scale": None}, "attention.scale' is missing, which must be a num"),
+        (
+            "lfm2",
+            {"attention__head_count_kv": [0, 1, 0, 2]},
+            "_kv' is [1, 2], which must be one",
+        ),
+        ("lfm2", {"attention__head_count_kv": [0, 1]}, "is [0, 1], which must be one for each of"),
+        ("lfm2", {"shortconv__l_cache": None}, "l_cache' is missing, which must be a number abov"),
+        ("lfm2_moe", {"expert_gating_func": 1}, "func' is 1, which must be 2 in a lfm2_moe model"),
         ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
         ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),
         ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),
@@ -225,6 +233,15 @@ def test_older_files_of_latent_attention(tmp_path: Path) -> None:
         name = f"deepseek2.attention.{part}_length"
         lengths |= {name: keys[f"{name}_mla"], f"{name}_mla": None}
     assert same_as("deepseek_v3", tmp_path, lengths, older) < 2e-6
+
+
+def test_a_convolution_of_blocks_is_refused(tmp_path: Path) -> None:
+    architecture, keys, tensors = contents("lfm2")
+    name = "blk.0.shortconv.conv.weight"
+    wide = np.ones((len(tensors[name]), 32), np.float32)
+    blocks = gguf_files.quantized({name: wide}, [gguf_files.Kind.Q8_0])
+    path = gguf_files.write(tmp_path / "m.gguf", architecture, keys, {**tensors, **blocks})
+    assert f"tensor '{name}' is of kind Q8_0, and is no matrix" in inspect_gguf(path).refusals
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,23 @@ _GEMMA4_NAMES = {
     "post_ffw_norm_2": "post_feedforward_layernorm_2",
 }
 
+_SHORT_CONV = {
+    **_TENSORS,
+    "token_embd_norm": "model.embedding_norm",
+    "attn_norm": "operator_norm",
+    "ffn_norm": "ffn_norm",
+    "attn_q_norm": "self_attn.q_layernorm",
+    "attn_k_norm": "self_attn.k_layernorm",
+    "attn_output": "self_attn.out_proj",
+    "shortconv.in_proj": "conv.in_proj",
+    "shortconv.conv": "conv.conv",
+    "shortconv.out_proj": "conv.out_proj",
+    "ffn_gate": "feed_forward.w1",
+    "ffn_up": "feed_forward.w3",
+    "ffn_down": "feed_forward.w2",
+}
+del _SHORT_CONV["output_norm"]
+
 _COUNT = Key("expert_count", needed=True)
 _CHOSEN = Key("expert_used_count", needed=True)
 _LOCAL = {"num_local_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
@@ -175,6 +192,24 @@ _DEEPSEEK2 = replace(
     fields={"moe_layer_freq": 1, "norm_topk_prob": False, "topk_method": "group_limited_greedy"},
     only={**_SOFTMAX, "expert_weights_norm": False},
     variants=(("exp_probs_b", None, _DEEPSEEK),),
+)
+_LFM2 = Architecture(
+    "lfm2",
+    "Lfm2ForCausalLM",
+    _SHORT_CONV,
+    norm_eps=("norm_eps", "attention.layer_norm_rms_epsilon"),
+    recurrent_type="conv",
+    keys={
+        "conv_L_cache": Key("shortconv.l_cache", needed=True),
+        "block_dim": Key("embedding_length"),
+        "block_ff_dim": Key("feed_forward_length"),
+    },
+    fields={
+        "conv_bias": False,
+        "block_auto_adjust_ff_dim": False,  # the length is that of the matrices
+        "block_multiple_of": 256,
+        "block_ffn_dim_multiplier": 1.0,
+    },
 )
 _MINISTRAL3 = Architecture(
     "ministral3",
@@ -489,6 +524,28 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         fields={"router_jitter_noise": 0.01},
         present={**_HAS_BIAS, "lm_head_bias": "output.bias"},
         only=_SOFTMAX,
+    ),
+    "lfm2": _LFM2,
+    "lfm2moe": replace(
+        _LFM2,
+        model_type="lfm2_moe",
+        class_name="Lfm2MoeForCausalLM",
+        tensors={
+            **_SHORT_CONV,
+            **{
+                base: module.replace("mlp.", "feed_forward.", 1) for base, module in _ROUTED.items()
+            },
+            "exp_probs_b": "feed_forward.expert_bias",
+        },
+        keys={
+            "conv_L_cache": Key("shortconv.l_cache", needed=True),
+            **_NARROW,
+            "num_dense_layers": _DENSE_COUNT,
+            "norm_topk_prob": Key("expert_weights_norm", True),
+            "routed_scaling_factor": Key("expert_weights_scale", 1.0),
+        },
+        fields={"conv_bias": False, "use_expert_bias": True},
+        only=_SIGMOID,
     ),
     "ernie4_5-moe": Architecture(
         "ernie4_5_moe",

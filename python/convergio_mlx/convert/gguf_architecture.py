@@ -14,8 +14,10 @@ ONE_ROW = "ffn_gate_inp_shexp"
 _STACKS = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps", "attn_k_b", "attn_v_b"}
 _FUSED = {"ffn_gate_up_exps": ("ffn_gate_exps", "ffn_up_exps")}
 """Stacks whose matrices are two, one above the other."""
+CONVOLUTIONS = ("shortconv.conv",)
+"""Weights of convolutions, which files have without an axis of 1."""
 _NAMELESS = (
-    *(".sinks", "e_score_correction_bias", "layer_scalar", "router.scale"),
+    *(".sinks", "e_score_correction_bias", "expert_bias", "layer_scalar", "router.scale"),
     "router.per_expert_scale",
 )
 """Modules that are a tensor, and have none called weight or bias."""
@@ -65,6 +67,8 @@ class Architecture:
     """Attention is latent: a file has it as one head of keys, which are values too."""
     full_layers_differ: bool = False
     """Layers without a window have a geometry and a rotary embedding of their own (Gemma 4)."""
+    recurrent_type: str = ""
+    """What "layer_types" calls a layer with a recurrence: one whose list of keys' heads has 0."""
     keys: Mapping[str, Key] = field(default_factory=dict)
     """config.json's field to the key that it comes from."""
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -124,10 +128,10 @@ class Place:
 def places_of(name: str, architecture: Architecture) -> tuple[Place, ...]:
     """Where a tensor of a file goes; nowhere where the architecture has none of that name."""
     parts = name.split(".")
-    is_layer = parts[0] == "blk" and len(parts) == 4 and _LAYER.fullmatch(parts[1]) is not None
-    if parts[-1] not in ("weight", "bias", "scale") or not (is_layer or len(parts) == 2):
+    is_layer = parts[0] == "blk" and len(parts) > 3 and _LAYER.fullmatch(parts[1]) is not None
+    base, part = ".".join(parts[2 * is_layer : -1]), parts[-1]
+    if part not in ("weight", "bias", "scale"):
         return ()
-    base, part = parts[-2:]
     layer = int(parts[1]) if is_layer else None
     bases = _FUSED.get(base, (base,))
     names = [one if part != "scale" else f"{one}.scale" for one in bases]

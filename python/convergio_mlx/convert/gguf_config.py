@@ -52,25 +52,29 @@ def model_config(
         config.update(
             _latent_sizes(keys, heads, config)
             if architecture.latent
-            else _head_sizes(keys, heads, hidden)
+            else _head_sizes(keys, architecture, heads, hidden)
         )
     if architecture.scalar_from_width is not None:
         wide = layers == architecture.scalar_from_width
         config["query_pre_attn_scalar"] = hidden / heads if wide else config["head_dim"]
     _check(keys, architecture)
-    config.update(_layer_types(keys, config))
+    if architecture.recurrent_type:
+        config["layer_types"] = _recurrent_layers(keys, architecture, layers)
+    else:
+        config.update(_layer_types(keys, config))
     config.update(rotary_fields(keys, architecture, config, factors))
     return config
 
 
-def _head_sizes(keys: Keys, heads: int, hidden: int) -> dict[str, Any]:
+def _head_sizes(keys: Keys, architecture: Architecture, heads: int, hidden: int) -> dict[str, Any]:
     head_dim = keys.integer("attention.key_length", max(hidden // heads, 1))
     if keys.integer("attention.value_length", head_dim) != head_dim:
         keys.faults.append(
             f"heads have keys of {head_dim} numbers and values of "
             f"{keys.get('attention.value_length')}, which must be as many"
         )
-    kv_heads = keys.integer("attention.head_count_kv", heads)
+    of_some = bool(architecture.recurrent_type)
+    kv_heads = keys.integer("attention.head_count_kv", heads, of_some=of_some)
     return {"num_key_value_heads": kv_heads, "head_dim": head_dim}
 
 
@@ -122,6 +126,12 @@ def _check(keys: Keys, architecture: Architecture) -> None:
         if keys.get(name) not in (None, wanted):
             said = "missing" if wanted is None else wanted
             keys.refuse(name, f"{said} in a {architecture.model_type} model")
+
+
+def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> list[str]:
+    """Which layers have a recurrence in the place of attention."""
+    kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))
+    return ["full_attention" if one else architecture.recurrent_type for one in kv_heads]
 
 
 def _layer_types(keys: Keys, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,9 +23,12 @@ class Keys:
         """A key of the architecture's own."""
         return self._metadata.get(self._prefix + name, default)
 
-    def integer(self, name: str, default: int | None = None) -> int:
-        """A count of at least 1, which may be an array of the same count for each layer."""
+    def integer(self, name: str, default: int | None = None, *, of_some: bool = False) -> int:
+        """A count of at least 1, which may be an array of the same count for each layer, or
+        `of_some` layers, and 0 for the others."""
         value = self.get(name)
+        if of_some and isinstance(value, list):
+            value = [one for one in value if one != 0]
         if isinstance(value, list) and value and all(one == value[0] for one in value):
             value = value[0]
         if value is None and default is not None:

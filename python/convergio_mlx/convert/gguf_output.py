@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convergio_mlx.convert.gguf_architecture import ONE_ROW, Place
+from convergio_mlx.convert.gguf_architecture import CONVOLUTIONS, ONE_ROW, Place
 from convergio_mlx.convert.gguf_source import GgufTensor, Kind
 from convergio_mlx.convert.shards import Tensor
 
@@ -35,6 +35,8 @@ class Output:
         name, shape, kind = self.place.module, self.tensor.shape, self.kind
         if self.place.base == ONE_ROW:
             shape = (1, shape[-1])
+        if self.place.base in CONVOLUTIONS:
+            shape = (*shape, 1)
         _, shares = self.place.share
         if shares > 1:
             shape = (shape[0], shape[1] // shares, shape[2])

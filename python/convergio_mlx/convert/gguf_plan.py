@@ -13,7 +13,7 @@ from importlib import util
 from typing import Any
 
 from convergio_mlx.convert.architectures import ARCHITECTURES
-from convergio_mlx.convert.gguf_architecture import IGNORED, Place, places_of
+from convergio_mlx.convert.gguf_architecture import CONVOLUTIONS, IGNORED, Place, places_of
 from convergio_mlx.convert.gguf_config import model_config
 from convergio_mlx.convert.gguf_keys import Keys
 from convergio_mlx.convert.gguf_output import Output
@@ -212,7 +212,8 @@ class GgufPlan:
                     "needed"
                 )
         for output in outputs:
-            is_matrix = output.place.part == "weight" and not output.is_shifted
+            is_number = output.is_shifted or output.place.base in CONVOLUTIONS
+            is_matrix = output.place.part == "weight" and not is_number
             if output.kind.mode and not is_matrix:
                 self.refusals.append(
                     f"tensor {output.tensor.name!r} is of kind {output.kind.name}, and is no matrix"
