@@ -75,6 +75,10 @@ void read_layer_heads(const Json& json, Config& config) {
     if (count < 1 || count > kMaxHeads || count % config.kv_heads != 0) {
       corrupt(heads, "a multiple of 'num_key_value_heads', " + std::to_string(config.kv_heads));
     }
+    if (count * config.head_dim > kMaxDim) {
+      corrupt(heads, "at most " + std::to_string(kMaxDim / config.head_dim) + " with heads of " +
+                         std::to_string(config.head_dim) + " dimensions");
+    }
     config.layers[i].heads = static_cast<int>(count);
   }
 }

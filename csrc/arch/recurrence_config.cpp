@@ -214,6 +214,15 @@ std::vector<bool> recurrent_layers(const Json& json, const RecurrentFamily& fami
                               : listed_in_block(json, family, layers);
 }
 
+/// So that sums of a few of them are numbers, too.
+void check_width(const char* what, int heads, int dim) {
+  constexpr std::int64_t kMostNumbers = 1 << 24;
+  if (const std::int64_t numbers = std::int64_t{heads} * dim; numbers > kMostNumbers) {
+    corrupt("a recurrent layer's " + std::string(what) + " have " + std::to_string(numbers) +
+            " numbers, which must be at most " + std::to_string(kMostNumbers));
+  }
+}
+
 Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Config& config) {
   Recurrence sizes{.kind = family.kind};
   if (!family.taps_key.empty()) {
@@ -227,10 +236,13 @@ Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Con
       break;
     case RecurrenceKind::GatedDelta:
       read_heads(json, family, sizes);
+      check_width("keys", sizes.key_heads, sizes.key_dim);
+      check_width("values", sizes.heads, sizes.value_dim);
       sizes.channels = 2 * sizes.keys() + sizes.values();
       break;
     case RecurrenceKind::KimiDelta:
       read_block(json, family, sizes);
+      check_width("keys", sizes.key_heads, sizes.key_dim);
       sizes.channels = 3 * sizes.keys();
       break;
     case RecurrenceKind::Mamba2:

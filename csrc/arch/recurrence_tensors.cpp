@@ -50,8 +50,9 @@ KimiDeltaSpec resolve_kimi_delta(TensorBook& book, int hidden, const Recurrence&
   spec.gate = book.matrix(module + "g_b_proj", keys, dim);
   for (const char* name : {"q", "k", "v"}) {
     const std::string converted = module + name + "_conv.conv";
-    spec.convs.push_back(
-        book.conv(book.has(converted) ? converted : module + name + "_conv1d", keys, sizes.taps));
+    spec.convs.push_back(book.conv(book.has(converted) ? converted : module + name + "_conv1d",
+                                   keys, sizes.taps,
+                                   /*may_have_bias=*/false));
   }
   spec.a_log = module + "A_log";
   spec.dt_bias = module + "dt_bias";

@@ -39,10 +39,10 @@ void resolve_attention(TensorBook& book, const Config& config, const std::string
   const LayerConfig& sizes = spec.config;
   const int q_width = sizes.heads * sizes.head_dim;
   const int kv_width = sizes.kv_heads * sizes.head_dim;
+  const int queries = sizes.gated_queries ? 2 * q_width : q_width;
   if (names.fused_qkv) {
-    spec.qkv = {book.matrix(layer + names.qkv, q_width + 2 * kv_width, config.hidden_size)};
+    spec.qkv = {book.matrix(layer + names.qkv, queries + 2 * kv_width, config.hidden_size)};
   } else {
-    const int queries = sizes.gated_queries ? 2 * q_width : q_width;
     spec.qkv = {book.matrix(layer + names.q, queries, config.hidden_size)};
     if (!sizes.shares_keys()) {
       resolve_keys(book, config, layer, names, spec);

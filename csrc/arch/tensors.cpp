@@ -319,14 +319,14 @@ NormSpec TensorBook::norm(const std::string& module, int width) {
 }
 
 /// (channels, taps, 1) as mlx-lm converts it, (channels, 1, taps) as it is published.
-ConvSpec TensorBook::conv(const std::string& module, int channels, int taps) {
+ConvSpec TensorBook::conv(const std::string& module, int channels, int taps, bool may_have_bias) {
   const std::vector<std::int64_t> published{channels, 1, taps};
   const bool as_published = has_shape(module + ".weight", published);
   has_converted_conv_ = has_converted_conv_ || !as_published;
   expect(module + ".weight",
          as_published ? published : std::vector<std::int64_t>{channels, taps, 1}, kFloats);
   ConvSpec conv{.name = module, .channels = channels, .taps = taps};
-  conv.bias = has_optional(module + ".bias");
+  conv.bias = may_have_bias && has_optional(module + ".bias");
   if (conv.bias) {
     expect(module + ".bias", {channels}, kFloats);
   }

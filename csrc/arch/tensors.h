@@ -82,7 +82,7 @@ class TensorBook {
   void expect_alike(const std::vector<MatrixSpec>& matrices);  ///< of one format, all with biases
   void expect_no_bias(const MatrixSpec& matrix);
   NormSpec norm(const std::string& module, int width);
-  ConvSpec conv(const std::string& module, int channels, int taps);
+  ConvSpec conv(const std::string& module, int channels, int taps, bool may_have_bias = true);
 
   /// The norm of q or k, if there is one: over each head, each with its own weights, or over the
   /// whole projection, which the file's shape tells.

@@ -137,9 +137,7 @@ class PipelinedDecoder : public Decoder {
     std::optional<Sample> chosen = read(now.sample);
     if (!chosen && queued_) {  // the pass ahead has gone on with no token
       queued_.reset();
-      if (!cache.trim(cache.length() - 1)) {  // states have gone on too
-        cache = answer_.model().make_cache(cache.length());
-      }
+      go_back();
     }
     answer_.take(chosen ? *std::move(chosen) : sample_on_cpu(answer_, now.logits, nullptr));
   }
@@ -152,6 +150,23 @@ class PipelinedDecoder : public Decoder {
     DeviceSample sample;
     mx::array logits;
   };
+
+  /// Takes the last token out of the cache, where states have gone on too with those behind the
+  /// newest snapshot, which are then run again.
+  void go_back() {
+    model::Cache& cache = answer_.cache();
+    const int length = cache.length();
+    if (cache.trim(length - 1)) {
+      return;
+    }
+    const std::vector<Snapshots::One>& snapshots = answer_.sequence().snapshots.all();
+    for (auto one = snapshots.rbegin(); one != snapshots.rend(); ++one) {
+      if (one->length() < length && cache.trim(one->length(), &one->snapshot())) {
+        return;
+      }
+    }
+    cache = answer_.model().make_cache(length);
+  }
 
   void queue(const mx::array& logits) {
     queued_ = {

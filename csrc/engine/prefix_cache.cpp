@@ -272,6 +272,7 @@ void PrefixCache::take_snapshots(Sequence& sequence, std::span<const int> marks)
   const int length = sequence.cache.length();
   const auto reached = std::ranges::upper_bound(wanted, length, {}, &Sequence::Wanted::length);
   if (reached == wanted.begin()) {
+    sequence.cache.drop_marks();  // of what is no longer wanted
     return;
   }
   const auto end = reached - (std::prev(reached)->length == length ? 1 : 0);
@@ -343,24 +344,26 @@ Awaited PrefixCache::awaited(const std::vector<int>& tokens, std::size_t level) 
     return {};
   }
   appending->want(best.length, /*shared=*/true);
-  return best;
+  return best.is_coming() ? best : Awaited{};
 }
 
 /// Those that begin `whole` have nothing that it lacks, but for states.
 void PrefixCache::merge_prefixes_of(Sequence& whole) {
-  std::erase_if(sequences_, [&](const auto& one) {
-    const bool begins = !one->active &&
-                        common_length(one->tokens, whole.tokens) == one->cache.length() &&
-                        one->cache.table_key() == whole.cache.table_key() &&
-                        one->cache.rotated_alike() <= whole.cache.rotated_alike();
-    if (begins) {
+  const auto begins = [&](const std::shared_ptr<Sequence>& one) {
+    return !one->active && common_length(one->tokens, whole.tokens) == one->cache.length() &&
+           one->cache.table_key() == whole.cache.table_key() &&
+           one->cache.rotated_alike() <= whole.cache.rotated_alike();
+  };
+  // first what may find no memory, while every sequence is in its place
+  for (const auto& one : sequences_) {
+    if (begins(one)) {
       whole.snapshots.merge(one->snapshots);
       if (whole.cache.has_states() && whole.snapshots.worth_having(one->cache.length())) {
         whole.snapshots.add(one->cache.snapshot(), /*shared=*/false);
       }
     }
-    return begins;
-  });
+  }
+  std::erase_if(sequences_, begins);
   bound(whole.snapshots);
 }
 

@@ -54,9 +54,11 @@ struct Awaited {
   std::shared_ptr<const Sequence> sequence;
   int length = 0;
 
-  /// Until it has that length, or its request is over.
+  /// Until it has that length, or its request is over, or takes no snapshot without which it
+  /// cannot be continued from there.
   bool is_coming() const {
-    return sequence != nullptr && sequence->active && sequence->cache.length() < length;
+    return sequence != nullptr && sequence->active && sequence->cache.length() < length &&
+           (sequence->takes_snapshots || !sequence->cache.has_states());
   }
 };
 

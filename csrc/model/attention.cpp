@@ -48,7 +48,7 @@ SelfAttention::SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec,
 /// {q, k, v}; k and v are one where keys are values; {q} where they are another layer's.
 std::vector<mx::array> SelfAttention::project(const mx::array& x) const {
   if (qkv_.size() == 1 && !sizes_.shares_keys()) {
-    const int q = sizes_.heads * sizes_.head_dim;
+    const int q = (sizes_.gated_queries ? 2 : 1) * sizes_.heads * sizes_.head_dim;
     const int kv = sizes_.kv_heads * sizes_.head_dim;
     return kernels::split_columns(kernels::linear(x, qkv_[0]), {q, q + kv});
   }

@@ -193,10 +193,14 @@ std::vector<Snapshot> Cache::take_marked(std::span<const int> lengths) {
     }
     begin_to_compute(one);
   }
+  drop_marks();
+  return all;
+}
+
+void Cache::drop_marks() {
   for (LayerState& state : states_) {
     state.drop_marks();
   }
-  return all;
 }
 
 int Cache::lossless_length() const {

@@ -100,6 +100,9 @@ class Cache {
   /// (Segment::marks), of all these, in order.
   std::vector<Snapshot> take_marked(std::span<const int> lengths);
 
+  /// Forgets the last pass's marks.
+  void drop_marks();
+
   /// Up to this length it can be trimmed to any other without a snapshot.
   int lossless_length() const;
 

@@ -39,6 +39,17 @@ def geometry(**changes: Any) -> Any:
             "'num_attention_heads_per_layer[3]' is the integer 0, which must be a multiple of "
             "'num_key_value_heads', 2",
         ),
+        (
+            {
+                "num_attention_heads": 1,
+                "num_key_value_heads": 1,
+                "hidden_size": 2**22,
+                "head_dim": None,
+                "num_attention_heads_per_layer": [16384] * 4,
+            },
+            "'num_attention_heads_per_layer[0]' is the integer 16384, which must be at most 1 "
+            "with heads of 4194304 dimensions",
+        ),
     ],
 )
 def test_lists_of_layers(changes: dict[str, Any], text: str) -> None:

@@ -242,3 +242,37 @@ def test_granite_4_rotated_otherwise() -> None:
         "[config] config.json: 'position_embedding_type' is the string \"alibi\"; supported: nope, "
         "rope."
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "what"),
+    [
+        ("kimi_linear", {"linear_attn_config": {"num_heads": 16384, "head_dim": 16384}}, "keys"),
+        (
+            "qwen3_next",
+            {"linear_num_key_heads": 16384, "linear_num_value_heads": 16384}
+            | {"linear_key_head_dim": 16384, "linear_value_head_dim": 16384},
+            "keys",
+        ),
+        ("qwen3_next", {"linear_value_head_dim": 16384, "linear_num_value_heads": 16384}, "values"),
+    ],
+)
+def test_sizes_whose_sums_are_no_numbers(row: str, changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(ModelCorruptError) as caught:
+        geometry({**tiny(row), **changes})
+    assert str(caught.value) == (
+        f"[config] config.json: a recurrent layer's {what} have 268435456 numbers, which must be "
+        "at most 16777216; download the model again or correct the file."
+    )
+
+
+def test_a_bias_that_is_not_used_is_named(tmp_path: Path) -> None:
+    config = tiny("kimi_linear")
+    content = checkpoints.tensors(config)
+    conv = next(name for name in content if name.endswith("q_conv1d.weight"))
+    bias = conv.replace(".weight", ".bias")
+    size = content[conv].data.shape[0]
+    content[bias] = checkpoints.Tensor("F32", np.ones(size, np.float32))
+    folder = checkpoints.write(tmp_path, config, content=content)
+    with pytest.raises(ModelCorruptError, match=bias.replace(".", r"\.")):
+        cm.Engine.load(folder)
