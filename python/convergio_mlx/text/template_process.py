@@ -138,7 +138,7 @@ class _Process:
             code = self._process.wait(_START_SECONDS)
         except subprocess.TimeoutExpired:
             code = 0
-        if code == -signal.SIGXCPU:
+        if code == -signal.SIGPROF:
             return f"it computes for more than {renderer.MAX_SECONDS} seconds"
         return f"the process that renders it ended with code {code}"
 

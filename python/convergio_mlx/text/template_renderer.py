@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
+import signal
 import struct
 import sys
 from datetime import datetime
@@ -175,15 +176,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     answers.flush()
     kind = READY
     while kind != STOPPED and (header := requests.read(HEADER.size)):
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(used.ru_utime + used.ru_stime) + MAX_SECONDS
-        _limit(resource.RLIMIT_CPU, seconds, resource.RLIM_INFINITY)
+        # of this request alone: RLIMIT_CPU counts by clock ticks, which over many short renderings
+        # add up to other seconds than getrusage tells
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
         try:
             source, variables, now = json.loads(requests.read(HEADER.unpack(header)[1]))
             kind, text = render(source, variables, now)
             payload = text.encode("utf-8", "surrogatepass")
         except MemoryError:
             kind, payload = STOPPED, _memory().encode()
+        signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(HEADER.pack(kind, len(payload)))
         answers.write(payload)
         answers.flush()
