@@ -58,6 +58,7 @@ _PROFILE = ModelProfile(
     supports_json_object_output=True,
     default_structured_output_mode="native",
     supports_inline_system_prompts=False,
+    supports_thinking=True,
 )
 
 
@@ -157,6 +158,8 @@ class ConvergioMlxModel(Model[None]):
         options = {ours: given[name] for name, ours in _SETTINGS.items() if name in given}
         if bias := given.get("logit_bias"):
             options["logit_bias"] = {int(token): value for token, value in bias.items()}
+        if parameters.thinking is not None:  # how much is `reasoning_budget`
+            options["chat_template_kwargs"] = {"enable_thinking": bool(parameters.thinking)}
         extra = given.get("extra_body") or {}
         if not isinstance(extra, dict):
             raise UserError("extra_body is no dict; give options of convergio_mlx by their names")

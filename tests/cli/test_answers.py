@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from cli.program import CONTROL, PROGRAM, SENTENCE, WIDE, Run
 from convergio_mlx.cli.neutral import neutral
+from own_kernels import needs_own_kernels
 
 ANSWER = f"{SENTENCE} \n".encode()
 
@@ -289,6 +290,7 @@ def test_a_model_that_does_not_fit_is_forced(run: Run) -> None:
     assert run("chat", "x", "-m", "words", "--force", command=tight).stdout == ANSWER
 
 
+@needs_own_kernels
 @pytest.mark.parametrize("command", ["chat", "complete"])
 def test_a_draft_model_changes_no_answer(run: Run, command: str) -> None:
     plain = run(command, "go", "-m", "words", "--json")

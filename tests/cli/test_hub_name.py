@@ -90,6 +90,15 @@ def test_a_person_who_says_no_gets_the_command(
     assert not hub.asked_for("/cdn/")
 
 
+def test_of_two_models_the_one_that_does_not_fit_is_named(
+    terminal: Open, environment: dict[str, str]
+) -> None:
+    little = {**environment, "CONVERGIO_MLX_MEMORY_LIMIT": "100000000"}
+    here = terminal("chat", "-m", str(GUIDE), "--draft-model", HF, "hello", **little)
+    assert here.finish() == exits.MEMORY
+    assert f"error: [fit] {HF!r} needs 21" in " ".join(here.shown.split())
+
+
 def test_a_person_who_says_yes_gets_the_answer(terminal: Open, environment: dict[str, str]) -> None:
     size = sum(path.stat().st_size for path in GUIDE.iterdir())
     assert 1_500_000 < size < 2_500_000

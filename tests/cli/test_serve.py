@@ -1,17 +1,20 @@
 """`convergio-mlx serve`: where it listens, what it refuses, how it stops."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from cli.program import ENVIRONMENT, PROGRAM, Run
 from convergio_mlx.cli import exits
+from own_kernels import needs_own_kernels
 
 pytestmark = pytest.mark.slow
 GUIDE = "convergio-guide"
@@ -103,6 +106,7 @@ def test_the_extra_is_named_where_it_is_missing(run: Run) -> None:
     )
 
 
+@needs_own_kernels
 def test_a_model_is_served_with_another_that_drafts_for_it() -> None:
     body = {"model": GUIDE, "prompt": "A model is", "max_tokens": 9, "temperature": 0}
     texts = []
@@ -118,3 +122,23 @@ def test_a_draft_model_is_given_with_its_model(run: Run, given: str) -> None:
     found = run("serve", "--draft-model", given)
     assert found.returncode == exits.USAGE
     assert b"is not a model and its draft model, such as large=small" in found.stderr
+
+
+def test_draft_models_that_would_be_ignored_are_refused(
+    run: Run, models: Path, tmp_path: Path
+) -> None:
+    """Two for one model, one for a folder, which is never served, and one for a model that is
+    installed but not served."""
+    twice = run("serve", *["--draft-model", f"{GUIDE}={GUIDE}"] * 2)
+    assert twice.returncode == exits.USAGE
+    assert f"[server] --draft-model is given 2 times for {GUIDE!r}; give one" in (
+        twice.stderr.decode()
+    )
+    installed = tmp_path / "models" / "mlx" / "two"
+    shutil.copytree(models / "words", installed)
+    for arguments in (["--draft-model", "words=words"], ["-m", GUIDE, "--draft-model", "two=two"]):
+        refused = run("serve", *arguments, CONVERGIO_HOME=str(tmp_path))
+        assert refused.returncode == exits.USAGE
+        assert f"for {arguments[-1].partition('=')[0]!r}, which is not served; give the id" in (
+            refused.stderr.decode()
+        )

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 import convergio_mlx as cm
-from distribution.builds import ROOT
+from distribution.builds import ROOT, takes_minutes
 
 pytest.importorskip("PyInstaller")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 PROGRAM = """
 import json
@@ -61,26 +60,41 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wanted(program: Path, model: Path) -> str:
     """What the program prints when Python runs it."""
     done = subprocess.run(
-        [sys.executable, program, model], capture_output=True, text=True, check=False, cwd="/"
+        [sys.executable, program, model],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd="/",
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 3
     return done.stdout
 
 
+@takes_minutes
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("form", ["--onedir", "--onefile"])
 def test_a_frozen_program_answers(
     form: str, program: Path, model: Path, wanted: str, tmp_path: Path
 ) -> None:
     options = ["--log-level", "WARN", "--distpath", tmp_path / "dist", "--workpath", tmp_path / "w"]
     command = [sys.executable, "-m", "PyInstaller", form, *options, "--specpath", tmp_path, program]
-    built = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    built = subprocess.run(
+        command, capture_output=True, text=True, timeout=1800, check=False, cwd=tmp_path
+    )
     assert built.returncode == 0, built.stderr[-4000:]
     moved = (tmp_path / "dist").rename(tmp_path / "elsewhere")
     executable = moved / "host" / "host" if form == "--onedir" else moved / "host"
     empty = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [executable, model], env=empty, capture_output=True, text=True, check=False, cwd="/"
+        [executable, model],
+        env=empty,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd="/",
     )
     assert (done.returncode, done.stdout) == (0, wanted), done.stderr
     held = [path for path in moved.rglob("*") if path.is_file()]

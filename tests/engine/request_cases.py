@@ -12,7 +12,7 @@ from small_models import ids
 from convergio_mlx import Engine, SamplingParams
 from convergio_mlx.chats.request import Priority
 
-FAMILIES = (
+ATTENDING = (
     "llama",
     "gemma2",
     "gemma3_text",
@@ -21,11 +21,11 @@ FAMILIES = (
     "mixtral",
     "olmo2",
     "llama4_text",
-    "lfm2",
-    "qwen3_5",
 )
 """Grouped queries; soft caps; windows; shared keys; latent attention and experts; experts; norms
-after the branches; chunks; states that cannot go back."""
+after the branches; chunks."""
+FAMILIES = (*ATTENDING, "lfm2", "qwen3_5")
+"""And states that cannot go back."""
 SCHEMA = {
     "type": "object",
     "properties": {"name": {"type": "string", "maxLength": 6}, "n": {"enum": [1, 22, 333]}},

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 import convergio_mlx
-from convergio_mlx import Engine, SamplingParams
+from convergio_mlx import (
+    AsyncBatch,
+    ChatCompletion,
+    Completion,
+    Engine,
+    MlxProvider,
+    SamplingParams,
+)
 from convergio_mlx.errors import DeadlineExceededError, InvalidRequestError
 from convergio_mlx.text.tokenizer import Tokenizer
 
@@ -55,6 +62,32 @@ def test_it_holds_while_a_prompt_is_tokenized(
     )
     go_on.set()
     assert engine.generate("a", SHORT, timeout=60).text() is not None
+
+
+async def gathered(batch: AsyncBatch[Completion]) -> list[Completion]:
+    return [one async for one in batch]
+
+
+def chats(_: Engine) -> list[ChatCompletion]:
+    with MlxProvider() as provider:
+        return list(provider.chat_many("convergio-guide", None, ["a"], timeout=0.1))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda engine: list(engine.generate_many(["a"], SHORT, timeout=0.1)),
+        lambda engine: asyncio.run(gathered(engine.agenerate_many(["a"], SHORT, timeout=0.1))),
+        chats,
+    ],
+    ids=["prompts", "asyncio", "chats"],
+)
+def test_and_so_it_does_for_each_of_many(
+    blocked: tuple[Engine, threading.Event], ask: Callable[[Engine], Any]
+) -> None:
+    (one,) = ask(blocked[0])
+    assert not blocked[1].is_set()
+    assert isinstance(one.error, DeadlineExceededError)
 
 
 def test_callers_who_wait_for_others_keep_theirs(

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from programs import output
 
+from convergio_mlx.platform.native import native
+
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
@@ -26,6 +28,12 @@ with cm.Engine.load(folder) as engine:
             for chunk in chunks for row in chunk.logprobs
         ]
         print(json.dumps([tokens, logprobs]))
+"""
+REFUSED = """
+try:
+    cm.Engine.load(sys.argv[1], draft_model=sys.argv[1])
+except cm.InvalidRequestError as error:
+    print(error)
 """
 OPTIONS: list[dict[str, Any]] = [
     {"temperature": 0},
@@ -59,3 +67,11 @@ def test_tokens_and_logprobs_are_those_of_our_kernels(folder: Path) -> None:
             [one for one, _ in wanted_logprobs], abs=1e-3
         )
     assert ops[-1][1]
+
+
+def test_a_draft_model_is_refused(folder: Path) -> None:
+    said = output(REFUSED, folder, environment={"CONVERGIO_MLX_ISA": "off"})
+    assert said == (
+        "[engine] a draft model drafts on our CPU kernels alone, and this process computes without "
+        f"them, on '{native().backend()}'; load the model without draft_model.\n"
+    )

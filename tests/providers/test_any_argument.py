@@ -14,7 +14,7 @@ from convergio_mlx.engine.request import GENERATE_OPTIONS
 from convergio_mlx.errors import ConvergioError
 from convergio_mlx.generation.sampling import SAMPLING_OPTIONS
 from convergio_mlx.providers.conversation import Conversation
-from exhaustive import either
+from exhaustive import EXHAUSTIVE, either
 
 MODEL = "convergio-guide"
 WORDS = ("user", "system", "assistant", "tool", "auto", "required", "none", "function", "text")
@@ -103,6 +103,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "load": lambda _, __, of: Engine.load(
         of.draw(mostly(MODEL)),
+        draft_model=of.draw(mostly(None)),
         prefix_cache_bytes=of.draw(mostly(None)),
         prefill_pause=of.draw(mostly(None)),
     ).close(),
@@ -115,8 +116,14 @@ ENTRIES: dict[str, Entry] = {
     "count_tokens": lambda _, provider, of: provider.count_tokens(
         of.draw(mostly(MODEL)), of.draw(mostly(None)), of.draw(MESSAGES | VALUES)
     ),
-    "a provider": lambda _, __, of: MlxProvider(
-        idle_seconds=of.draw(VALUES), wait_seconds=of.draw(mostly(1.0))
+    "a provider": lambda _, __, of: (
+        MlxProvider(
+            draft_models=of.draw(mostly(None)),
+            idle_seconds=of.draw(mostly(None)),
+            wait_seconds=of.draw(mostly(1.0)),
+        )
+        .__enter__()
+        .__exit__()
     ),
     "a provider's models": lambda _, provider, of: [
         of.draw(st.sampled_from([provider.load, provider.unload, provider.usable_window]))(
@@ -151,7 +158,11 @@ def provider() -> Iterator[MlxProvider]:
 
 def check(engine: Engine, provider: MlxProvider, name: str, count: int) -> None:
     @settings(
-        max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=count,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=not EXHAUSTIVE,
     )
     @given(st.data())
     def typed(of: st.DataObject) -> None:

@@ -24,6 +24,7 @@ from convergio_mlx.providers.memory_budget import FitMemory
 from convergio_mlx.providers.model_pool import Models
 from convergio_mlx.store.locate import guide_folder
 from convergio_mlx.text.tokenizer import Tokenizer
+from own_kernels import needs_own_kernels
 
 BRIEF = SamplingParams(temperature=0, max_tokens=3)
 
@@ -313,6 +314,14 @@ with cm.MlxProvider() as provider:
             "[mlx] wait_seconds is 'long', which must be a number of seconds from 0 to "
             "1000000000, or None.",
         ),
+        *(
+            (
+                {"draft_models": given},
+                f"[mlx] draft_models is of type {type(given).__name__}; give a mapping of models "
+                "to the smaller ones that draft for them, or None.",
+            )
+            for given in (5, "ab", ["a"])
+        ),
     ],
 )
 def test_options_that_are_none_are_refused(options: dict[str, Any], sentence: str) -> None:
@@ -321,6 +330,7 @@ def test_options_that_are_none_are_refused(options: dict[str, Any], sentence: st
     assert str(caught.value) == sentence
 
 
+@needs_own_kernels
 def test_a_draft_model_is_loaded_and_counted_with_its_model(tmp_path: Path) -> None:
     model = tmp_path / "whole"
     shutil.copytree(guide_folder(), model)

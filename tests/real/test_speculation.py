@@ -14,6 +14,7 @@ import mlx.core as mx
 import pytest
 
 from convergio_mlx import Engine, SamplingParams
+from own_kernels import needs_own_kernels
 
 TEXT = (
     "The harbour wall was built in 1911 and its foundations are still sound. Two fishermen said "
@@ -97,6 +98,7 @@ def coarser(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@needs_own_kernels
 def test_no_answer_depends_on_a_draft_model(real_engine: Engine, coarser: Path) -> None:
     """One that drafts in each pass."""
     cases = [(prompt, params(100)) for prompt in PROMPTS]

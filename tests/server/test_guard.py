@@ -88,6 +88,13 @@ def test_a_name_that_was_led_here_is_refused(provider: MlxProvider, base: str, s
         assert there.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "host", ["LOCALHOST:8765", "LocalHost", "localhost:", "127.0.0.1:", "[::1]:", "[0:0::0:1]:8765"]
+)
+def test_this_machine_is_known_however_it_is_written(provider: MlxProvider, host: str) -> None:
+    assert ask(provider, "GET", "/v1/models", headers={"host": host}).status_code == 200
+
+
 def test_pages_may_ask_only_where_they_are_let(provider: MlxProvider) -> None:
     page = {"origin": "http://page.example"}
     refused = ask(provider, "POST", CHAT, headers=page, json=ASKED)

@@ -121,6 +121,12 @@ def test_messages_keep_their_reasoning_and_calls() -> None:
         openai_messages([ChatMessage(role=MessageRole.USER, blocks=[ImageBlock(image=b"x")])])
 
 
+def test_a_model_is_looked_at_once(llm: ConvergioMlx, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = llm.metadata.context_window
+    monkeypatch.setattr(cm.MlxProvider, "usable_window", lambda *_: 1)
+    assert ConvergioMlx().metadata.context_window == window
+
+
 def test_what_it_is_can_be_kept_and_made_again(llm: ConvergioMlx) -> None:
     assert llm.metadata.is_function_calling_model
     assert llm.metadata.context_window > 0

@@ -17,6 +17,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolReturnPart,
 )
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai_convergio_mlx import ConvergioMlxModel, openai_messages
 
@@ -77,6 +78,14 @@ def test_instructions_and_settings_are_the_library_s(model: ConvergioMlxModel) -
     assert word not in stopped.output
     one = Agent(model).run_sync(ASKED, model_settings={"extra_body": {"max_tokens": 2}})
     assert one.usage.output_tokens == 2
+
+
+def test_thinking_switches_the_template(model: ConvergioMlxModel) -> None:
+    asked = [ModelRequest.user_text_prompt(ASKED)]
+    for thinking, variable in ((True, True), ("low", True), (False, False)):
+        made = model._asked(asked, {"thinking": thinking}, ModelRequestParameters())
+        assert made["chat_template_kwargs"] == {"enable_thinking": variable}
+    assert "chat_template_kwargs" not in model._asked(asked, None, ModelRequestParameters())
 
 
 def test_structured_output_always_fits(model: ConvergioMlxModel) -> None:

@@ -38,7 +38,7 @@ class PromptOptions(SamplingOptions, total=False):
 
     timeout: float | None
     """Seconds from the call until the answer must be complete; what renders and tokenizes the
-    prompt, waiting and prefill included."""
+    prompt, waiting and prefill included. Each of many prompts has as long from when it is taken."""
     priority: Priority
     """Which requests go before which; "normal" where it is not given."""
     chat_template_kwargs: Mapping[str, Any] | None

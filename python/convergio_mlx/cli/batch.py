@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from convergio_mlx.generation.reader import Prepared
     from convergio_mlx.generation.sampling import SamplingParams
     from convergio_mlx.generation.stats import Chunk, GenerationStats
+    from convergio_mlx.platform.deadline import Deadline
 
 
 def run(given: argparse.Namespace) -> None:
@@ -114,8 +115,13 @@ class _LineJob:
 
         return ChatRequest.of("complete", self._line.messages, self._params(), tools, options)
 
-    def prepare(self) -> Prepared:
-        prepared: Prepared = self._job.prepare()
+    @property
+    def timeout(self) -> float | None:
+        seconds: float | None = self._job.timeout
+        return seconds
+
+    def prepare(self, deadline: Deadline) -> Prepared:
+        prepared: Prepared = self._job.prepare(deadline)
         return prepared
 
     def add(self, chunk: Chunk, stats: Callable[[], GenerationStats]) -> None:

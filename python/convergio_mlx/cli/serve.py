@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from convergio_mlx.cli.commands import add_command, finish
 from convergio_mlx.cli.numbers import number, whole
-from convergio_mlx.errors import ModelNotFoundError, UnavailableError
+from convergio_mlx.errors import InvalidRequestError, ModelNotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from convergio_mlx.cli.commands import Commands
@@ -132,9 +132,26 @@ def _run(given: argparse.Namespace) -> None:
                     f"[server] there is no model {model!r} to serve; give the id of one that is "
                     f"installed: {', '.join(sorted(known))}."
                 )
+        served = {provider.bare_id(model) for model in settings.models} or known
+        _check_drafts([provider.bare_id(model) for model, _ in given.draft_models], served)
         for model in settings.models:
             provider.load(model)
         server = ModelServer(provider, settings)
         page = f"a page for chat at {server.url}"
         standard_error().line(f"Serving at {server.url}/v1, {page}; Ctrl-C stops.")
         server.run()
+
+
+def _check_drafts(models: list[str], served: set[str]) -> None:
+    """Refuses what would be ignored: drafts for a model that is not served, or from two models."""
+    for model in models:
+        if model not in served:
+            raise InvalidRequestError(
+                f"[server] --draft-model is given for {model!r}, which is not served; give the id "
+                f"of one that is: {', '.join(sorted(served))}."
+            )
+        if models.count(model) > 1:
+            raise InvalidRequestError(
+                f"[server] --draft-model is given {models.count(model)} times for {model!r}; "
+                "give one model that drafts for it."
+            )

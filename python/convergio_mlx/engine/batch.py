@@ -24,6 +24,7 @@ from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.generation.stats import Chunk, FinishReason, GenerationStats, TokenLogprob
 from convergio_mlx.platform.deadline import Deadline
+from convergio_mlx.platform.once import once
 
 ItemT = TypeVar("ItemT")
 JobT = TypeVar("JobT")
@@ -64,10 +65,18 @@ class CompletionJob:
         self._logprobs: list[TokenLogprob] = []
         self._reason: FinishReason | None = None
 
-    def prepare(self) -> Prepared:
-        """The request; raises what is wrong with it."""
-        asked = self._asked()
-        return prepare(self._target(), self._prompt, asked, Deadline(asked.timeout))
+    @once
+    def _request(self) -> PromptRequest:
+        return self._asked()
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that it may take; raises what is wrong with its options."""
+        return self._request.timeout
+
+    def prepare(self, deadline: Deadline) -> Prepared:
+        """The request, of whose time some has passed; raises what is wrong with it."""
+        return prepare(self._target(), self._prompt, self._request, deadline)
 
     def add(self, chunk: Chunk, _stats: Callable[[], GenerationStats]) -> None:
         """Takes the next chunk."""
@@ -102,15 +111,23 @@ class ChatJob:
         """Takes the model's name in responses and what checks the request; calls it later."""
         self._index = index
         self._target = target
-        self._request = request
+        self._asked = request
         self._builder = ResponseBuilder(model)
         self._events: Events | None = None
 
-    def prepare(self) -> Prepared:
-        """The request; raises what is wrong with it."""
-        request = self._request()
-        self._builder.answer_type = request.answer_type
-        prepared, parser = prepare_chat(self._target(), request, Deadline(request.timeout))
+    @once
+    def _request(self) -> ChatRequest:
+        return self._asked()
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that it may take; raises what is wrong with the request."""
+        return self._request.timeout
+
+    def prepare(self, deadline: Deadline) -> Prepared:
+        """The request, of whose time some has passed; raises what is wrong with it."""
+        self._builder.answer_type = self._request.answer_type
+        prepared, parser = prepare_chat(self._target(), self._request, deadline)
         self._events = Events(prepared, parser)
         return prepared
 

@@ -49,18 +49,30 @@ def _same_files(one: Path, other: Path) -> bool:
 def _remedy(model: Path) -> str:
     """What would work: an installed model with the same tokenizer and fewer weights."""
     usual = "give a smaller model with the same tokenizer"
-    try:
-        folders = [guide_folder(), *models_folder().iterdir()]
-        sizes = {folder: folder_footprint(folder) for folder in (model, *folders)}
-        own = sizes.pop(model)
-        most = 0 if own is None else own.weights
-        smaller = [
-            (known.weights, folder)
-            for folder, known in sizes.items()
-            if known is not None and known.weights < most and _same_files(model, folder)
-        ]
-    except (ConvergioError, OSError):  # nothing is installed, or not readable
-        smaller = []
+    most = _weights(model) or 0
+    smaller = [
+        (weights, folder)
+        for folder in _installed()
+        if (weights := _weights(folder, like=model)) is not None and weights < most
+    ]
     if not smaller:
         return f"{usual}, or leave draft_model out"
     return f"{usual}, such as {min(smaller)[1].name!r}, which is installed"
+
+
+def _installed() -> list[Path]:
+    try:
+        return [guide_folder(), *models_folder().iterdir()]
+    except OSError:  # nothing is, or not readable
+        return [guide_folder()]
+
+
+def _weights(folder: Path, like: Path | None = None) -> int | None:
+    """Bytes of a model's weights; None where it is damaged or has not the tokenizer of `like`."""
+    try:
+        known = folder_footprint(folder)
+        if known is None or not (like is None or _same_files(like, folder)):
+            return None
+    except (ConvergioError, OSError):
+        return None
+    return known.weights

@@ -21,6 +21,7 @@ from convergio_mlx.generation.reader import (
 )
 from convergio_mlx.generation.stats import Chunk, FinishReason, GenerationStats, TokenLogprob
 from convergio_mlx.generation.turns import Turns
+from convergio_mlx.platform.deadline import Deadline
 from convergio_mlx.platform.native import native
 
 AHEAD = 32
@@ -53,8 +54,12 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 class Job(Protocol[ResultT_co]):
     """One of many prompts: how it is prepared, and what becomes of its chunks."""
 
-    def prepare(self) -> Prepared:
-        """The request; raises what is wrong with it."""
+    @property
+    def timeout(self) -> float | None:
+        """Seconds from now until it must be complete; raises what is wrong with the request."""
+
+    def prepare(self, deadline: Deadline) -> Prepared:
+        """The request, of whose time some has passed; raises what is wrong with it."""
 
     def add(self, chunk: Chunk, stats: Callable[[], GenerationStats]) -> None:
         """Takes the next chunk."""
@@ -149,8 +154,10 @@ class Batch(Iterator[ResultT]):
                 self._begin(self._results.next_index(), job)
 
     def _begin(self, index: int, job: Job[ResultT]) -> None:
+        from convergio_mlx.generation.background import within
+
         try:
-            reader = Reader(job.prepare())
+            reader = Reader(within(job.timeout, job.prepare))
             self._running[index] = (job, reader)
             reader.wait_for_grammar()
             reader.prepared.request.notify(self._notifier, index)
@@ -308,7 +315,7 @@ class AsyncBatch(AsyncIterator[ResultT]):
 
 async def answered(job: Job[ResultT]) -> ResultT:
     """The result of a job, for asyncio; prepared off the loop."""
-    generation = AsyncGeneration(lambda _: job.prepare())
+    generation = AsyncGeneration(job.prepare, lambda: job.timeout)
     error: ConvergioError | None = None
     try:
         async for chunk in generation:

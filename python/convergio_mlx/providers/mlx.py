@@ -102,7 +102,7 @@ class MlxProvider(BaseProvider):
     ) -> None:
         """See `mlx_provider_create`."""
         super().__init__()
-        self._draft_models = dict(draft_models or {})
+        self._draft_models = _drafts(draft_models)
         self._drafts: dict[Path, Path] = {}
         self._memory = FitMemory(memory_bytes, force=force, draft_of=self._drafts.get)
         self._force = force
@@ -402,6 +402,15 @@ def _tokenizer(folder: Path) -> Tokenizer:
     from convergio_mlx.engine.engine import read_tokenizer
 
     return read_tokenizer(folder)
+
+
+def _drafts(given: object) -> dict[str, str | Path]:
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"[mlx] draft_models is of type {type(given).__name__}; give a mapping of models to "
+            "the smaller ones that draft for them, or None."
+        )
+    return dict(given or {})
 
 
 def _positive(name: str, value: object) -> float | None:

@@ -30,8 +30,9 @@ from convergio_mlx.server.settings import is_loopback
 OPEN_PATHS = frozenset({"/health", *PAGE})
 """Those that need no key."""
 _INVALID = "invalid_request_error"
-_HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+))(?::\d{1,5})?", re.ASCII)
-"""A Host header: an address of IPv6 in brackets, or else a name or an address, and a port."""
+_HOST = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[\w.-]+))(?::\d{0,5})?", re.ASCII)
+"""A Host header: an address of IPv6 in brackets, or else a name or an address, and a port, whose
+number may be left out."""
 
 
 class Guard:
@@ -120,7 +121,7 @@ def _is_local(host: str) -> bool:
     """Whether a Host header names this machine: another name that leads here is a page's trick
     (DNS rebinding)."""
     found = _HOST.fullmatch(host)
-    return found is not None and is_loopback(found["six"] or found["name"])
+    return found is not None and is_loopback((found["six"] or found["name"]).lower())
 
 
 def _forbidden(who: str) -> Problem:

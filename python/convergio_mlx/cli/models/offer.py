@@ -64,7 +64,7 @@ def _agrees(
     if isinstance(entry, HubEntry):
         seen = store.preview(model)
         if not options.force:
-            check_config(options.model, seen.config, seen.weight_bytes)
+            check_config(model, seen.config, seen.weight_bytes)
         amount = seen.download_bytes
     about = f" ({size(amount)})" if amount else ""
     err.raw(f"{entry.reference} is not downloaded yet. Download it{about}? [Y/n] ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -71,9 +72,8 @@ class ConvergioMlx(FunctionCallingLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """The model's window, and what it can do."""
-        window = cm.MlxProvider().usable_window(self.model)
         return LLMMetadata(
-            context_window=window,
+            context_window=_window(self.model),
             num_output=self.max_tokens or -1,
             is_chat_model=True,
             is_function_calling_model=True,
@@ -183,6 +183,12 @@ class ConvergioMlx(FunctionCallingLLM):
         own = {name: getattr(self, name) for name in _OPTIONS}
         options = {name: value for name, value in {**own, **given}.items() if value is not None}
         return {"model": self.model, "user": openai_messages(messages), **options}
+
+
+@lru_cache(maxsize=16)
+def _window(model: str) -> int:
+    """LlamaIndex asks with each prompt that it packs, and reading a model's files takes a while."""
+    return cm.MlxProvider().usable_window(model)
 
 
 def openai_messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
