@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "kernels/bodies/kernel_set.h"
-#include "kernels/cpu/pool.h"
 #include "kernels/mlx/operand.h"
 #include "kernels/mlx/view.h"
 #include "kernels/ops/gated_delta_mlx.h"
@@ -52,22 +51,17 @@ class DeltaKernel {
 
   void run() {
     read();
-    for (std::int64_t from = 0; from < rows_q_.n; from += kWindow) {
-      const std::int64_t to = std::min(from + kWindow, rows_q_.n);
-      parallel_ranges(to - from, 1, kGrain / row_floats() + 1,
-                      [&](std::int64_t begin, std::int64_t end) {
-                        for (std::int64_t i = begin; i < end; ++i) {
-                          prepare(from + i, i, to - from);
-                        }
-                      });
-      advance(from, to);
-    }
+    for_windows(
+        sequences_, rows_q_.n, kWindow, row_floats(),
+        {.heads = v_heads_, .rows = d_v_, .width = d_k_},
+        [&](std::int64_t row, std::int64_t i, std::int64_t n) { prepare(row, i, n); },
+        [&](const StateBlock& block, std::int64_t from, std::int64_t n) {
+          advance(block, from, n);
+        });
   }
 
  private:
-  static constexpr std::int64_t kWindow = 64;         ///< rows prepared at a time
-  static constexpr std::int64_t kGrain = 16 * 1024;   ///< floats: below a second thread costs more
-  static constexpr std::int64_t kStateFloats = 4096;  ///< of a task
+  static constexpr std::int64_t kWindow = 64;  ///< rows prepared at a time
 
   /// The floats that are prepared for a row.
   std::int64_t row_floats() const { return 2 * k_heads_ * d_k_ + v_heads_ * (d_v_ + 1) + decays_; }
@@ -128,41 +122,22 @@ class DeltaKernel {
     }
   }
 
-  /// Rows [from, to) of the pass, which are prepared, through the states.
-  void advance(std::int64_t from, std::int64_t to) const {
-    const std::vector<BoundRows> parts = within(sequences_, from, to);
-    const std::int64_t block = std::max<std::int64_t>(16, kStateFloats / d_k_ / 16 * 16);
-    const std::int64_t blocks = (d_v_ + block - 1) / block;
-    const std::int64_t tasks = static_cast<std::int64_t>(parts.size()) * v_heads_ * blocks;
-    const std::int64_t work = (to - from) * v_heads_ * d_v_ * d_k_ / tasks;
-    parallel_ranges(tasks, 1, kGrain / std::max<std::int64_t>(work, 1) + 1,
-                    [&](std::int64_t begin, std::int64_t end) {
-                      for (std::int64_t i = begin; i < end; ++i) {
-                        const std::int64_t first = i % blocks * block;
-                        const auto part = static_cast<std::size_t>(i / blocks / v_heads_);
-                        advance(parts[part], i / blocks % v_heads_, first,
-                                std::min(block, d_v_ - first), from, to - from);
-                      }
-                    });
-  }
-
-  /// A sequence's rows through `count` value rows of a head, from `first` on. The window begins at
-  /// row `from` of the pass and has n rows.
-  void advance(const BoundRows& rows, std::int64_t head, std::int64_t first, std::int64_t count,
-               std::int64_t from, std::int64_t n) const {
-    const std::int64_t at = (head * d_v_ + first) * d_k_;
-    carry_over(rows, at, count * d_k_);
+  /// A block's tokens through its value rows. The window begins at row `from` of the pass and has n
+  /// rows.
+  void advance(const StateBlock& block, std::int64_t from, std::int64_t n) const {
+    const BoundRows& rows = block.tokens;
+    const std::int64_t head = block.head;
     const std::int64_t i = rows.from - from;
     const std::int64_t key_head = head / (v_heads_ / k_heads_);
-    const std::int64_t column = head * d_v_ + first;
-    set_->gated_delta({.state = rows.after + at,
-                       .rows = count,
+    const std::int64_t column = head * d_v_ + block.first;
+    set_->gated_delta({.state = rows.after + block.at,
+                       .rows = block.rows,
                        .width = d_k_,
                        .tokens = rows.to - rows.from,
                        .q = key(0, key_head, i, n),
                        .k = key(1, key_head, i, n),
                        .key_row = d_k_,
-                       .v = value(head, i, n) + first,
+                       .v = value(head, i, n) + block.first,
                        .v_row = d_v_,
                        .decay = decay(i, n) + head * (decays_ / v_heads_),
                        .decay_row = decays_,

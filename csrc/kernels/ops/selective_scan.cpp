@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "kernels/bodies/kernel_set.h"
-#include "kernels/cpu/pool.h"
 #include "kernels/mlx/operand.h"
 #include "kernels/ops/selective_scan_mlx.h"
 #include "kernels/ops/stateful_kernel.h"
@@ -49,22 +48,17 @@ class ScanKernel {
 
   void run() {
     read();
-    for (std::int64_t from = 0; from < rows_x_.n; from += kWindow) {
-      const std::int64_t to = std::min(from + kWindow, rows_x_.n);
-      parallel_ranges(to - from, 1, kGrain / row_floats() + 1,
-                      [&](std::int64_t begin, std::int64_t end) {
-                        for (std::int64_t i = begin; i < end; ++i) {
-                          prepare(from + i, i, to - from);
-                        }
-                      });
-      advance(from, to);
-    }
+    for_windows(
+        sequences_, rows_x_.n, kWindow, row_floats(),
+        {.heads = heads_, .rows = head_dim_, .width = state_dim_},
+        [&](std::int64_t row, std::int64_t i, std::int64_t n) { prepare(row, i, n); },
+        [&](const StateBlock& block, std::int64_t from, std::int64_t n) {
+          advance(block, from, n);
+        });
   }
 
  private:
-  static constexpr std::int64_t kWindow = 256;        ///< rows prepared at a time
-  static constexpr std::int64_t kGrain = 16 * 1024;   ///< floats: below a second thread costs more
-  static constexpr std::int64_t kStateFloats = 4096;  ///< of a task
+  static constexpr std::int64_t kWindow = 256;  ///< rows prepared at a time
 
   /// The floats that are prepared for a row.
   std::int64_t row_floats() const { return heads_ * (head_dim_ + 2) + 2 * groups_ * state_dim_; }
@@ -108,37 +102,18 @@ class ScanKernel {
     set_->decay(dt(i, n), rates_, false, heads_, decay(i, n));
   }
 
-  /// Rows [from, to) of the pass, which are prepared, through the states.
-  void advance(std::int64_t from, std::int64_t to) const {
-    const std::vector<BoundRows> parts = within(sequences_, from, to);
-    const std::int64_t block = std::max<std::int64_t>(16, kStateFloats / state_dim_ / 16 * 16);
-    const std::int64_t blocks = (head_dim_ + block - 1) / block;
-    const std::int64_t tasks = static_cast<std::int64_t>(parts.size()) * heads_ * blocks;
-    const std::int64_t work = (to - from) * heads_ * head_dim_ * state_dim_ / tasks;
-    parallel_ranges(tasks, 1, kGrain / std::max<std::int64_t>(work, 1) + 1,
-                    [&](std::int64_t begin, std::int64_t end) {
-                      for (std::int64_t i = begin; i < end; ++i) {
-                        const std::int64_t first = i % blocks * block;
-                        const auto part = static_cast<std::size_t>(i / blocks / heads_);
-                        advance(parts[part], i / blocks % heads_, first,
-                                std::min(block, head_dim_ - first), from, to - from);
-                      }
-                    });
-  }
-
-  /// A sequence's rows through `count` rows of a head's state, from `first` on. The window begins
-  /// at row `from` of the pass and has n rows.
-  void advance(const BoundRows& rows, std::int64_t head, std::int64_t first, std::int64_t count,
-               std::int64_t from, std::int64_t n) const {
-    const std::int64_t at = (head * head_dim_ + first) * state_dim_;
-    carry_over(rows, at, count * state_dim_);
+  /// A block's tokens through its rows of the state. The window begins at row `from` of the pass
+  /// and has n rows.
+  void advance(const StateBlock& block, std::int64_t from, std::int64_t n) const {
+    const BoundRows& rows = block.tokens;
+    const std::int64_t head = block.head;
     const std::int64_t i = rows.from - from;
     const std::int64_t group = head / (heads_ / groups_);
-    set_->selective_scan({.state = rows.after + at,
-                          .rows = count,
+    set_->selective_scan({.state = rows.after + block.at,
+                          .rows = block.rows,
                           .width = state_dim_,
                           .tokens = rows.to - rows.from,
-                          .x = input(head, i, n) + first,
+                          .x = input(head, i, n) + block.first,
                           .x_row = head_dim_,
                           .b = shared(0, group, i, n),
                           .c = shared(1, group, i, n),
@@ -147,7 +122,7 @@ class ScanKernel {
                           .decay = decay(i, n) + head,
                           .dt_row = heads_,
                           .d = skip_.data[head],
-                          .y = y_ + rows.from * heads_ * head_dim_ + head * head_dim_ + first,
+                          .y = y_ + rows.from * heads_ * head_dim_ + head * head_dim_ + block.first,
                           .y_row = heads_ * head_dim_});
   }
 
