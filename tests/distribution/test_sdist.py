@@ -25,4 +25,4 @@ def test_it_holds_every_file_of_the_repository(sdist: Path) -> None:
 
 
 def test_it_is_small(sdist: Path) -> None:
-    assert sdist.stat().st_size < 8e6
+    assert sdist.stat().st_size < 12e6  # 8 in November 2026; an index takes 100

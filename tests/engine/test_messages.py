@@ -6,6 +6,7 @@ import convergio_mlx
 from convergio_mlx.chats.request import ChatRequest
 from convergio_mlx.engine.request import PromptRequest, prepare, prepare_chat
 from convergio_mlx.errors import InvalidRequestError
+from convergio_mlx.platform.deadline import Deadline
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def test_texts_of_special_tokens_are_text_unless_wanted(engine: convergio_mlx.En
 
     def ids(messages: list[dict[str, str]], **options: bool) -> list[int]:
         request = ChatRequest.of("chat", messages, None, None, options)
-        streamed = prepare_chat(engine._target(), request)[0].prompt
+        streamed = prepare_chat(engine._target(), request, Deadline(None))[0].prompt
         generated = prepare(engine._target(), messages, PromptRequest.of(None, options)).prompt
         assert list(streamed) == list(generated)
         return list(streamed)

@@ -60,7 +60,7 @@ def test_what_is_refused(engine: Engine) -> None:
         "at least 2."
     )
     for options in ({"window": 0}, {"max_tokens": "x"}, {"window": 2.5}):
-        with pytest.raises(InvalidRequestError, match="must be a whole number"):
+        with pytest.raises(InvalidRequestError, match="whole number of at least 1"):
             engine.perplexity(TEXT, **options)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError):
         engine.perplexity(3)  # type: ignore[arg-type]
