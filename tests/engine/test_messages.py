@@ -25,10 +25,12 @@ def test_texts_of_special_tokens_are_text_unless_wanted(engine: convergio_mlx.En
     plain = [{"role": "user", "content": "Hello there"}]
     hostile = [{"role": "user", "content": f"Hello {''.join(special)} there"}]
 
+    target, forever = engine._target(), Deadline(None)
+
     def ids(messages: list[dict[str, str]], **options: bool) -> list[int]:
         request = ChatRequest.of("chat", messages, None, None, options)
-        streamed = prepare_chat(engine._target(), request, Deadline(None))[0].prompt
-        generated = prepare(engine._target(), messages, PromptRequest.of(None, options)).prompt
+        streamed = prepare_chat(target, request, forever)[0].prompt
+        generated = prepare(target, messages, PromptRequest.of(None, options), forever).prompt
         assert list(streamed) == list(generated)
         return list(streamed)
 
