@@ -17,12 +17,13 @@ import pytest
 
 import checkpoints
 from arch.test_wrappers import SPELLINGS
-from arch.variants import GEMMA4_EXPERTS, tiny
+from arch.variants import GEMMA4_EXPERTS, rows, tiny
 from convergio_mlx.convert import quantize_plan, quantizing
+from convergio_mlx.convert.modules import targets
 from convergio_mlx.convert.new_folder import new_folder
 from convergio_mlx.convert.quantize_plan import plan_quantize
 from convergio_mlx.convert.quantizing import write_quantized
-from convergio_mlx.convert.recipes import RECIPES, quantize_options
+from convergio_mlx.convert.recipes import RECIPES, Matrix, quantize_options, settings_of
 from convergio_mlx.convert.shards import shards_of
 from convergio_mlx.convert.tensor_formats import tensor_formats
 from convergio_mlx.engine.engine import Engine
@@ -146,6 +147,72 @@ def test_experts_are_stacked_as_in_mlx_lm(kind: str, tmp_path: Path) -> None:
     assert json.loads((ours / "config.json").read_text()) == their_config
     with Engine.load(ours) as engine:
         assert np.isfinite(np.asarray(engine.logits([1, 2, 3]))).all()
+
+
+ROUTED = {
+    "qwen3_next": {"bits": 4, "group_size": 32},
+    "qwen3_5_moe": {"mode": "mxfp4"},
+    "kimi_linear": {"bits": 4, "group_size": 32},
+    "lfm2_moe": {"bits": 4, "group_size": 64},
+    "laguna": {"bits": 4, "group_size": 32},
+    "granitemoehybrid": {"bits": 3, "group_size": 32},
+}
+"""Families whose files mlx-lm rearranges when it loads them, and ours keep as published."""
+
+
+@pytest.mark.parametrize("kind", ROUTED)
+def test_routers_have_the_bits_that_mlx_lm_gives_them(kind: str, tmp_path: Path) -> None:
+    config = {**wide(tiny(kind)), "torch_dtype": "float32"}
+    content = None
+    if kind == "qwen3_5_moe":  # published inside a wrapper alone
+        content = spelled(config, *SPELLINGS["transformers"])
+        config = {"model_type": kind, "text_config": config, "torch_dtype": "float32"}
+    source = checkpoints.write(tmp_path / "source", config, "F32", content=content)
+    ours = made(source, tmp_path / "made", **ROUTED[kind])
+    block = json.loads((ours / "config.json").read_text())["quantization"]
+    theirs, their_config = converted(source, **ROUTED[kind])
+    assert block == their_config["quantization"]
+    assert any(isinstance(one, dict) and one["bits"] == 8 for one in block.values())
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "config.json").write_text(json.dumps(their_config))
+    mx.save_safetensors(str(tmp_path / "theirs" / "model.safetensors"), theirs)
+    tokens = list(range(5, 25))
+    logits = []
+    for folder in (ours, tmp_path / "theirs"):
+        with Engine.load(folder) as engine:
+            logits.append(np.asarray(engine.logits(tokens)))
+    if kind != "kimi_linear":  # of its latent attention mlx-lm rounds a part along its other axis
+        np.testing.assert_array_equal(*logits)
+    if kind != "qwen3_next":  # mlx-lm's class takes stacked experts for a sign of its own norms
+        found = mlx_lm_oracle.logits(ours, tokens)
+        assert np.abs(found - logits[0]).max() < 2e-2 * np.abs(found).max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", rows())
+def test_no_family_has_a_setting_of_its_own_that_is_forgotten(row: str, tmp_path: Path) -> None:
+    """mlx-lm's predicate, asked for each of our modules that its class has by the same name."""
+    from mlx_lm.utils import load_model
+
+    config = tiny(row)
+    source = checkpoints.write(tmp_path / "source", config)
+    try:
+        model, _ = load_model(source, lazy=True)
+    except Exception as error:
+        pytest.skip(f"mlx-lm does not load it: {type(error).__name__}")
+    asked = getattr(model, "quant_predicate", None) or (lambda *_: True)
+    theirs = {name: one for name, one in model.named_modules() if hasattr(one, "to_quantized")}
+    conversion = native().conversion(os.fsencode(source))
+    modules = (one[0] for one in conversion.matrices)
+    model_type = native().geometry((source / "config.json").read_bytes()).model_type
+    made = targets(
+        conversion.tensors, modules, model_type=model_type, wrapped="text_config" in config
+    )
+    matrices = [Matrix(one.module, 64, 256) for one in made if one.module in theirs]
+    block = settings_of(quantize_options(), matrices, conversion.layers, model_type)[1]
+    for one in matrices:
+        wanted = asked(one.module, theirs[one.module])
+        assert block.get(one.module, True) == wanted, one.module
 
 
 @pytest.mark.parametrize("spelling", ["transformers", "mlx"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 _EXPERT = re.compile(
@@ -21,6 +22,15 @@ _FUSED = re.compile(
 _STACKS = {"mlp": "switch_mlp", "feed_forward": "experts", "block_sparse_moe": "switch_mlp"}
 """Where MLX's models have stacked experts, by the block that they are in; others have them beside a
 dense feed-forward."""
+_RENAMED = {
+    "kimi_linear": (re.compile(r"\.block_sparse_moe\.(gate(?=\.e_score))?\.?"), ".mlp."),
+    "laguna": (re.compile(r"\.mlp\.gate\.weight"), ".mlp.gate.proj.weight"),
+    "lfm2_moe": (
+        re.compile(r"(?<=\.feed_forward\.)w[123](?=\.)"),
+        lambda match: _NUMBERED[match[0]],
+    ),
+}
+"""By model type, the modules that MLX's class names otherwise than the published checkpoints."""
 _PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
 
 Row = tuple[str, str, list[int], int]
@@ -63,27 +73,31 @@ class Target:
         return prod(self.shape[:-1])
 
 
-def targets(tensors: Iterable[Row], matrices: Iterable[str], *, wrapped: bool) -> list[Target]:
+def targets(
+    tensors: Iterable[Row], matrices: Iterable[str], *, model_type: str, wrapped: bool
+) -> list[Target]:
     """What a checkpoint's tensors become.
 
     Args:
         tensors: what the model reads of them.
         matrices: the modules of its weight matrices.
+        model_type: of the text model.
         wrapped: whether it is the text model of a multimodal checkpoint, whose tensors have one
             spelling in MLX of the several that are published.
     """
     known = set(matrices)
     stacks: dict[str, list[tuple[int, Target]]] = {}
     found: dict[str, Target | None] = {}
+    mlx_name = partial(_mlx_name, model_type=model_type, wrapped=wrapped)
     for name, dtype, shape, _ in tensors:
         is_matrix = name.removesuffix(".weight") in known
         match = _EXPERT.fullmatch(name)
-        one = _whole(_mlx_name(name, wrapped), name, dtype, tuple(shape), is_matrix)
+        one = _whole(mlx_name(name), name, dtype, tuple(shape), is_matrix)
         if match is not None:
             proj = _NUMBERED.get(match["name"], match["name"])
             stack = f"{match['block']}.switch_mlp.{proj}.{match['part']}"
-            stacks.setdefault(_mlx_name(stack, wrapped), []).append((int(match["number"]), one))
-            found.setdefault(_mlx_name(stack, wrapped), None)
+            stacks.setdefault(mlx_name(stack), []).append((int(match["number"]), one))
+            found.setdefault(mlx_name(stack), None)
         else:
             for part in _split(one):
                 found[part.name] = part
@@ -129,7 +143,10 @@ def _split(one: Target) -> Iterator[Target]:
         )
 
 
-def _mlx_name(name: str, wrapped: bool) -> str:
+def _mlx_name(name: str, model_type: str, wrapped: bool) -> str:
+    if model_type in _RENAMED:
+        pattern, new = _RENAMED[model_type]
+        name = pattern.sub(new, name)
     if not wrapped:
         return name
     plain = next((name.removeprefix(one) for one in _PREFIXES if name.startswith(one)), name)

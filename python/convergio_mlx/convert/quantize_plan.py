@@ -99,9 +99,10 @@ def plan_quantize(source: Path, options: QuantizeOptions) -> QuantizePlan:
             "not converted; use a checkpoint from mlx-community."
         )
     wrapped = isinstance(config.get("text_config"), dict)
-    made = targets(conversion.tensors, (row[0] for row in conversion.matrices), wrapped=wrapped)
-    matrices = [Matrix(one.module, one.rows, one.columns) for one in made if one.is_matrix]
     model_type = native().geometry(text).model_type
+    modules = (row[0] for row in conversion.matrices)
+    made = targets(conversion.tensors, modules, model_type=model_type, wrapped=wrapped)
+    matrices = [Matrix(one.module, one.rows, one.columns) for one in made if one.is_matrix]
     settings, block = settings_of(options, matrices, conversion.layers, model_type)
     if not settings:
         raise InvalidRequestError(

@@ -14,14 +14,20 @@ RECIPES = {"mixed_2_6": (2, 6), "mixed_3_4": (3, 4), "mixed_3_6": (3, 6), "mixed
 """Bits of most matrices, and of those that a loss of precision hurts most."""
 _SENSITIVE = ("v_proj", "v_a_proj", "v_b_proj", "down_proj")
 _GRANITE = ("self_attn.o_proj", "mlp.down_proj", "lm_head")
+_QWEN3_NEXT = ("mlp.gate", "shared_expert_gate")
 _EIGHT_BITS = {
     "gemma4_text": ("router.proj",),
     "gpt_oss": ("mlp.router",),
     "granite": _GRANITE,
     "granitemoe": (*_GRANITE, "block_sparse_moe.router.layer"),
     "granitemoehybrid": ("block_sparse_moe.router.layer",),
+    "kimi_linear": ("mlp.gate",),
+    "laguna": ("mlp.gate.proj",),
+    "lfm2_moe": ("feed_forward.gate",),
     "minimax_m2": ("block_sparse_moe.gate",),
+    "qwen3_5_moe": _QWEN3_NEXT,
     "qwen3_moe": ("mlp.gate",),
+    "qwen3_next": _QWEN3_NEXT,
 }
 """By model type, how modules are named that have 8 bits without a recipe: routers, and weights that
 are too small for the scales of some modes."""
