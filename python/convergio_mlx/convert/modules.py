@@ -4,7 +4,7 @@ into one tensor."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -22,7 +22,7 @@ _FUSED = re.compile(
 _STACKS = {"mlp": "switch_mlp", "feed_forward": "experts", "block_sparse_moe": "switch_mlp"}
 """Where MLX's models have stacked experts, by the block that they are in; others have them beside a
 dense feed-forward."""
-_RENAMED = {
+_RENAMED: dict[str, tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = {
     "kimi_linear": (re.compile(r"\.block_sparse_moe\.(gate(?=\.e_score))?\.?"), ".mlp."),
     "laguna": (re.compile(r"\.mlp\.gate\.weight"), ".mlp.gate.proj.weight"),
     "lfm2_moe": (
