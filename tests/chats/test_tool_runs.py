@@ -177,6 +177,16 @@ def test_what_had_to_be_called_may_be_left_after_the_first_round(ask: Ask) -> No
 
 
 @BOTH
+def test_tools_that_were_not_allowed_stay_so_after_the_first_round(ask: Ask) -> None:
+    model = Model(calls(("add", '{"a": 1, "b": 2}')), says("3"))
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "add"}}]}
+    ask(model, [add, fail], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    choices = [one.choice for one in model.requests]
+    assert [choice.mode for choice in choices] == ["required", "auto"]
+    assert [tool.name for tool in choices[1].callable] == ["add"]
+
+
+@BOTH
 def test_any_function_is_run_after_the_round_of_the_named_one(ask: Ask) -> None:
     model = Model(calls(("add", '{"a": 1, "b": 2}')), calls(("fail", '{"a": 3}')), says("no"))
     named = {"type": "function", "function": {"name": "add"}}

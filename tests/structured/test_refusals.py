@@ -236,6 +236,12 @@ def test_response_formats(engine: Engine, given: Any, sentence: str) -> None:
     assert refusal(engine, response_format=given) == f"[response_format] response_format {sentence}"
 
 
+CHOICES = (
+    "give 'auto', 'none', 'required', {'type': 'function', 'function': {'name': …}} or "
+    "{'type': 'allowed_tools', 'allowed_tools': {'mode': …, 'tools': […]}}."
+)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -250,14 +256,20 @@ def test_response_formats(engine: Engine, given: Any, sentence: str) -> None:
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
          "tool_choice names 'g', which is not among the tools; name one of: f."),
         ({"tools": [TOOL], "tool_choice": "always"},
-         "tool_choice is 'always'; give 'auto', 'none', 'required' or {'type': 'function', "
-         "'function': {'name': …}}."),
+         f"tool_choice is 'always'; {CHOICES}"),
+        ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "mode": "none"}},
+         "allowed_tools is {'mode': 'none'}; give the mode 'auto' or 'required' and the tools as "
+         "{'type': 'function', 'function': {'name': …}}."),
+        ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "allowed_tools": 3}},
+         f"allowed_tools is 3; {CHOICES}"),
+        ({"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "tools": [{"name": "g"}]}},
+         "tool_choice names 'g', which is not among the tools; name one of: f."),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}, "x": 1}},
-         "tool_choice has the field 'x', which is not known there; give 'auto', 'none', "
-         "'required' or {'type': 'function', 'function': {'name': …}}."),
+         "tool_choice has the field 'x', which is not known there; "
+         f"{CHOICES}"),
         ({"tools": [TOOL], "tool_choice": {"function": {"name": "f", "tools": []}}},
-         "tool_choice has the field 'tools', which is not known there; give 'auto', 'none', "
-         "'required' or {'type': 'function', 'function': {'name': …}}."),
+         "tool_choice has the field 'tools', which is not known there; "
+         f"{CHOICES}"),
         ({"max_tool_rounds": 3},
          "max_tool_rounds is given without run_tools, which it belongs to; give run_tools=True, "
          "or leave it out."),

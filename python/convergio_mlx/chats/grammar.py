@@ -23,8 +23,9 @@ from convergio_mlx.chats.argument_rules import arguments_rules
 from convergio_mlx.chats.channels import Channels
 from convergio_mlx.chats.literal_arguments import PYTHON
 from convergio_mlx.chats.reasoning import Marks
+from convergio_mlx.chats.tool_choice import ToolChoice
 from convergio_mlx.chats.tool_format import ToolFormat
-from convergio_mlx.chats.tools import Tool, ToolChoice
+from convergio_mlx.chats.tools import Tool
 from convergio_mlx.structured.response_format import answer_rule
 
 _ANY = "/(?s:.*)/"

@@ -8,7 +8,8 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
-from convergio_mlx.chats.tools import Tool, ToolChoice, ToolDefinition, parse_choice, parse_tools
+from convergio_mlx.chats.tool_choice import ToolChoice, parse_choice
+from convergio_mlx.chats.tools import Tool, ToolDefinition, parse_tools
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.generation.sampling import (
     SamplingOptions,
@@ -54,7 +55,8 @@ class ChatOptions(PromptOptions, total=False):
     """Options besides messages, `params` and `tools`. One that cannot be honoured is an error."""
 
     tool_choice: str | Mapping[str, Any]
-    """auto, none, required or `{"type": "function", "function": {"name": …}}`. What is called
+    """auto, none, required, `{"type": "function", "function": {"name": …}}`, or `{"type":
+    "allowed_tools", "allowed_tools": {"mode": …, "tools": […]}}`, of those alone. What is called
     always parses, and fits the tool's parameters."""
     parallel_tool_calls: bool | None
     """False: at most one call in an answer. Without it as many as the model wants, but one where

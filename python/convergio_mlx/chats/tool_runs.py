@@ -74,7 +74,8 @@ class _Rounds:
         added = checked([self._turn.message(), *self._results])
         choice = request.choice
         if choice.mode == "required":  # it was called: from now on the model may answer
-            choice = replace(choice, mode="auto", callable=request.tools, is_named=False)
+            left = request.tools if choice.is_named else choice.callable
+            choice = replace(choice, mode="auto", callable=left, is_named=False)
         messages = [*request.messages, *added]
         self._turn, self._results = Turn(), []
         self.request = replace(request, messages=messages, choice=choice, timeout=self.left())

@@ -1,13 +1,13 @@
-"""Tool calls in OpenAI's shape, and which of them an answer may make."""
+"""Tools and their calls, in OpenAI's shape."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from convergio_mlx.chats.function_tools import Function, definition_of
 from convergio_mlx.chats.tool_shapes import openai_shape
@@ -17,7 +17,6 @@ from convergio_mlx.text import messages as conversation
 _ID_LETTERS = string.ascii_letters + string.digits
 _NAME = re.compile(r"[\w.:/-]{1,128}")
 """Some tool-call formats have a name bare, so no space, quote or bracket can be in it."""
-_CHOICES = "give 'auto', 'none', 'required' or {'type': 'function', 'function': {'name': …}}"
 _ID_LENGTH = 9
 """What Mistral's templates insist on; other models take any."""
 
@@ -80,25 +79,6 @@ class Tool:
     """What it was made from, which `run_tools` calls."""
 
 
-@dataclass(frozen=True)
-class ToolChoice:
-    """What `tool_choice` asks for, with the tools that it leaves."""
-
-    mode: Literal["auto", "required", "none"]
-    callable: tuple[Tool, ...]
-    """The tools that may be called."""
-    many: bool = True
-    """Whether an answer may call more than once."""
-    is_named: bool = False
-    """Whether it is one tool, by its name."""
-
-    def openai(self) -> str | dict[str, Any]:
-        """In the shape of OpenAI's API."""
-        if not self.is_named:
-            return self.mode
-        return {"type": "function", "function": {"name": self.callable[0].name}}
-
-
 def parse_tools(tools: Any) -> tuple[Tool, ...]:
     """Tools as functions, as `ToolDefinition`s, or in the shape of OpenAI, MCP or Anthropic.
 
@@ -139,58 +119,3 @@ def _definition(tool: Any) -> Any:
     if isinstance(tool, ToolDefinition):
         return tool.openai()
     return definition_of(tool) if callable(tool) else tool
-
-
-def parse_choice(choice: Any, tools: Sequence[Tool], parallel: Any = None) -> ToolChoice:
-    """OpenAI's `tool_choice`: "auto", "none", "required", or one tool by name.
-
-    Args:
-        choice: one of these.
-        tools: those that were given.
-        parallel: OpenAI's `parallel_tool_calls`.
-
-    Raises:
-        InvalidRequestError: it is none of these, or names a tool that was not given; `parallel` is
-            neither True nor False nor None.
-    """
-    if parallel is not None and not isinstance(parallel, bool):
-        raise InvalidRequestError(
-            f"[tools] parallel_tool_calls is {parallel!r}, which must be True, False or None; give "
-            "one of them."
-        )
-    name = _chosen_name(choice)
-    if name is not None:
-        chosen = tuple(tool for tool in tools if tool.name == name)
-        if not chosen:
-            known = ", ".join(tool.name for tool in tools) or "none"
-            raise InvalidRequestError(
-                f"[tools] tool_choice names {name!r}, which is not among the tools; name one of: "
-                f"{known}."
-            )
-        return ToolChoice("required", chosen, many=False, is_named=True)
-    if choice == "required" and not tools:
-        raise InvalidRequestError(
-            "[tools] tool_choice is 'required' without tools; give tools, or 'auto'."
-        )
-    if choice in ("auto", "none", "required"):
-        return ToolChoice(choice, tuple(tools), many=parallel is not False)
-    raise InvalidRequestError(f"[tools] tool_choice is {choice!r}; {_CHOICES}.")
-
-
-def _chosen_name(choice: Any) -> str | None:
-    if not isinstance(choice, Mapping) or choice.get("type", "function") != "function":
-        return None
-    function = choice.get("function", choice)
-    name = function.get("name") if isinstance(function, Mapping) else None
-    if not isinstance(name, str):
-        return None
-    nested = function is not choice
-    lost = [
-        *(one for one in choice if one not in ("type", "function" if nested else "name")),
-        *(one for one in function if nested and one != "name"),
-    ]
-    if lost:
-        raise InvalidRequestError(
-            f"[tools] tool_choice has the field {lost[0]!r}, which is not known there; {_CHOICES}."
-        )
-    return name
