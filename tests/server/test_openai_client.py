@@ -402,3 +402,16 @@ def test_what_responses_cannot_have_is_told(
     with pytest.raises(openai.BadRequestError) as caught:
         responses.create(**{"model": GUIDE, "input": "x", **options})
     assert caught.value.param == param
+
+
+def test_a_call_that_was_cut_before_its_name_is_none(client: openai.OpenAI) -> None:
+    given: Any = {"model": GUIDE, "messages": LISBON, "tools": [WEATHER], "temperature": 0}
+    given |= {"tool_choice": "required"}
+    whole = client.chat.completions.create(**given).usage
+    assert whole is not None
+    for tokens in range(1, whole.completion_tokens):
+        made = client.chat.completions.create(**given, max_tokens=tokens).choices[0].message
+        assert all(call.function.name for call in made.tool_calls or ())  # type: ignore[union-attr]
+        pieces = client.chat.completions.create(**given, max_tokens=tokens, stream=True)
+        calls = [call for one in pieces for call in one.choices[0].delta.tool_calls or ()]
+        assert len(calls) == len(made.tool_calls or ())

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from convergio_mlx.chats.events import FinishEvent, StreamEvent
+from convergio_mlx.chats.events import FinishEvent, StreamEvent, ToolCallEvent
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.server.metrics import Metrics
@@ -52,7 +52,8 @@ class Answers:
                 if isinstance(event, FinishEvent):
                     left -= 1
                     self._note(event.response)
-                yield index, event
+                if not isinstance(event, ToolCallEvent) or event.call.name:
+                    yield index, event  # a call that was cut off before its name is none to clients
         finally:
             for reader in readers:
                 reader.cancel()

@@ -62,6 +62,7 @@ async def messages(service: Service, request: Request) -> Response:
     if (stops := fields.take("stop_sequences")) is not None:
         options["stop"] = stops
     options["max_tokens"] = fields.whole("max_tokens", None, 1, (1 << 31) - 1)
+    fields.only("thread", (), "nothing is stored here; send the whole conversation")
     streams = fields.flag("stream")
     fields.end()
     model = (await service.model(asked.model)).id

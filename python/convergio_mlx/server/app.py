@@ -45,7 +45,8 @@ async def metrics(service: Service, _: Request) -> Response:
 async def models(service: Service, _: Request) -> Response:
     """GET /v1/models: those that are served."""
     found = [_model(model) for model in await service.models()]
-    return AsciiJsonResponse({"object": "list", "data": found})
+    ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}
+    return AsciiJsonResponse({"object": "list", "data": found, "has_more": False, **ends})
 
 
 async def model(service: Service, request: Request) -> Response:
@@ -61,7 +62,9 @@ async def openapi(service: Service, _: Request) -> Response:
 
 
 def _model(config: ModelConfig) -> dict[str, Any]:
+    """As OpenAI and Anthropic have it, who share the path; when it was made is not known."""
     named = {"id": config.id, "object": "model", "created": 0, "owned_by": "convergio-mlx"}
+    named |= {"type": "model", "created_at": "1970-01-01T00:00:00Z"}
     return {**named, "display_name": config.display_name, "context_window": config.context_window}
 
 

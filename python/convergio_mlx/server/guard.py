@@ -26,6 +26,7 @@ from convergio_mlx.server.problems import (
 )
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.settings import is_loopback
+from convergio_mlx.server.unserved import why_not_allowed, why_not_found
 
 OPEN_PATHS = frozenset({"/health", *PAGE})
 """Those that need no key."""
@@ -57,11 +58,12 @@ class Guard:
         except ClientDisconnect:
             self._service.metrics.left += 1
         except Exception as error:
-            problem = _problem(error)
+            problem = self._problem(error, scope["method"], path)
             if problem is FAULT:
                 LOG.error("%s %r failed", scope["method"], scope["path"], exc_info=error)
             if not sent.status:
-                told = shape_of(path)(problem)
+                asks_anthropic = "anthropic-version" in Headers(scope=scope)
+                told = shape_of(path, asks_anthropic)(problem)
                 given = error.headers if isinstance(error, HTTPException) else None
                 headers = {**problem.headers(), **(given or {})}
                 response = AsciiJsonResponse(told, problem.status, headers)
@@ -86,6 +88,17 @@ class Guard:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > settings.max_body_bytes:
             raise too_large(settings.max_body_bytes)
+
+    def _problem(self, error: Exception, method: str, path: str) -> Problem:
+        if not isinstance(error, HTTPException):
+            return problem_of(error)
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        allowed = (error.headers or {}).get("Allow")
+        if allowed is None:
+            message = why_not_found(path, self._paths)
+        else:
+            message = why_not_allowed(method, path, allowed)
+        return Problem(error.status_code, _INVALID, code, message)
 
 
 class _Sent:
@@ -127,15 +140,3 @@ def _is_local(host: str) -> bool:
 def _forbidden(who: str) -> Problem:
     message = f"[server] {who} may not ask here; allow it with --origin, or set a key."
     return Problem(403, _INVALID, "forbidden", message)
-
-
-def _problem(error: Exception) -> Problem:
-    if not isinstance(error, HTTPException):
-        return problem_of(error)
-    phrase = HTTPStatus(error.status_code).phrase.lower()
-    return Problem(
-        error.status_code,
-        _INVALID,
-        phrase.replace(" ", "_"),
-        f"[server] {phrase}; docs/server.md lists what there is.",
-    )

@@ -141,9 +141,9 @@ def _message(response: ChatResponse) -> dict[str, Any]:
 
 
 def all_calls(response: ChatResponse) -> list[ToolCall]:
-    """Its calls, one that was cut off included, as a stream has them."""
+    """Its calls, one that was cut off after its name included, as a stream has them."""
     cut = response.incomplete_tool_call
-    return [*response.tool_calls, *(() if cut is None else (cut,))]
+    return [*response.tool_calls, *(() if cut is None or not cut.name else (cut,))]
 
 
 def _logprobs(tokenizer: Tokenizer | None, tokens: Sequence[TokenLogprob]) -> dict[str, Any] | None:

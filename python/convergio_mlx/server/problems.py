@@ -112,8 +112,13 @@ def ollama_problem(problem: Problem) -> dict[str, Any]:
     return {"error": problem.message}
 
 
-def shape_of(path: str) -> Callable[[Problem], dict[str, Any]]:
-    """The shape that the clients of a path expect."""
-    if path.startswith("/v1/messages"):
+def shape_of(path: str, asks_anthropic: bool) -> Callable[[Problem], dict[str, Any]]:
+    """The shape that the clients of a path expect.
+
+    Args:
+        path: of the request.
+        asks_anthropic: it has the header that Anthropic's clients send, at any path.
+    """
+    if path.startswith("/v1/messages") or (asks_anthropic and path.startswith("/v1/")):
         return anthropic_problem
     return ollama_problem if path.startswith("/api/") else openai_problem

@@ -226,6 +226,7 @@ def requests(model: Schema = TEXT) -> dict[str, Schema]:
                 **_options("temperature", "top_p", "top_k"),
                 "stop_sequences": {"type": "array", "items": TEXT},
                 "stream": FLAG,
+                "thread": only(),
             },
             ("model", "messages", "max_tokens"),
         ),
