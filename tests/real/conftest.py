@@ -1,19 +1,15 @@
-"""The real model: SmolLM2-135M-Instruct, installed from the package index as users install it."""
+"""The real model, and what runs it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from convergio_mlx import Engine, MlxProvider, store
+from convergio_mlx import Engine, MlxProvider
 from convergio_mlx.errors import AuthError, ModelNotFoundError, NetworkError
-
-MODEL = "smollm2-135m"
-FOLDER = os.environ.get("CONVERGIO_TEST_REAL_MODEL")
-"""Where it lies already."""
+from real_model import FOLDER, MODEL, install
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,15 +19,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def real_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CONVERGIO_HOME that has it."""
+    home = tmp_path_factory.mktemp("home")
+    try:
+        install(home)
+    except (NetworkError, ModelNotFoundError, AuthError) as error:
+        pytest.skip(f"no package index has the real model: {error}")
+    return home
+
+
+@pytest.fixture(scope="session")
+def real_model(request: pytest.FixtureRequest) -> Path:
     if FOLDER is not None:
         return Path(FOLDER)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CONVERGIO_HOME", str(tmp_path_factory.mktemp("home")))
-        try:
-            return store.download(MODEL).folder
-        except (NetworkError, ModelNotFoundError, AuthError) as error:
-            pytest.skip(f"no package index has the real model: {error}")
+    home: Path = request.getfixturevalue("real_home")
+    return home / "models" / "mlx" / MODEL
 
 
 @pytest.fixture(scope="session")
