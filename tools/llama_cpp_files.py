@@ -47,6 +47,7 @@ def convert(script: Path, case: Case, folder: Path, out: Path) -> None:
     if case.pre is not None:
         TextModel.get_vocab_base_pre = known
     named = ["--outtype", "f32", "--model-name", case.name, "--outfile", str(out)]
+    named += ["--no-mtp"] * case.drafts
     sys.argv = [str(script), str(folder), *named]
     convert_hf_to_gguf.main()
 

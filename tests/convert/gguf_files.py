@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,23 @@ def architecture_of(config: Config) -> str:
     return ARCHITECTURES.get(config["model_type"], str(config["model_type"]))
 
 
+def names_of(architecture: str, layers: int) -> Callable[[str], str]:
+    """What a tensor of a folder is called in a file."""
+    arch = next(a for a, text in gguf.MODEL_ARCH_NAMES.items() if text == architecture)
+    names = gguf.get_tensor_name_map(arch, layers)
+
+    def name(module: str) -> str:
+        found = names.get_name(module, try_suffixes=(".weight", ".bias"))
+        assert found, module
+        return found
+
+    return name
+
+
 def tensors_of(config: Config, weights: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors under their names, changed as the architecture wants them."""
     name = architecture_of(config)
-    arch = next(a for a, text in gguf.MODEL_ARCH_NAMES.items() if text == name)
-    names = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
+    names = names_of(name, config["num_hidden_layers"])
     heads = {
         "q_proj": config["num_attention_heads"],
         "k_proj": config.get("num_key_value_heads") or config["num_attention_heads"],
@@ -56,8 +68,7 @@ def tensors_of(config: Config, weights: Mapping[str, Array]) -> dict[str, Array]
         ):
             out[f"blk.{stacked[1]}.ffn_{stacked[2]}_exps.weight"] = value
             continue
-        found = names.get_name(module, try_suffixes=(".weight", ".bias"))
-        assert found, module
+        found = names(module)
         changed = value.reshape(-1) if module.endswith("shared_expert_gate.weight") else value
         if name in INTERLEAVED and (count := heads.get(module.split(".")[-2])):
             changed = interleaved(value, count)

@@ -55,6 +55,8 @@ class Case:
     """Of logits, in parts of the largest."""
     mxfp4: bool = False
     """The experts' matrices are of MXFP4's blocks."""
+    drafts: bool = False
+    """Published with a layer that drafts tokens, which this one has not, as the script is told."""
     wrapper: str = ""
     """The model type of a multimodal folder that has this one as its text_config."""
 
@@ -127,6 +129,32 @@ _GEMMA4 = {
     "hidden_size_per_layer_input": 16,
     "vocab_size_per_layer_input": VOCABULARY_SIZES["gemma4"],
 }
+_GATED_DELTA = {
+    "num_hidden_layers": 4,
+    "head_dim": 8,
+    "linear_key_head_dim": 4,
+    "linear_value_head_dim": 4,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 6,
+}
+_GATED_DELTA_EXPERTS = {
+    **_GATED_DELTA,
+    **_EXPERTS,
+    "num_hidden_layers": 2,
+    "shared_expert_intermediate_size": 14,
+}
+_MAMBA = {
+    "num_hidden_layers": 3,
+    "layer_types": ["mamba", "attention", "mamba"],
+    "shared_intermediate_size": 14,
+    "mamba_n_heads": 4,
+    "mamba_d_head": 8,
+    "mamba_n_groups": 2,
+    "mamba_d_state": 8,
+    "vocab_size": 304,  # the script fills up to a multiple of 8
+}
+_NO_ROPE = {"max_position_embeddings": 1 << 20}
+"""What the script writes of a model without rotary embedding."""
 
 CASES = [
     Case("llama", "llama", "LlamaForCausalLM", "llama"),
@@ -331,6 +359,52 @@ CASES = [
             "moe_intermediate_size": 12,
             "num_experts": 4,
         },
+    ),
+    Case(
+        *("qwen35", "qwen3_5", "Qwen3_5ForConditionalGeneration", "qwen2", "qwen2"),
+        changes=_GATED_DELTA,
+        otherwise={"architectures": ["Qwen3_5ForCausalLM"]},
+        drafts=True,
+        wrapper="qwen3_5",
+    ),
+    Case(
+        *("qwen35moe", "qwen3_5_moe", "Qwen3_5MoeForConditionalGeneration", "qwen2", "qwen2"),
+        changes=_GATED_DELTA_EXPERTS,
+        otherwise={"architectures": ["Qwen3_5MoeForCausalLM"]},
+        drafts=True,
+        wrapper="qwen3_5_moe",
+    ),
+    Case(
+        *("qwen3next", "qwen3_next", "Qwen3NextForCausalLM", "qwen2", "qwen2"),
+        changes=_GATED_DELTA_EXPERTS,
+        otherwise={
+            "model_type": "qwen3_5_moe",
+            "architectures": ["Qwen3_5MoeForCausalLM"],
+            "rope_theta": None,
+            "partial_rotary_factor": None,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1000000.0,
+                "partial_rotary_factor": 0.25,
+            },
+        },
+        drafts=True,
+    ),
+    Case(
+        *("granitehybrid", "granitemoehybrid", "GraniteMoeHybridForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            **_MAMBA,
+            "shared_intermediate_size": 20,
+            "num_local_experts": 0,
+            "num_experts_per_tok": 0,
+        },
+        otherwise=_NO_ROPE,
+    ),
+    Case(
+        *("granitehybrid-experts", "granitemoehybrid", "GraniteMoeHybridForCausalLM"),
+        *("gpt2", "gpt-2"),
+        changes={**_MAMBA, "num_local_experts": 3, "num_experts_per_tok": 2},
+        otherwise=_NO_ROPE,
     ),
 ]
 BY_NAME = {case.name: case for case in CASES}

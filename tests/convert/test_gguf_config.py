@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import pytest
 
@@ -18,34 +17,15 @@ from convergio_mlx.convert.gguf import convert_gguf, inspect_gguf
 from convergio_mlx.convert.gguf_architecture import Architecture
 from convergio_mlx.platform.native import native
 from convert import gguf_files
+from convert.golden_files import Tensors, contents, rewritten
 from convert.llama_cpp_cases import BY_NAME
 
 LENGTH = 40
-Tensors = dict[str, Any]
 
 
 def logits(folder: Path, config: dict[str, Any]) -> np.ndarray[Any, Any]:
     with cm.Engine.load(folder) as engine:
         return np.asarray(engine.logits(checkpoints.tokens(config, LENGTH)))
-
-
-def contents(name: str) -> tuple[str, dict[str, Any], Tensors]:
-    """Architecture, keys and tensors of a file that llama.cpp's script made."""
-    reader = gguf.GGUFReader(BY_NAME[name].path)
-    keys = {key: field.contents() for key, field in reader.fields.items() if key[:5] != "GGUF."}
-    tensors: Tensors = {}
-    for tensor in reader.tensors:
-        plain = tensor.tensor_type == gguf_files.Kind.F32
-        tensors[tensor.name] = tensor.data if plain else (tensor.data, tensor.tensor_type)
-    return keys.pop("general.architecture"), keys, tensors
-
-
-def rewritten(path: Path, name: str, **changes: Any) -> Path:
-    """That file with other keys; None takes one away."""
-    architecture, keys, tensors = contents(name)
-    keys |= {f"{architecture}.{key.replace('__', '.')}": value for key, value in changes.items()}
-    kept = {key: value for key, value in keys.items() if value is not None}
-    return gguf_files.write(path, architecture, kept, tensors)
 
 
 ROWS = {
@@ -168,6 +148,19 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ("lfm2", {"attention__head_count_kv": [0, 1]}, "is [0, 1], which must be one for each of"),
         ("lfm2", {"shortconv__l_cache": None}, "l_cache' is missing, which must be a number abov"),
         ("lfm2_moe", {"expert_gating_func": 1}, "func' is 1, which must be 2 in a lfm2_moe model"),
+        ("qwen35", {"ssm__group_count": None}, "group_count' is missing, which must be a number"),
+        (
+            "qwen35",
+            {"ssm__inner_size": 25},
+            "inner_size' is 25, which must be a multiple of 'qwen3",
+        ),
+        (
+            "qwen35",
+            {"attention__recurrent_layers": [True, False, False, True]},
+            "is [True, False, False, True], which must be all but each n-th layer",
+        ),
+        ("qwen35", {"rope__dimension_sections": [1, 2]}, "is [1, 2], which must be three counts"),
+        ("granitehybrid", {"expert_gating_func": 2}, "func' is 2, which must be 1 in a granitemo"),
         ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
         ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),
         ("gemma4", {"feed_forward_length": ["20"] * 6}, "which must be one for each of 6 layers"),

@@ -13,6 +13,7 @@ import pytest
 
 import checkpoints
 import convergio_mlx as cm
+import llama_cpp_oracle
 from convergio_mlx.convert.architectures import ARCHITECTURES
 from convergio_mlx.convert.gguf import convert_gguf, inspect_gguf
 from convergio_mlx.text.tokenizer import Tokenizer
@@ -98,3 +99,21 @@ def says_the_same(found: dict[str, Any], case: Case) -> None:
         key for key in wanted if key in FIELDS or (key in found and key not in IN_OTHER_WORDS)
     ]
     assert {key: found.get(key) for key in fields} == {key: wanted[key] for key in fields}
+
+
+WITH_STATES = (
+    *("lfm2", "lfm2_moe", "qwen35", "qwen35moe", "qwen3next"),
+    *("granitehybrid", "granitehybrid-experts"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_STATES)
+def test_llama_cpp_has_the_same_logits(name: str, tmp_path: Path) -> None:
+    """Of layers with states, whose decays, heads and gates a file has in another way."""
+    case = BY_NAME[name]
+    tokens = checkpoints.tokens(case.config, LENGTH)
+    wanted = llama_cpp_oracle.logits(case.path, tokens)
+    convert_gguf(case.path, tmp_path / "after")
+    found = logits(tmp_path / "after", tokens)
+    np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max(), rtol=0)

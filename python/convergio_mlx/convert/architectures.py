@@ -110,6 +110,32 @@ _SHORT_CONV = {
 }
 del _SHORT_CONV["output_norm"]
 
+_GATED_DELTA = {
+    "attn_qkv": "linear_attn.in_proj_qkv",
+    "attn_gate": "linear_attn.in_proj_z",
+    "ssm_beta": "linear_attn.in_proj_b",
+    "ssm_alpha": "linear_attn.in_proj_a",
+    "ssm_conv1d": "linear_attn.conv1d",
+    "ssm_dt": "linear_attn.dt_bias",
+    "ssm_a": "linear_attn.A_log",
+    "ssm_norm": "linear_attn.norm",
+    "ssm_out": "linear_attn.out_proj",
+}
+_MAMBA2 = {
+    "ssm_in": "mamba.in_proj",
+    "ssm_conv1d": "mamba.conv1d",
+    "ssm_dt": "mamba.dt_bias",
+    "ssm_a": "mamba.A_log",
+    "ssm_d": "mamba.D",
+    "ssm_norm": "mamba.norm",
+    "ssm_out": "mamba.out_proj",
+}
+_SHARED_BESIDE = {
+    "ffn_gate_shexp": "shared_mlp.input_linear",  # gate above up
+    "ffn_up_shexp": "shared_mlp.input_linear",
+    "ffn_down_shexp": "shared_mlp.output_linear",
+}
+
 _COUNT = Key("expert_count", needed=True)
 _CHOSEN = Key("expert_used_count", needed=True)
 _LOCAL = {"num_local_experts": _COUNT, "num_experts_per_tok": _CHOSEN}
@@ -118,6 +144,9 @@ _WIDTH = {"moe_intermediate_size": Key("expert_feed_forward_length", needed=True
 _NARROW = {**_NUMBERS, **_WIDTH}
 _SHARED_COUNT = Key("expert_shared_count", 0, may_be_zero=True)
 _DENSE_COUNT = Key("leading_dense_block_count", 0, may_be_zero=True)
+_SHARED_WIDTH = {
+    "shared_expert_intermediate_size": Key("expert_shared_feed_forward_length", needed=True)
+}
 _GROUPED = {
     "n_routed_experts": _COUNT,
     "num_experts_per_tok": _CHOSEN,
@@ -211,12 +240,73 @@ _LFM2 = Architecture(
         "block_ffn_dim_multiplier": 1.0,
     },
 )
+_QWEN35 = Architecture(
+    "qwen3_5",
+    "Qwen3_5ForCausalLM",
+    {**_TENSORS, **_POST_IN, **_GATED_DELTA},
+    partial_rotary=True,
+    at_interval=True,
+    tiled_heads=True,
+    rope_parameters=True,
+    keys={
+        "linear_num_key_heads": Key("ssm.group_count", needed=True),
+        "linear_num_value_heads": Key("ssm.time_step_rank", needed=True),
+        "linear_key_head_dim": Key("ssm.state_size", needed=True),
+        "linear_conv_kernel_dim": Key("ssm.conv_kernel", needed=True),
+    },
+    quotients={"linear_value_head_dim": ("ssm.inner_size", "ssm.time_step_rank")},
+    fields={"attention_bias": False},
+)
+_QWEN35_EXPERTS = replace(
+    _QWEN35,
+    model_type="qwen3_5_moe",
+    class_name="Qwen3_5MoeForCausalLM",
+    tensors={**_QWEN35.tensors, **_ROUTED, **_SHARED},
+    keys={**_QWEN35.keys, **_NARROW, **_SHARED_WIDTH},
+    only=_SOFTMAX,
+)
+_GRANITE_HYBRID = Architecture(
+    "granitemoehybrid",
+    "GraniteMoeHybridForCausalLM",
+    {
+        **_DENSE,
+        **_MAMBA2,
+        **_BLOCK_SPARSE,
+        "ffn_gate_inp": "block_sparse_moe.router.layer",
+        **_SHARED_BESIDE,
+    },
+    interleaved=True,
+    recurrent_type="mamba",
+    attention_type="attention",
+    keys={
+        **_MULTIPLIERS,
+        "mamba_n_heads": Key("ssm.time_step_rank", needed=True),
+        "mamba_n_groups": Key("ssm.group_count", needed=True),
+        "mamba_d_state": Key("ssm.state_size", needed=True),
+        "mamba_d_conv": Key("ssm.conv_kernel", needed=True),
+        "num_local_experts": Key("expert_count", 0, may_be_zero=True),
+        "num_experts_per_tok": Key("expert_used_count", 0, may_be_zero=True),
+        "shared_intermediate_size": Key("expert_shared_feed_forward_length", needed=True),
+    },
+    quotients={
+        "mamba_d_head": ("ssm.inner_size", "ssm.time_step_rank"),
+        "mamba_expand": ("ssm.inner_size", "embedding_length"),
+    },
+    fields={"position_embedding_type": "rope"},
+    present={
+        **_HAS_BIAS,
+        "mamba_conv_bias": "ssm_conv1d.bias",
+        "mamba_proj_bias": "ssm_in.bias",
+    },
+    only=_SOFTMAX,
+)
 _MINISTRAL3 = Architecture(
     "ministral3",
     "Ministral3ForCausalLM",
     _DENSE,
     interleaved=True,
     scaled_by_default=True,
+    rope_parameters=True,
     rotary_keys={"llama_4_scaling_beta": Key("attention.temperature_scale", needed=True)},
     log_multiplier=1.0,
     fields={"sliding_window": None},
@@ -261,12 +351,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "qwen2_moe",
         "Qwen2MoeForCausalLM",
         {**_DENSE, **_ROUTED, **_SHARED},
-        keys={
-            **_NARROW,
-            "shared_expert_intermediate_size": Key(
-                "expert_shared_feed_forward_length", needed=True
-            ),
-        },
+        keys={**_NARROW, **_SHARED_WIDTH},
         fields={**_NO_WINDOW, **_ALL_SPARSE, "norm_topk_prob": False},
         only=_SOFTMAX,
     ),
@@ -525,6 +610,19 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         present={**_HAS_BIAS, "lm_head_bias": "output.bias"},
         only=_SOFTMAX,
     ),
+    "qwen35": _QWEN35,
+    "qwen35moe": _QWEN35_EXPERTS,
+    "qwen3next": replace(_QWEN35_EXPERTS, tiled_heads=False),
+    "granitehybrid": replace(
+        _GRANITE_HYBRID,
+        variants=(
+            (
+                "rope.scaling.finetuned",
+                False,
+                replace(_GRANITE_HYBRID, fields={"position_embedding_type": "nope"}),
+            ),
+        ),
+    ),
     "lfm2": _LFM2,
     "lfm2moe": replace(
         _LFM2,
@@ -570,5 +668,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
 }
 """By general.architecture. Mistral's models and InternLM 3 are written as "llama", GLM 4.7 Flash as
-"deepseek2"; EXAONE 3 is a llama, and what is written of Qwen 3 VL a Qwen 3. Hunyuan's have the
-alpha of their rotary embedding in its base."""
+"deepseek2"; EXAONE 3 is a llama, what is written of Qwen 3 VL a Qwen 3, and Qwen 3 Next, whose
+matrices files have apart, a Qwen 3.5 with experts. Hunyuan's have the alpha of their rotary
+embedding in its base."""

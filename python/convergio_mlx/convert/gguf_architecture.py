@@ -12,13 +12,24 @@ IGNORED = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.
 ONE_ROW = "ffn_gate_inp_shexp"
 """A matrix of one row, which files have as a vector."""
 _STACKS = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps", "attn_k_b", "attn_v_b"}
-_FUSED = {"ffn_gate_up_exps": ("ffn_gate_exps", "ffn_up_exps")}
+_FUSED_STACKS = {"ffn_gate_up_exps": ("ffn_gate_exps", "ffn_up_exps")}
 """Stacks whose matrices are two, one above the other."""
-CONVOLUTIONS = ("shortconv.conv",)
+FUSED_BY_HEAD = "ssm_ba"
+"""A matrix that has, for one key head after the other, the rows of two."""
+_FUSED = {**_FUSED_STACKS, FUSED_BY_HEAD: ("ssm_beta", "ssm_alpha")}
+CONVOLUTIONS = ("shortconv.conv", "ssm_conv1d")
 """Weights of convolutions, which files have without an axis of 1."""
+DECAYS = "ssm_a"
+"""Numbers that a folder has the logarithms of, with the sign changed."""
+FLAT = (DECAYS, "ssm_d", "ssm_norm")
+"""Vectors that some files have as matrices."""
+NUMBERS = (*CONVOLUTIONS, *FLAT, "ssm_dt")
+"""What is no matrix, whatever its part is called."""
+_BARE = (DECAYS, "ssm_d")
+"""Tensors of a layer whose names have no part."""
 _NAMELESS = (
     *(".sinks", "e_score_correction_bias", "expert_bias", "layer_scalar", "router.scale"),
-    "router.per_expert_scale",
+    *("router.per_expert_scale", ".A_log", ".D", ".dt_bias"),
 )
 """Modules that are a tensor, and have none called weight or bias."""
 _LAYER = re.compile(r"0|[1-9][0-9]{0,5}")
@@ -58,7 +69,7 @@ class Architecture:
     yarn: Mapping[str, Any] = field(default_factory=dict)
     """What its YaRN has that no key tells."""
     rotary_keys: Mapping[str, Key] = field(default_factory=dict)
-    """Fields of "rope_parameters", where the class reads that and no "rope_scaling"."""
+    """Fields of "rope_parameters" that have keys of their own."""
     first_context: bool = False
     """The positions that a model was first trained on stand beside what scales its embedding."""
     log_multiplier: float = 0.0
@@ -69,8 +80,18 @@ class Architecture:
     """Layers without a window have a geometry and a rotary embedding of their own (Gemma 4)."""
     recurrent_type: str = ""
     """What "layer_types" calls a layer with a recurrence: one whose list of keys' heads has 0."""
+    attention_type: str = "full_attention"
+    """What it calls the others."""
+    at_interval: bool = False
+    """All layers have a recurrence but each n-th one."""
+    tiled_heads: bool = False
+    """The writer has ordered value heads in tiles: the first of each key head, then the second."""
+    rope_parameters: bool = False
+    """The class reads that of config.json, and no "rope_scaling"."""
     keys: Mapping[str, Key] = field(default_factory=dict)
     """config.json's field to the key that it comes from."""
+    quotients: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """config.json's field to the keys of two counts, the one divided by the other."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields of config.json that no key tells."""
     constants: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
@@ -112,7 +133,7 @@ class Place:
     """The tensor's name in the file, without layer and part."""
     layer: int | None = None
     share: tuple[int, int] = (0, 1)
-    """Which of how many blocks of rows, of each matrix of a stack, is meant."""
+    """Which of how many blocks of rows, of each matrix of a stack or each head, is meant."""
 
     @property
     def tensor(self) -> str:
@@ -122,12 +143,14 @@ class Place:
     @property
     def is_stack(self) -> bool:
         """Whether it has three dimensions: a matrix for each expert, or for each head."""
-        return self.part == "weight" and (self.base in _STACKS or self.base in _FUSED)
+        return self.part == "weight" and (self.base in _STACKS or self.base in _FUSED_STACKS)
 
 
 def places_of(name: str, architecture: Architecture) -> tuple[Place, ...]:
     """Where a tensor of a file goes; nowhere where the architecture has none of that name."""
     parts = name.split(".")
+    if parts[-1] in _BARE:
+        parts.append("weight")
     is_layer = parts[0] == "blk" and len(parts) > 3 and _LAYER.fullmatch(parts[1]) is not None
     base, part = ".".join(parts[2 * is_layer : -1]), parts[-1]
     if part not in ("weight", "bias", "scale"):

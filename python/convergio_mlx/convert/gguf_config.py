@@ -43,12 +43,15 @@ def model_config(
     }
     config.update({name: keys.field(key) for name, key in architecture.keys.items()})
     config.update(architecture.fields)
+    config.update({name: keys.quotient(*of) for name, of in architecture.quotients.items()})
     there = {name.split(".", 2)[-1] if name.startswith("blk.") else name for name in shapes}
     config.update({name: tensor in there for name, tensor in architecture.present.items()})
     if architecture.full_layers_differ:
         config.update(_sizes_of_two(keys, heads, config, shapes))
     else:
-        config["intermediate_size"] = keys.integer("feed_forward_length")
+        # a model of experts alone may have no width of others
+        width = keys.integer("feed_forward_length", config.get("moe_intermediate_size"))
+        config["intermediate_size"] = width
         config.update(
             _latent_sizes(keys, heads, config)
             if architecture.latent
@@ -62,6 +65,8 @@ def model_config(
         config["layer_types"] = _recurrent_layers(keys, architecture, layers)
     else:
         config.update(_layer_types(keys, config))
+    if architecture.at_interval:
+        config["full_attention_interval"] = _interval(keys, layers)
     config.update(rotary_fields(keys, architecture, config, factors))
     return config
 
@@ -131,7 +136,20 @@ def _check(keys: Keys, architecture: Architecture) -> None:
 def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> list[str]:
     """Which layers have a recurrence in the place of attention."""
     kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))
-    return ["full_attention" if one else architecture.recurrent_type for one in kv_heads]
+    return [architecture.attention_type if one else architecture.recurrent_type for one in kv_heads]
+
+
+def _interval(keys: Keys, layers: int) -> int:
+    """Each how many layers one has attention. The list of layers says it, where a file has that:
+    writers put a 4 into the key of models with another interval."""
+    name = "attention.recurrent_layers"
+    if keys.get(name) is None:
+        return keys.integer("full_attention_interval", 4)
+    recurs = [bool(one) for one in keys.each(name, min(layers, _MOST_LAYERS))][:layers]
+    interval = recurs.index(False) + 1 if False in recurs else layers + 1
+    if recurs != [(layer + 1) % interval != 0 for layer in range(len(recurs))]:
+        keys.refuse(name, "all but each n-th layer")
+    return interval
 
 
 def _layer_types(keys: Keys, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,13 @@ class Keys:
         """A count that may be 0, as it is where the key is missing."""
         return self.integer(name) if self.get(name) else 0
 
+    def quotient(self, name: str, by: str) -> int:
+        """A count divided by another, without a rest."""
+        count, divisor = self.integer(name), self.integer(by)
+        if count % divisor:
+            self.refuse(name, f"a multiple of '{self._prefix}{by}', {divisor}")
+        return max(count // divisor, 1)
+
     def number(self, name: str, default: float | None = None) -> float:
         """A positive number."""
         value = self.get(name)

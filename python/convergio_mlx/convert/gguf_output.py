@@ -1,30 +1,82 @@
-"""What a tensor of a GGUF file becomes."""
+"""What tensors of a GGUF file become."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convergio_mlx.convert.gguf_architecture import CONVOLUTIONS, ONE_ROW, Place
+from convergio_mlx.convert.gguf_architecture import (
+    CONVOLUTIONS,
+    DECAYS,
+    FLAT,
+    NUMBERS,
+    ONE_ROW,
+    Place,
+)
+from convergio_mlx.convert.gguf_rows import Runs
 from convergio_mlx.convert.gguf_source import GgufTensor, Kind
 from convergio_mlx.convert.shards import Tensor
 
 
 @dataclass(frozen=True)
-class Output:
-    """A tensor and where it goes."""
+class Part:
+    """Rows of a tensor."""
 
     tensor: GgufTensor
+    runs: Runs
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return sum(end - begin for begin, end in self.runs)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.tensor.size // self.tensor.rows * self.rows
+
+
+@dataclass(frozen=True)
+class Output:
+    """A tensor of the folder, and what it is made of."""
+
+    parts: tuple[Part, ...]
+    """One above the other; all of one kind and width."""
     place: Place
     heads: int
     """Those whose rotary halves the writer has interleaved; 0: none."""
     is_shifted: bool
     """The writer has added 1."""
+    columns: Runs
+    """Their order; none: that of the file."""
+
+    @property
+    def tensor(self) -> GgufTensor:
+        """The first of those that it is made of."""
+        return self.parts[0].tensor
 
     @property
     def kind(self) -> Kind:
         """The tensor's."""
         return self.tensor.kind
+
+    @property
+    def is_decay(self) -> bool:
+        """It is the logarithm of what the writer has, with the sign changed."""
+        return self.place.base == DECAYS
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its numbers, outermost first."""
+        rows, base = sum(part.rows for part in self.parts), self.place.base
+        cols = self.tensor.shape[-1]
+        if base in FLAT:
+            return (self.tensor.items,)
+        if self.place.is_stack:
+            return (self.tensor.shape[0], rows // self.tensor.shape[0], cols)
+        if len(self.tensor.shape) == 1:
+            return (1, cols) if base == ONE_ROW else (rows,)
+        return (rows, cols, 1) if base in CONVOLUTIONS else (rows, cols)
 
     def tensors(self, single: bool) -> tuple[Tensor, ...]:
         """What it becomes: weight, and scales and biases where it has them.
@@ -32,14 +84,7 @@ class Output:
         Args:
             single: whether float scales are float32.
         """
-        name, shape, kind = self.place.module, self.tensor.shape, self.kind
-        if self.place.base == ONE_ROW:
-            shape = (1, shape[-1])
-        if self.place.base in CONVOLUTIONS:
-            shape = (*shape, 1)
-        _, shares = self.place.share
-        if shares > 1:
-            shape = (shape[0], shape[1] // shares, shape[2])
+        name, shape, kind = self.place.module, self.shape, self.kind
         if not kind.mode:
             return (Tensor(self.place.tensor, kind.name, shape),)
         *outer, cols = shape
@@ -54,15 +99,16 @@ class Output:
     @property
     def size(self) -> int:
         """Bytes of the file that it is made of."""
-        return self.tensor.size // self.place.share[1]
+        return sum(part.size for part in self.parts)
 
-    def pieces(self, most: int) -> Iterator[tuple[int, int]]:
-        """The rows of the file that it is made of, in order: first and end of at most so many."""
-        at, shares = self.place.share
-        block = self.tensor.rows if shares == 1 else self.tensor.shape[1] // shares
-        for first in range(at * block, self.tensor.rows, shares * block):
-            for begin in range(first, first + block, most):
-                yield begin, min(begin + most, first + block)
+    def pieces(self, most: int) -> Iterator[tuple[GgufTensor, int, int]]:
+        """The rows of the file that it is made of, in order: first and end of what has at most so
+        many bytes, or is one row."""
+        for part in self.parts:
+            step = max(most // (part.tensor.size // part.tensor.rows), 1)
+            for first, end in part.runs:
+                for begin in range(first, end, step):
+                    yield part.tensor, begin, min(begin + step, end)
 
     def needs_single(self) -> bool:
         """Whether its float scales must be float32, which its blocks tell.
@@ -72,7 +118,8 @@ class Output:
         """
         if not self.kind.decoded:
             return True
-        return bool(self.kind.mode) and bool(self.tensor.file.needs_single(self.tensor.index))
+        tensors = [part.tensor for part in self.parts]
+        return bool(self.kind.mode) and any(one.file.needs_single(one.index) for one in tensors)
 
     @property
     def most_bytes(self) -> int:
@@ -80,3 +127,21 @@ class Output:
         if not self.kind.conversion:
             return 0
         return sum(tensor.size for tensor in self.tensors(single=True))
+
+
+def misfits(output: Output, architecture: str) -> list[str]:
+    """What keeps tensors of these kinds from becoming it, a clause each."""
+    tensor, kind, place = output.tensor, output.kind, output.place
+    said = f"tensor {tensor.name!r} is of kind {kind.name}, and"
+    found = []
+    if kind.mode and (place.part != "weight" or output.is_shifted or place.base in NUMBERS):
+        found.append(f"{said} is no matrix")
+    elif (output.is_shifted or output.is_decay) and kind.name != "F32":
+        what = "norms" if output.is_shifted else "decays"
+        found.append(f"{said} {what} of {architecture} models must be F32")
+    for other in (part.tensor for part in output.parts):
+        if other.kind.name != kind.name or other.shape[1:] != tensor.shape[1:]:
+            found.append(f"{said} {other.name!r}, below it in one matrix, is of {other.kind.name}")
+    if kind.mode and any(begin % kind.group_size for begin, _ in output.columns):
+        found.append(f"{said} its groups of {kind.group_size} reach over the ends of heads")
+    return found

@@ -13,10 +13,11 @@ from importlib import util
 from typing import Any
 
 from convergio_mlx.convert.architectures import ARCHITECTURES
-from convergio_mlx.convert.gguf_architecture import CONVOLUTIONS, IGNORED, Place, places_of
+from convergio_mlx.convert.gguf_architecture import IGNORED, Architecture, Place, places_of
 from convergio_mlx.convert.gguf_config import model_config
 from convergio_mlx.convert.gguf_keys import Keys
-from convergio_mlx.convert.gguf_output import Output
+from convergio_mlx.convert.gguf_output import Output, Part, misfits
+from convergio_mlx.convert.gguf_rows import columns_of, rows_of
 from convergio_mlx.convert.gguf_source import GgufSource, GgufTensor
 from convergio_mlx.convert.gguf_tokenizer import tokenizer_refusals
 from convergio_mlx.convert.shards import Tensor
@@ -123,21 +124,28 @@ class GgufPlan:
 
     def _planned(self) -> tuple[list[Output], list[str]]:
         """What tensors become, and those that become nothing."""
-        outputs: list[Output] = []
+        found: dict[str, list[tuple[Part, Place]]] = {}
         unknown: list[str] = []
         shapes: list[str] = []
-        if self._architecture is None:
-            return outputs, unknown
+        if (architecture := self._architecture) is None:
+            return [], unknown
         for tensor in self.source.tensors:
             if tensor.name in IGNORED or self._is_of_draft(tensor.name):
                 continue
-            places = places_of(tensor.name, self._architecture)
+            places = places_of(tensor.name, architecture)
             if not places:
                 unknown.append(tensor.name)
             elif not _is_shaped(tensor, places[0]):
                 shapes.append(tensor.name)
-            else:
-                outputs += [self._output(tensor, place) for place in places]
+                continue
+            for place in places:
+                part = Part(tensor, rows_of(tensor, place, architecture, self.config))
+                found.setdefault(place.tensor, []).append((part, place))
+        order = {base: at for at, base in enumerate(architecture.tensors)}
+        outputs = [
+            self._output(sorted(parts, key=lambda one: order.get(one[1].base, 0)), architecture)
+            for parts in found.values()
+        ]
         self._refuse_tensors(shapes, "whose shapes are not those of matrices")
         self._refuse_kinds(outputs)
         return outputs, unknown
@@ -159,8 +167,8 @@ class GgufPlan:
                 found.append((tensor, struct.pack("<f", value)))
         return found
 
-    def _output(self, tensor: GgufTensor, place: Place) -> Output:
-        assert self._architecture is not None
+    def _output(self, found: list[tuple[Part, Place]], architecture: Architecture) -> Output:
+        place, tensor = found[0][1], found[0][0].tensor
         heads = {
             "attn_q": self.config["num_attention_heads"],
             "attn_k": self.config["num_key_value_heads"],
@@ -168,12 +176,13 @@ class GgufPlan:
         if heads and tensor.rows % (2 * heads):
             self.refusals.append(f"tensor {tensor.name!r} has {tensor.rows} rows for {heads} heads")
         return Output(
-            tensor,
+            tuple(part for part, _ in found),
             place,
-            heads if self._architecture.interleaved else 0,
-            self._architecture.norms_have_one_added
+            heads if architecture.interleaved else 0,
+            architecture.norms_have_one_added
             and place.base.endswith("norm")
             and place.part == "weight",
+            columns_of(tensor, place, architecture, self.config),
         )
 
     def _is_of_draft(self, name: str) -> bool:
@@ -212,17 +221,7 @@ class GgufPlan:
                     "needed"
                 )
         for output in outputs:
-            is_number = output.is_shifted or output.place.base in CONVOLUTIONS
-            is_matrix = output.place.part == "weight" and not is_number
-            if output.kind.mode and not is_matrix:
-                self.refusals.append(
-                    f"tensor {output.tensor.name!r} is of kind {output.kind.name}, and is no matrix"
-                )
-            elif output.is_shifted and output.kind.name != "F32":
-                self.refusals.append(
-                    f"tensor {output.tensor.name!r} is of kind {output.kind.name}, and norms of "
-                    f"{self.architecture_name} models must be F32"
-                )
+            self.refusals += misfits(output, self.architecture_name)
 
 
 def _is_shaped(tensor: GgufTensor, place: Place) -> bool:

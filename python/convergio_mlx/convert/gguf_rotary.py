@@ -50,8 +50,9 @@ def rotary_fields(
             keys.refuse("rope.freq_base_swa", f"{fields['rope_theta']:g}, that of all layers")
     scaling = _scaling(keys, architecture, config, dims, factors)
     plain = {"rope_type": "default"} if architecture.scaled_by_default else None
-    if architecture.rotary_keys:
-        more = {name: keys.field(key) for name, key in architecture.rotary_keys.items()}
+    if architecture.rope_parameters:
+        more = _sections(keys)
+        more |= {name: keys.field(key) for name, key in architecture.rotary_keys.items()}
         return {"rope_parameters": {**fields, **(scaling or {"rope_type": "default"}), **more}}
     fields["rope_scaling"] = scaling or plain
     if architecture.first_context:
@@ -59,6 +60,18 @@ def rotary_fields(
             "rope.scaling.original_context_length", config["max_position_embeddings"]
         )
     return fields
+
+
+def _sections(keys: Keys) -> dict[str, Any]:
+    """Which pairs are rotated by the first, second and third part of a position, which in a text
+    are all the same."""
+    found = keys.get("rope.dimension_sections")
+    if found is None:
+        return {}
+    if not isinstance(found, list) or len(found) < 3 or not all(type(one) is int for one in found):
+        keys.refuse("rope.dimension_sections", "three counts or more")
+        return {}
+    return {"mrope_interleaved": True, "mrope_section": found[:3]}
 
 
 def _of_two(

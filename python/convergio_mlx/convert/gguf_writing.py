@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import json
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ from typing import Any
 from convergio_mlx.convert.gguf_config import generation_config
 from convergio_mlx.convert.gguf_output import Output
 from convergio_mlx.convert.gguf_plan import GgufPlan, floats
-from convergio_mlx.convert.gguf_source import Kind
+from convergio_mlx.convert.gguf_rows import with_columns
+from convergio_mlx.convert.gguf_source import GgufTensor, Kind
 from convergio_mlx.convert.gguf_tokenizer import eos_token_ids, tokenizer_files
 from convergio_mlx.convert.shards import (
     INDEX,
@@ -92,21 +94,19 @@ class _Made:
 
 def _write_tensor(made: _Made, writer: ShardWriter, pool: Executor, advance: OnBytes) -> None:
     """Converts a tensor, a few pieces at a time, and writes them in order."""
-    source = made.output.tensor
-    row_bytes = source.size // source.rows
-    step = max(_PIECE // row_bytes, 1)
     begun: deque[tuple[int, Future[Sequence[bytes]]]] = deque()
 
     def finish() -> None:
-        rows, parts = begun[0][0], begun[0][1].result()
+        size, parts = begun[0][0], begun[0][1].result()
         begun.popleft()
         for tensor, data in zip(made.tensors, parts, strict=False):
             writer.append(tensor.name, data)
-        advance(rows * row_bytes)
+        advance(size)
 
     try:
-        for begin, end in made.output.pieces(step):
-            begun.append((end - begin, pool.submit(_converted, made, begin, end)))
+        for source, begin, end in made.output.pieces(_PIECE):
+            size = source.size // source.rows * (end - begin)
+            begun.append((size, pool.submit(_converted, made, source, begin, end)))
             if len(begun) > _THREADS:
                 finish()
         while begun:
@@ -116,16 +116,30 @@ def _write_tensor(made: _Made, writer: ShardWriter, pool: Executor, advance: OnB
             one.cancel()
 
 
-def _converted(made: _Made, begin: int, end: int) -> Sequence[bytes]:
+def _converted(made: _Made, source: GgufTensor, begin: int, end: int) -> Sequence[bytes]:
     """Weight, scales and biases of some rows."""
-    output, single = made.output, made.single
-    source, kind = output.tensor, output.kind
+    output, single, kind = made.output, made.single, source.kind
     parts: Sequence[bytes] = source.file.rows(source.index, begin, end, output.heads, single)
     if not kind.decoded:
-        return _requantized(kind, parts[0], single)
+        parts = _requantized(kind, parts[0], single)
     if output.is_shifted:
-        return (array.array("f", [value - 1.0 for value in floats(parts[0])]).tobytes(),)
+        parts = (array.array("f", [value - 1.0 for value in floats(parts[0])]).tobytes(),)
+    if output.is_decay:
+        parts = (_logarithms(source, parts[0]),)
+    if output.columns:
+        parts = [with_columns(part, end - begin, output.columns) for part in parts]
     return parts
+
+
+def _logarithms(source: GgufTensor, data: bytes) -> bytes:
+    """Of decays, with their sign changed."""
+    decays = floats(data)
+    if not all(-math.inf < one < 0 for one in decays):
+        raise ModelCorruptError(
+            f"[gguf] tensor {source.name!r} has a decay that is no number below 0; get the file "
+            "again."
+        )
+    return array.array("f", [math.log(-one) for one in decays]).tobytes()
 
 
 def _requantized(kind: Kind, blocks: bytes, single: bool) -> tuple[bytes, bytes, bytes]:
