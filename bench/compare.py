@@ -1,7 +1,7 @@
 """Ours against llama.cpp and mlx-lm, on this machine: one command, one table.
 
     python bench/compare.py --quick             # under 10 minutes on 2 cores
-    python bench/compare.py --full --data DIR   # all geometries; 90 minutes, and 50 GB in DIR
+    python bench/compare.py --full --data DIR   # all geometries; hours, and 60 GB in DIR
     python bench/compare.py --rows FILE --show  # the table of rows that were kept
 
 Each sample is a fresh process; the engines take turns. The rows are written to --rows after each

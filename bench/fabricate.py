@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import checkpoints
 from expert_layouts import STACKED
 from latent_layouts import ABSORBED
+from recurrent_layouts import CONVERTED as CONVERTED_CONVS
 
-CONVERTED = {STACKED: "stacked", ABSORBED: "absorbed"}
+CONVERTED = {STACKED: "stacked", ABSORBED: "absorbed", CONVERTED_CONVS: "converted"}
 """What a config is given for tensors as mlx-lm converts them, not as they are published."""
 Entry = tuple[str, str, tuple[int, ...]]
 """A tensor's name, dtype and shape."""
@@ -80,7 +81,8 @@ def content(entry: Entry, config: dict[str, Any]) -> Iterator[bytes]:
             piece = checkpoints.stored(np.array([value]), "BF16").data.tobytes()
         piece *= min(left, 1 << 20)
     elif len(shape) > 1:
-        numbers = np.frombuffer(BLOCK, np.int16) / (2**15 / np.sqrt(3 / shape[-1]))
+        columns = shape[-1] if shape[-1] > 1 else shape[-2]  # convolutions may end in an axis of 1
+        numbers = np.frombuffer(BLOCK, np.int16) / (2**15 / np.sqrt(3 / columns))
         piece = checkpoints.stored(numbers, "BF16").data.tobytes()
     else:
         value = 1.0 if "norm" in module.split(".")[-1] else 0.1

@@ -2,7 +2,8 @@
 
 One checkpoint at a time is written to a scratch folder, loaded from a cold page cache in a process
 of its own, asked a question, and removed again. A model whose file is larger than --most is cut in
-layers alone, the first ones being kept; the table says so.
+layers alone, the first ones being kept; the table says so. "States" is what a sequence takes in
+layers with a recurrence, however long it is.
 
     CONVERGIO_TEST_DATA=… python bench/geometries.py --scratch FOLDER [--only NAME …] [--tokens 16]
 
@@ -41,6 +42,7 @@ COLUMNS = (
     ("tokens", "{tokens}"),
     ("prefill tok/s", "{prefill:.1f}"),
     ("decode tok/s", "{decode:.2f}"),
+    ("states MB", "{state_mb:.2f}"),
     ("own memory MB", "{own_mb:.0f}"),
     ("peak resident GB", "{peak_gb:.2f}"),
 )
@@ -70,6 +72,9 @@ def cut(config: Config, layers: int) -> Config:
     for name, value in text.items():
         if isinstance(value, list) and len(value) == published:
             text[name] = value[:layers]
+    if block := text.get("linear_attn_config"):
+        for name in ("kda_layers", "full_attn_layers"):
+            block[name] = [layer for layer in block[name] if layer <= layers]
     if shared := text.get("num_kv_shared_layers"):
         text["num_kv_shared_layers"] = max(0, layers - (published - shared))
     text.update(CONVERTED, num_hidden_layers=layers)
@@ -127,6 +132,7 @@ def measure(folder: Path, tokens: int) -> dict[str, float]:
         "tokens": count,
         "prefill": made.stats.prefill_tokens_per_second,
         "decode": made.stats.decode_tokens_per_second,
+        "state_mb": engine.state_bytes / 1e6,
         "own_mb": native().memory()[1] / 1e6,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9,
     }

@@ -135,6 +135,14 @@ LAYOUTS = {
 }
 
 
+ALSO = {
+    "qwen3_5_text": "qwen3_5",
+    "qwen3_5_moe_text": "qwen3_5_moe",
+    "gemma4_unified_text": "gemma4_text",
+}
+"""What text models inside others are called, whose tensors are the same."""
+
+
 @dataclass(frozen=True)
 class LayerSizes:
     """The sizes of one layer."""
@@ -191,7 +199,8 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         inside = {f"language_model.{name}": shape for name, shape in shapes(text).items()}
         vision = "vision_model" if config["model_type"] == "llama4" else "vision_tower"
         return {**inside, f"{vision}.patch_embed.weight": (8, 8)}
-    return _Shapes(config).whole()
+    name = config["model_type"]
+    return _Shapes({**config, "model_type": ALSO.get(name, name)}).whole()
 
 
 class _Shapes:

@@ -28,14 +28,14 @@ def shapes(config: Config, attention: str) -> Shapes:
     queries = heads * (plain + rotated)
     if low := config["q_lora_rank"]:
         out[f"{attention}.q_a_proj.weight"] = (low, hidden)
-        if config["attention_bias"]:
+        if config.get("attention_bias"):
             out[f"{attention}.q_a_proj.bias"] = (low,)
         out[f"{attention}.q_a_layernorm.weight"] = (low,)
         out[f"{attention}.q_b_proj.weight"] = (queries, low)
     else:
         out[f"{attention}.q_proj.weight"] = (queries, hidden)
     out[f"{attention}.kv_a_proj_with_mqa.weight"] = (rank + rotated, hidden)
-    if config["attention_bias"]:
+    if config.get("attention_bias"):
         out[f"{attention}.kv_a_proj_with_mqa.bias"] = (rank + rotated,)
     out[f"{attention}.kv_a_layernorm.weight"] = (rank,)
     if config.get(ABSORBED) == "absorbed":

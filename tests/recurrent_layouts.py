@@ -58,7 +58,7 @@ def is_converted(config: Config) -> bool:
 
 def norm_base(config: Config, name: str) -> float:
     """What the weights of a norm lie around."""
-    adds = config["model_type"] in ADDS_ONE and not is_converted(config)
+    adds = config["model_type"].removesuffix("_text") in ADDS_ONE and not is_converted(config)
     return 0.0 if adds and ".linear_attn.norm." not in name else 1.0
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from checkpoint_shapes import LayerSizes, layer_sizes, shapes
+from comparison.recurrent import RECURRENT, is_conv, state_numbers
+from recurrent_layouts import recurs
 
 Config = dict[str, Any]
 
@@ -206,6 +208,7 @@ GEOMETRIES: dict[str, Config] = {
         "rope_scaling": _llama3_rope(32.0),
         "tie_word_embeddings": True,
     },
+    **RECURRENT,
 }
 
 
@@ -222,8 +225,10 @@ class Weights(NamedTuple):
 
 
 def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor has the format of matrices: the biases of all experts have not."""
-    return len(shape) > 1 and not name.endswith(".bias")
+    """Whether a tensor, by its name here or in a GGUF file, has the format of matrices: the biases
+    of all experts have not, nor what belongs to a state."""
+    others = (".bias", "norm.weight", ".ssm_a", ".ssm_d")
+    return len(shape) > 1 and not name.endswith(others) and not is_conv(name)
 
 
 def is_experts(shape: tuple[int, ...]) -> bool:
@@ -236,7 +241,7 @@ def weights_read(config: Config) -> Weights:
     alone of an embedding that is not the head too."""
     dense = experts = 0
     for name, shape in shapes(config).items():
-        if is_experts(shape):
+        if is_matrix(name, shape) and is_experts(shape):
             experts += config["num_experts_per_tok"] * math.prod(shape[1:])
         elif is_matrix(name, shape):
             one_row = "embed_tokens" in name and not _is_head(name, config)
@@ -255,6 +260,11 @@ def kv_kept(config: Config, tokens: int) -> int:
     return sum(count for sizes, count in _kv_layers(config, tokens) if not sizes.shared)
 
 
+def states(config: Config) -> int:
+    """Numbers of the states of a sequence, however long it is."""
+    return state_numbers(config, shapes(config))
+
+
 def _is_head(name: str, config: Config) -> bool:
     return bool(config["tie_word_embeddings"]) and name == "model.embed_tokens.weight"
 
@@ -262,6 +272,8 @@ def _is_head(name: str, config: Config) -> bool:
 def _kv_layers(config: Config, tokens: int) -> Iterator[tuple[LayerSizes, int]]:
     kinds = config.get("layer_types") or ["full_attention"] * config["num_hidden_layers"]
     for index, kind in enumerate(kinds):
+        if recurs(config, index):
+            continue
         sizes = layer_sizes(config, index)
         seen = min(tokens, config["sliding_window"]) if kind == "sliding_attention" else tokens
         yield sizes, 2 * sizes.kv_heads * sizes.head_dim * seen

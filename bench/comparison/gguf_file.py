@@ -13,6 +13,7 @@ import numpy as np
 from comparison.geometry import Config, is_matrix, shapes
 from comparison.gguf_blocks import FORMATS, Noise
 from comparison.gguf_keys import ARCHITECTURES, value
+from comparison.recurrent import is_conv
 from comparison.vocabulary import vocabulary
 from convergio_mlx.convert import architectures
 
@@ -28,7 +29,7 @@ def write(path: Path, config: Config, kind: str) -> None:
     _add_vocabulary(writer, config["vocab_size"], architecture.pre_tokenizer)
     shaped = tensors(config)
     numbers = {
-        name: np.full(shape, 1.0 if name.endswith("norm.weight") else 0.1, np.float32)
+        name: np.full(shape, _number(name), np.float32)
         for name, shape in shaped.items()
         if not is_matrix(name, shape)
     }
@@ -61,21 +62,48 @@ def write(path: Path, config: Config, kind: str) -> None:
     writer.close()
 
 
+def _number(name: str) -> float:
+    """What all numbers of a vector are: as in our folders, but that decays are no logarithms."""
+    if name.endswith(".ssm_a"):
+        return -math.exp(0.1)
+    return 1.0 if name.endswith("norm.weight") else 0.1
+
+
 def tensors(config: Config) -> dict[str, tuple[int, ...]]:
     """The shapes of all tensors but rotary factors, by their names in a file."""
     table = architectures.ARCHITECTURES[ARCHITECTURES[config["model_type"]].name].tensors
-    bases = {module: base for base, module in table.items()}
+    bases: dict[str, list[str]] = {}
+    for base, module in table.items():
+        bases.setdefault(module, []).append(base)
     found = {}
     for name, shape in shapes(config).items():
         module, _, part = name.rpartition(".")
         if part not in ("weight", "bias"):
             module, part = name, "weight"
+        before = ""
         if module.startswith("model.layers."):
             layer, _, module = module.removeprefix("model.layers.").partition(".")
-            found[f"blk.{layer}.{bases[module]}.{part}"] = shape
-        else:
-            found[f"{bases[module]}.{part}"] = shape
+            before = f"blk.{layer}."
+        for base in bases[module]:
+            rows = shape[0] // len(bases[module])
+            own = NAMES.get(base, f"{base}.{part}")
+            found[before + own] = _shape(own, (rows, *shape[1:]), config)
     return found
+
+
+NAMES = {"ssm_a": "ssm_a", "ssm_d": "ssm_d", "ssm_dt": "ssm_dt.bias"}
+"""Tensors whose part is called otherwise than that of the same tensor here."""
+
+
+def _shape(name: str, shape: tuple[int, ...], config: Config) -> tuple[int, ...]:
+    """A file's: of a convolution without the axis of 1; what each head has in Mamba-2 with one,
+    and its norm as a row for each group."""
+    if is_conv(f".{name}"):
+        return (shape[0], max(shape[1:]))
+    groups = config.get("mamba_n_groups")
+    if groups and name in ("ssm_a", "ssm_d"):
+        return (*shape, 1)
+    return (groups, shape[0] // groups) if groups and name == "ssm_norm.weight" else shape
 
 
 def describe(writer: gguf.GGUFWriter, config: Config) -> None:

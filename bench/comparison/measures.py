@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from comparison.geometry import GEOMETRIES, kv_kept, kv_read, weights_read
+from comparison.geometry import GEOMETRIES, kv_kept, kv_read, states, weights_read
+from comparison.recurrent import STATE_BYTES
 from comparison.row import Row
 
 KV_BYTES = 2
@@ -26,13 +27,13 @@ class Measure:
 
 
 def step_bytes(row: Row) -> float:
-    """What making a token reads, in the middle of the answer: weights, keys and values."""
+    """What making a token reads, in the middle of the answer: weights, keys, values, states."""
     config = GEOMETRIES[row.geometry]
     tokens = row.job["prompt"] + row.job["answer"] // 2
     read = weights_read(config)
     expert_bits = row.expert_bits_per_weight or row.bits_per_weight
     bits = read.dense * row.bits_per_weight + read.experts * expert_bits
-    return bits / 8 + kv_read(config, tokens) * KV_BYTES
+    return bits / 8 + kv_read(config, tokens) * KV_BYTES + states(config) * STATE_BYTES
 
 
 def decode_speed(row: Row) -> float | None:
@@ -94,8 +95,9 @@ def _tokenizer(row: Row) -> float | None:
 
 def _beyond(row: Row) -> float:
     tokens = sum(row.job[part] for part in ("prompt", "answer", "second_turn"))
-    kv = kv_kept(GEOMETRIES[row.geometry], tokens) * KV_BYTES
-    return float((row.found["peak_bytes"] - row.found["checkpoint_bytes"] - kv) / 1e6)
+    config = GEOMETRIES[row.geometry]
+    kept = kv_kept(config, tokens) * KV_BYTES + states(config) * STATE_BYTES
+    return float((row.found["peak_bytes"] - row.found["checkpoint_bytes"] - kept) / 1e6)
 
 
 def _found(name: str, factor: float) -> Callable[[Row], float | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from comparison.contender import Contender, suits
 from comparison.geometry import GEOMETRIES
+from comparison.recurrent import RECURRENT
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ FULL: dict[str, tuple[Case, ...]] = {
     "gpt-oss-20b-8": (SHORT, MIDDLE),
     "gemma-4-e4b": (replace(SHORT, wide=False), replace(MIDDLE, wide=False)),
     "qwen3-30b-a3b-5": (replace(SHORT, wide=False), replace(MIDDLE, wide=False)),
+    **dict.fromkeys(
+        RECURRENT,
+        (replace(SHORT, wide=False), replace(MIDDLE, wide=False), replace(LONG, rounds=2), LONGEST),
+    ),
 }
 
 

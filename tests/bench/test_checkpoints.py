@@ -13,7 +13,13 @@ import fabricate
 from comparison import gguf_file
 from comparison.checkpoint import Checkpoints, checkpoint, quantization
 from comparison.contender import CONTENDERS
-from comparison.geometry import GEOMETRIES, Config, kv_kept, kv_read, weights_read
+from comparison.geometry import (
+    GEOMETRIES,
+    Config,
+    kv_kept,
+    kv_read,
+    weights_read,
+)
 from comparison.gguf_keys import ARCHITECTURES
 from comparison.vocabulary import vocabulary
 from convergio_mlx.platform.native import native
@@ -110,13 +116,17 @@ def test_gguf_weights_keep_activations_of_order_one(tmp_path: Path, kind: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["llama3", "qwen2", "qwen3", "qwen3moe", "gpt-oss-mxfp4", "gemma4"]
+    "name",
+    [
+        *("llama3", "qwen2", "qwen3", "qwen3moe", "gpt-oss-mxfp4", "gemma4"),
+        *("lfm2", "qwen35", "granitehybrid-experts"),
+    ],
 )
 def test_a_file_is_as_llama_cpp_writes_it(name: str) -> None:
     """All keys of the architecture, their types, and all tensors, as in the file that its script
     made of the same geometry."""
     case = BY_NAME[name]
-    config = case.config | {"experts_as": "stacked"}
+    config = case.config | {"experts_as": "stacked", "convs_as": "converted"}
     theirs = gguf.GGUFReader(case.path)
     architecture = theirs.fields["general.architecture"].contents()
     writer = gguf.GGUFWriter(None, architecture)
@@ -161,7 +171,10 @@ def test_of_experts_a_token_reads_those_it_goes_to() -> None:
 
 @pytest.mark.parametrize(
     ("config", "kind", "bits"),
-    [(SMALL_EXPERTS, "mxfp4-q8", (8.5, 4.25)), (SMALL_GEMMA, "affine-64", (4.5, 4.5))],
+    [
+        (SMALL_EXPERTS, "mxfp4-q8", (8.5, 4.25)),
+        (SMALL_GEMMA, "affine-64", (4.5, 4.5)),
+    ],
 )
 def test_the_engine_reads_as_much(
     tmp_path: Path, config: Config, kind: str, bits: tuple[float, float]

@@ -35,7 +35,9 @@ class MlxLm:
         for token, *_ in steps:
             made.append(int(token))
             yield made[-1]
-        self._held = [*prompt, *made][: self._cache[0].offset]
+        # a layer with a state alone does not count
+        ran = max(getattr(layer, "offset", 0) for layer in self._cache)
+        self._held = [*prompt, *made][:ran]
 
     def constrained(self, _count: int) -> None:
         """Not measured."""
