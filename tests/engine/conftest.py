@@ -1,15 +1,12 @@
 """Models to run the engine on: a fast one, and one whose prefill takes a while."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_models import make_model
 
 from convergio_mlx import Engine
-
-sys.path.insert(0, str(Path(__file__).parent))
-from small_models import make_model
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mlx.core as mx
 import pytest
 
 from convergio_mlx import Engine, SamplingParams
@@ -70,32 +67,6 @@ def test_most_tokens_of_a_copy_come_without_a_pass_of_their_own(
     stats = generation.stats
     assert stats.accepted_tokens > 0
     assert stats.accepted_tokens >= stats.drafted_tokens / 2
-
-
-@pytest.fixture(scope="module")
-def coarser(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the model in three bits instead of four: right more often than not."""
-    folder = tmp_path_factory.mktemp("coarser")
-    for file in real_model.iterdir():
-        if file.suffix == ".json" and not file.name.endswith(".index.json"):
-            shutil.copy(file, folder)
-    config = json.loads((real_model / "config.json").read_text())
-    block = config["quantization"]
-    arrays: dict[str, mx.array] = {}
-    for file in real_model.glob("*.safetensors"):
-        arrays |= mx.load(str(file))  # type: ignore[arg-type]
-    size, parts = block["group_size"], ("weight", "scales", "biases")
-    for module in [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")]:
-        if module in block:  # the embedding, say, has a format of its own
-            continue
-        names = [f"{module}.{part}" for part in parts]
-        whole = mx.dequantize(*map(arrays.__getitem__, names), group_size=size, bits=block["bits"])
-        fewer = mx.quantize(whole, group_size=size, bits=3)
-        arrays |= dict(zip(names, fewer, strict=True))
-    mx.save_safetensors(str(folder / "model.safetensors"), arrays)
-    config["quantization"] = config["quantization_config"] = {**block, "bits": 3}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
 
 
 @needs_own_kernels
