@@ -132,6 +132,13 @@ LAYOUTS = {
         mlp_width="shared_intermediate_size",
     ),
     "qwen3_5_moe": replace(_QWEN_NEXT, mlp_width="moe_intermediate_size"),
+    "nemotron_h": Layout(
+        norms=("norm",),
+        attention="mixer",
+        mlp="mixer",
+        gate_up=("up_proj",),
+        model=("backbone.embeddings", "backbone.layers", "backbone.norm_f"),
+    ),
 }
 
 
@@ -192,6 +199,14 @@ def _width(config: Config) -> int:
     return int(-(-width // multiple) * multiple)
 
 
+def layer_parts(config: Config, index: int) -> set[str]:
+    """Which of `recurrence`, `attention`, `experts` and `dense` a layer has."""
+    if (kinds := recurrent_layouts.kinds(config)) is not None:
+        return {kinds[index]}
+    mixer = "recurrence" if recurrent_layouts.recurs(config, index) else "attention"
+    return {mixer, "experts" if expert_layouts.is_sparse(config, index) else "dense"}
+
+
 def shapes(config: Config) -> dict[str, tuple[int, ...]]:
     """The tensors of an unquantized checkpoint, name to shape, in the order of a forward. With a
     "text_config" that model's, as mlx-lm names them, and one of a vision tower."""
@@ -211,7 +226,10 @@ class _Shapes:
         if name == "granitemoehybrid" and recurrent_layouts.is_converted(config):
             self.layout = Layout(mlp_width=self.layout.mlp_width)
         self.hidden = config["hidden_size"]
-        self.count = config.get("num_hidden_layers", config.get("num_layers"))
+        kinds = recurrent_layouts.kinds(config)
+        if kinds is not None:
+            self.config = {**config, "use_bias": False}  # there it is of Mamba-2 alone
+        self.count = len(kinds or []) or config.get("num_hidden_layers", config.get("num_layers"))
         self.per_layer = config.get("hidden_size_per_layer_input", 0)
         self.out: dict[str, tuple[int, ...]] = {}
 
@@ -252,13 +270,14 @@ class _Shapes:
             self.linear("model.per_layer_model_projection", width, self.hidden)
             self.norm("model.per_layer_projection_norm", self.per_layer)
         for i in range(self.count):
-            if recurrent_layouts.recurs(config, i):
+            parts = layer_parts(config, i)
+            if "recurrence" in parts:
                 self.out.update(recurrent_layouts.shapes(config, f"{layout.model[1]}.{i}"))
-            else:
+            if "attention" in parts:
                 self.attention(i, layer_sizes(config, i))
-            if expert_layouts.is_sparse(config, i):
+            if "experts" in parts:
                 self.out.update(expert_layouts.shapes(config, f"{layout.model[1]}.{i}"))
-            else:
+            if "dense" in parts:
                 self.feed_forward(i, layer_sizes(config, i).inner)
             self.rest(f"{layout.model[1]}.{i}")
         self.norm(final_norm, self.hidden)

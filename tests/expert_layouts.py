@@ -13,6 +13,8 @@ STACKED = "experts_as"
 """A key of config.json that nobody reads: `stacked` for all experts in one tensor, as mlx-lm
 converts them; else as they are published."""
 PROJECTIONS = ("gate_proj", "up_proj", "down_proj")
+UNGATED = {"fc1": "up_proj", "fc2": "down_proj"}
+"""What mlx-lm calls the projections of stacked experts without a gate."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Experts:
     """Likewise."""
     stack: str = "switch_mlp"
     """Where stacked experts stand, below the block."""
+    gated: bool = True
+    """Else up and down alone, of experts and of what serves every token."""
+    latent: str = ""
+    """The key of how many numbers experts are given, where that is there."""
 
 
 _DEEPSEEK = Experts(
@@ -133,6 +139,16 @@ EXPERTS = {
     "kimi_linear": _KIMI,
     "qwen3_next": _QWEN_NEXT,
     "qwen3_5_moe": replace(_QWEN_NEXT, names=()),
+    "nemotron_h": Experts(
+        block="mixer",
+        count="n_routed_experts",
+        width="moe_intermediate_size",
+        shared="shared_experts",
+        shared_width="moe_shared_expert_intermediate_size",
+        correction="gate.e_score_correction_bias",
+        gated=False,
+        latent="moe_latent_size",
+    ),
     "llama4_text": Experts(
         block="feed_forward",
         router="router",
@@ -146,7 +162,7 @@ EXPERTS = {
 
 
 def is_sparse(config: Config, layer: int) -> bool:
-    """Whether a layer has experts."""
+    """Whether a layer has experts, of a model whose layers have a mixer and a feed-forward."""
     first = config.get("first_k_dense_replace", config.get("num_dense_layers", 0))
     without = config["model_type"] not in EXPERTS or config.get("num_local_experts") == 0
     if without or layer < first:
@@ -175,27 +191,21 @@ def shapes(config: Config, layer: str) -> Shapes:
         )
     if experts is _KIMI and config.get(STACKED) == "stacked":
         experts = _KIMI_CONVERTED
-    hidden, width = config["hidden_size"], config[experts.width]
+    hidden = config["hidden_size"]
     block = f"{layer}.{experts.block}"
     out: Shapes = {f"{block}.{experts.router}.weight": (config[experts.count], hidden)}
     if experts.biased:
         out[f"{block}.{experts.router}.bias"] = (config[experts.count],)
-    out.update(_routed(config, experts, block))
+    if experts.gated:
+        out.update(_routed(config, experts, block))
+    else:
+        out.update(_ungated(config, experts, block))
     if experts.loses_correction:
         if config.get(STACKED) != "stacked":
             out[f"{block}.{experts.correction}"] = (1, config[experts.count])
     elif experts.correction:
         out[f"{block}.{experts.correction}"] = (config[experts.count],)
-    if experts.shared:
-        width = config[experts.shared_width] * config.get(experts.shared_count, 1)
-        for name, size in _sizes(width, hidden).items():
-            out[f"{block}.{experts.shared}.{name}.weight"] = size
-    if experts.beside:
-        width = config[experts.shared_width]
-        out[f"{layer}.{experts.beside}.input_linear.weight"] = (2 * width, hidden)
-        out[f"{layer}.{experts.beside}.output_linear.weight"] = (hidden, width)
-    if experts.shared_gate:
-        out[f"{block}.{experts.shared}_gate.weight"] = (1, hidden)
+    out.update(_shared(config, experts, layer))
     return out
 
 
@@ -219,15 +229,56 @@ def alone(config: Config, name: str, shape: tuple[int, ...]) -> list[str]:
     """The names that the parts of a stacked tensor have where experts are stored one by one."""
     block, mark, rest = name.rpartition(".switch_mlp.")
     experts = EXPERTS.get(config["model_type"])
-    if not mark or experts is None or len(experts.names) < 3:
+    if not mark or experts is None or (experts.gated and len(experts.names) < 3):
         return []
     projection, _, suffix = rest.partition(".")
-    own = experts.names[PROJECTIONS.index(projection)]
+    own = UNGATED.get(projection) or experts.names[PROJECTIONS.index(projection)]
     return [f"{block}.experts.{e}.{own}.{suffix}" for e in range(shape[0])]
 
 
 def _sizes(width: int, hidden: int) -> Shapes:
     return dict(zip(PROJECTIONS, ((width, hidden), (width, hidden), (hidden, width)), strict=True))
+
+
+def _shared(config: Config, experts: Experts, layer: str) -> Shapes:
+    """What serves every token."""
+    hidden, block = config["hidden_size"], f"{layer}.{experts.block}"
+    out: Shapes = {}
+    if experts.shared:
+        width = config[experts.shared_width] * config.get(experts.shared_count, 1)
+        for name, size in _sizes(width, hidden).items():
+            if experts.gated or name != "gate_proj":
+                out[f"{block}.{experts.shared}.{name}.weight"] = size
+                if not experts.gated and config["mlp_bias"]:
+                    out[f"{block}.{experts.shared}.{name}.bias"] = size[:1]
+    if experts.beside:
+        width = config[experts.shared_width]
+        out[f"{layer}.{experts.beside}.input_linear.weight"] = (2 * width, hidden)
+        out[f"{layer}.{experts.beside}.output_linear.weight"] = (hidden, width)
+    if experts.shared_gate:
+        out[f"{block}.{experts.shared}_gate.weight"] = (1, hidden)
+    return out
+
+
+def _ungated(config: Config, experts: Experts, block: str) -> Shapes:
+    hidden, latent = config["hidden_size"], config.get(experts.latent)
+    count, width, inputs = config[experts.count], config[experts.width], latent or hidden
+    sizes = {"up_proj": (width, inputs), "down_proj": (inputs, width)}
+    out: Shapes = {}
+    if latent:
+        out[f"{block}.fc1_latent_proj.weight"] = (latent, hidden)
+        out[f"{block}.fc2_latent_proj.weight"] = (hidden, latent)
+    if latent and config["mlp_bias"]:
+        out[f"{block}.fc1_latent_proj.bias"] = (latent,)
+        out[f"{block}.fc2_latent_proj.bias"] = (hidden,)
+    if config.get(STACKED) == "stacked":
+        for name, own in UNGATED.items():
+            out[f"{block}.{experts.stack}.{name}.weight"] = (count, *sizes[own])
+        return out
+    for e in range(count):
+        for name, size in sizes.items():
+            out[f"{block}.experts.{e}.{name}.weight"] = size
+    return out
 
 
 def _routed(config: Config, experts: Experts, block: str) -> Shapes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,34 @@ ADDS_ONE = ("qwen3_next", "qwen3_5", "qwen3_5_moe")
 """Whose norms multiply by 1 + weight as published, and by the weight once converted."""
 
 
+_KINDS = {
+    "linear_attention": "recurrence",
+    "mamba": "recurrence",
+    "full_attention": "attention",
+    "attention": "attention",
+    "mlp": "dense",
+    "moe": "experts",
+}
+_LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
+
+
+def kinds(config: Config) -> list[str] | None:
+    """What the layers are, where each is one thing alone: `recurrence`, `attention`, `dense` or
+    `experts`; else None."""
+    if config["model_type"] != "nemotron_h":
+        return None
+    words = config.get("layers_block_type") or config.get("layer_types")
+    if words is None:
+        words = [_LETTERS[letter] for letter in config["hybrid_override_pattern"]]
+    return [_KINDS[word] for word in words]
+
+
 def recurs(config: Config, layer: int) -> bool:
     """Whether a layer has a recurrence in the place of attention."""
     if config["model_type"] not in _LAYOUTS:
         return False
+    if (each := kinds(config)) is not None:
+        return each[layer] == "recurrence"
     if (types := config.get("layer_types")) is not None:
         return types[layer] not in ("full_attention", "attention")
     if (block := config.get("linear_attn_config")) is not None:
@@ -115,23 +140,51 @@ def _kimi_delta(config: Config, layer: str) -> Shapes:
     return out
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """Where the tensors of Mamba-2 stand, and which keys of config.json size them."""
+
+    module: str = "mamba"
+    heads: str = "mamba_n_heads"
+    head_dim: str = "mamba_d_head"
+    groups: str = "mamba_n_groups"
+    state: str = "mamba_d_state"
+    taps: str = "mamba_d_conv"
+    conv_bias: str = "mamba_conv_bias"
+    bias: str = "mamba_proj_bias"
+
+
+_SCANS = {
+    "nemotron_h": _Scan(
+        module="mixer",
+        heads="mamba_num_heads",
+        head_dim="mamba_head_dim",
+        groups="n_groups",
+        state="ssm_state_size",
+        taps="conv_kernel",
+        conv_bias="use_conv_bias",
+    ),
+}
+
+
 def _mamba2(config: Config, layer: str) -> Shapes:
-    hidden, heads = config["hidden_size"], config["mamba_n_heads"]
-    head_dim = config["mamba_d_head"]
+    keys = _SCANS.get(config["model_type"], _Scan())
+    hidden, heads = config["hidden_size"], config[keys.heads]
+    head_dim = config[keys.head_dim]
     if head_dim == "auto":
         head_dim = config["mamba_expand"] * hidden // heads
-    values, keys = heads * head_dim, config["mamba_n_groups"] * config["mamba_d_state"]
-    channels = values + 2 * keys
-    module = f"{layer}.mamba"
+    values = heads * head_dim
+    channels = values + 2 * config[keys.groups] * config[keys.state]
+    module = f"{layer}.{keys.module}"
     out: Shapes = {f"{module}.in_proj.weight": (values + channels + heads, hidden)}
-    out[f"{module}.conv1d.weight"] = _conv(config, channels, config["mamba_d_conv"])
-    if config["mamba_conv_bias"]:
+    out[f"{module}.conv1d.weight"] = _conv(config, channels, config[keys.taps])
+    if config[keys.conv_bias]:
         out[f"{module}.conv1d.bias"] = (channels,)
     for name in ("A_log", "dt_bias", "D"):
         out[f"{module}.{name}"] = (heads,)
     out[f"{module}.norm.weight"] = (values,)
     out[f"{module}.out_proj.weight"] = (hidden, values)
-    if config["mamba_proj_bias"]:
+    if config[keys.bias]:
         out[f"{module}.in_proj.bias"] = (values + channels + heads,)
         out[f"{module}.out_proj.bias"] = (hidden,)
     return out
@@ -145,4 +198,5 @@ _LAYOUTS: dict[str, Callable[[Config, str], Shapes]] = {
     "qwen3_5_moe": _gated_delta,
     "kimi_linear": _kimi_delta,
     "granitemoehybrid": _mamba2,
+    "nemotron_h": _mamba2,
 }

@@ -8,6 +8,7 @@
 #include "arch/fields.h"
 #include "arch/geometry_config.h"
 #include "arch/layer_config.h"
+#include "arch/layer_kinds.h"
 #include "arch/recurrence_config.h"
 #include "arch/rope_config.h"
 #include "io/error.h"
@@ -260,7 +261,12 @@ Config Config::parse(std::string_view text) {
   read_geometry(json, config);
   read_recurrence(json, config);
   config.ropes = read_ropes(json, config);
-  config.experts = read_experts(json, config.family->experts);
+  if (!family.reads_layer_kinds || has_sparse_layer(config.layers)) {
+    config.experts = read_experts(json, family.experts);
+  }
+  if (config.experts) {
+    config.experts->gated = family.gated;
+  }
   config.draft_layers = integer_or(json, "num_nextn_predict_layers", 0, 1 << 10, 0);
   config.quantization = QuantizationBlock::read(root, family.experts.published_method);
   return config;

@@ -47,6 +47,7 @@ struct LayerConfig {
   LatentSizes latent{};  ///< where rank > 0, heads meet a single KV head of latent and rotated key
 
   bool shares_keys() const { return kv_from >= 0; }
+  bool mixes() const { return attends || recurrence.is_there(); }
   formats::Reach reach() const { return {window, chunked}; }
   /// The numbers that its cache keeps of a token.
   int kv_numbers() const;

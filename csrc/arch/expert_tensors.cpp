@@ -23,6 +23,7 @@ constexpr std::array kLayouts{
     Layout{"feed_forward.gate", "feed_forward.expert_bias", "feed_forward."},
     Layout{"feed_forward.router", "feed_forward.", "feed_forward."},
     Layout{"router.proj", "router.", ""},
+    Layout{"mixer.gate", "mixer.gate.", "mixer."},
     Layout{"mlp.router", "mlp.router.", "mlp."},
     Layout{"mlp.gate.proj", "mlp.gate.proj.", "mlp."},
     Layout{"mlp.gate", "mlp.", "mlp."}};
@@ -64,6 +65,21 @@ ExpertMatrices separate(TensorBook& book, const std::string& block, const char* 
   }
   book.expect_alike(all.parts);
   return all;
+}
+
+/// Experts without a gate: one by one as published, or stacked under other names as mlx-lm converts
+/// them.
+void resolve_ungated(TensorBook& book, const Experts& experts, int inputs, const std::string& block,
+                     ExpertsSpec& spec) {
+  const int count = experts.router.experts;
+  const std::string stack = block + "switch_mlp.";
+  if (book.has(stack + "fc1") || book.has(stack + "fc2")) {
+    spec.gate_up = {stacked(book, stack + "fc1", count, experts.width, inputs)};
+    spec.down = stacked(book, stack + "fc2", count, inputs, experts.width);
+    return;
+  }
+  spec.gate_up = {separate(book, block, kNames.up, count, experts.width, inputs)};
+  spec.down = separate(book, block, kNames.down, count, inputs, experts.width);
 }
 
 /// Stacked experts that are parameters of their module, gate and up in one, as transformers'
@@ -121,6 +137,14 @@ ExpertsSpec resolve_experts(TensorBook& book, const Config& config, const std::s
   if (const std::string scale = prefix + "router.per_expert_scale"; book.has_optional(scale)) {
     book.vector(scale, count);
     spec.scales = scale;
+  }
+  if (experts.latent > 0) {
+    spec.latent_in = book.matrix(block + "fc1_latent_proj", experts.latent, hidden);
+    spec.latent_out = book.matrix(block + "fc2_latent_proj", hidden, experts.latent);
+  }
+  if (!experts.gated) {
+    resolve_ungated(book, experts, experts.latent > 0 ? experts.latent : hidden, block, spec);
+    return spec;
   }
   for (const char* module : {"switch_mlp.", "experts.", "experts.switch_glu."}) {
     const std::string stack = block + module;

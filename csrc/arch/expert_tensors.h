@@ -22,9 +22,12 @@ struct ExpertsSpec {
   MatrixSpec router;
   std::string correction;  ///< a tensor, (experts,) or (1, experts), added to scores to choose by
   std::string scales;      ///< likewise, of (experts,), multiplies the weights of those chosen
-  std::vector<ExpertMatrices> gate_up;  ///< {gate, up} or {gate‖up}
+  std::vector<ExpertMatrices> gate_up;  ///< {gate, up} or {gate‖up}; {up} where there is no gate
   ExpertMatrices down;
   bool interleaved = false;  ///< in {gate‖up} rows of both take turns
+  /// Where experts are latent: what makes a token's numbers for them, (latent, hidden_size), and
+  /// what makes hidden ones of theirs.
+  std::optional<MatrixSpec> latent_in, latent_out;
 };
 
 /// Looks up a sparse layer's tensors; `prefix` is the layer's.

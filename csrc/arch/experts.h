@@ -40,6 +40,7 @@ struct ExpertFamily {
   bool reads_groups = false;          ///< groups_key, "topk_group", "routed_scaling_factor"
   const char* scale_key = nullptr;    ///< a factor of all weights, where it isn't with the groups
   const char* softcap_key = nullptr;  ///< Router::softcap
+  const char* latent_key = nullptr;   ///< Experts::latent, where that is there
   bool reads_layer_freq = false;  ///< "moe_layer_freq": of the sparse ones, each n-th layer alone
   /// What "topk_method" may be, and which of them chooses groups first; empty: the key isn't read.
   std::string_view method{};

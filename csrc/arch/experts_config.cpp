@@ -225,6 +225,9 @@ std::optional<Experts> read_experts(const Json& json, const ExpertFamily& family
       needed(integer_or(json, family.width_key, 1, kMaxWidth, family.width), family.width_key);
   experts.shared_width = shared_width(json, family, experts.width);
   experts.weighs_input = family.weighs_input;
+  if (family.latent_key != nullptr) {
+    experts.latent = integer_or(json, family.latent_key, 1, kMaxWidth, 0);
+  }
   experts.swiglu_alpha = static_cast<float>(family.swiglu_alpha);
   experts.swiglu_limit = static_cast<float>(family.swiglu_limit);
   if (family.reads_swiglu) {

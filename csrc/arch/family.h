@@ -108,6 +108,7 @@ struct Family {
   bool latent = false;   ///< latent attention: "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", …
   bool chunked = false;  ///< windows are chunks: "attention_chunk_size", "chunked_attention"
   bool reads_layer_types = true;
+  bool reads_layer_kinds = false;       ///< each layer is one thing alone (layer_kinds.h)
   bool reads_partial_rotary = false;    ///< "partial_rotary_factor"
   bool reads_rotary_dim = false;        ///< "rotary_dim", of each head
   bool reads_soft_caps = false;         ///< and "query_pre_attn_scalar"

@@ -8,6 +8,7 @@
 
 #include "arch/experts_config.h"
 #include "arch/fields.h"
+#include "arch/layer_kinds.h"
 #include "io/error.h"
 
 namespace convergio::arch {
@@ -184,6 +185,9 @@ bool has_rope(const Json& json, const Family& family) {
 }  // namespace
 
 std::vector<LayerConfig> read_layers(const Json& json, const Family& family) {
+  if (family.reads_layer_kinds) {
+    return read_layer_kinds(json);
+  }
   const int layers =
       integer_or(json, family.layers_key, 1, kMaxLayers, family.defaults.num_hidden_layers);
   std::vector<bool> rotates = rope_layers(json, family, layers);

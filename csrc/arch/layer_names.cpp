@@ -10,9 +10,13 @@ namespace {
 
 /// Before the names of a model: multimodal checkpoints, and text models cut out of them, have their
 /// own spellings.
-constexpr std::initializer_list<const char*> kPrefixes{
-    "model.",          "language_model.model.", "model.language_model.",
-    "language_model.", "transformer.",          ""};
+constexpr std::initializer_list<const char*> kPrefixes{"model.",
+                                                       "language_model.model.",
+                                                       "model.language_model.",
+                                                       "language_model.",
+                                                       "transformer.",
+                                                       "backbone.",
+                                                       ""};
 
 /// The first of `names` for which `is_there` holds; the first of all where none is, so that it is
 /// what is told to be missing.
@@ -35,17 +39,35 @@ std::string find_head(const TensorBook& book, const std::string& prefix) {
 
 }  // namespace
 
+/// Of layers that are one thing alone, which is their mixer.
+void LayerNames::name_in_mixers() {
+  q = "mixer.q_proj";
+  k = "mixer.k_proj";
+  v = "mixer.v_proj";
+  o = "mixer.o_proj";
+  up = "mixer.up_proj";
+  down = "mixer.down_proj";
+  mixer_in = ffn_in = "norm";
+}
+
 LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::size_t layers) {
   LayerNames names;
   const std::string prefix = first_of(kPrefixes, [&](const std::string& one) {
-    return book.has(one + "embed_tokens") || book.has(one + "wte") || book.has(one + "ln_f");
+    return book.has(one + "embed_tokens") || book.has(one + "wte") || book.has(one + "ln_f") ||
+           book.has(one + "embeddings") || book.has(one + "norm_f");
   });
   const auto is_norm = [&](const std::string& one) {
     return book.has(prefix + one) || book.has_tensor(prefix + one + ".bias");
   };
   const bool old = prefix == "transformer.";
-  names.embedding = prefix + (old ? "wte" : "embed_tokens");
-  names.final_norm = prefix + (old ? "ln_f" : first_of({"norm", "final_layernorm"}, is_norm));
+  const bool bare = book.has(prefix + "embeddings") || book.has(prefix + "norm_f");
+  if (bare) {
+    names.embedding = prefix + "embeddings";
+    names.final_norm = prefix + "norm_f";
+  } else {
+    names.embedding = prefix + (old ? "wte" : "embed_tokens");
+    names.final_norm = prefix + (old ? "ln_f" : first_of({"norm", "final_layernorm"}, is_norm));
+  }
   names.head = find_head(book, prefix);
   names.block = prefix + (old ? "h." : "layers.");
   for (std::size_t i = 0; i < layers; ++i) {
@@ -63,8 +85,8 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
     case Placement::Pre:
       names.mixer_in =
           of_layer({"input_layernorm", "attention_layernorm", "ln_1", "operator_norm"});
-      names.ffn_in =
-          of_layer({"post_attention_layernorm", "feedforward_layernorm", "ln_2", "ffn_norm"});
+      names.ffn_in = of_layer({"post_attention_layernorm", "feedforward_layernorm", "ln_2",
+                               "ffn_norm", "pre_ff_layernorm"});
       break;
     case Placement::Sandwich:
       names.mixer_in = "input_layernorm";
@@ -85,6 +107,10 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
   }
   if (names.mixer_in == "operator_norm") {
     names.final_norm = prefix + "embedding_norm";
+  }
+  if (bare) {
+    names.name_in_mixers();
+    return names;
   }
   const bool nested = in_some_layer("attn.attention.q_proj");
   const std::string attention = nested ? "attn.attention." : "self_attn.";

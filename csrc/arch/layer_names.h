@@ -24,6 +24,9 @@ struct LayerNames {
   std::string layer(std::size_t index) const { return block + std::to_string(index) + "."; }
 
   static LayerNames find(const TensorBook& book, Placement placement, std::size_t layers);
+
+ private:
+  void name_in_mixers();
 };
 
 }  // namespace convergio::arch

@@ -199,8 +199,16 @@ int counted(std::int64_t channels) {
   return static_cast<int>(channels);
 }
 
-std::vector<bool> recurrent_layers(const Json& json, const RecurrentFamily& family,
-                                   std::size_t layers) {
+std::vector<bool> recurrent_layers(const Json& json, const Config& config) {
+  const RecurrentFamily& family = config.family->recurrence;
+  const std::size_t layers = config.layers.size();
+  if (config.family->reads_layer_kinds) {
+    std::vector<bool> flags;
+    for (const LayerConfig& layer : config.layers) {
+      flags.push_back(!layer.attends && !layer.feeds);
+    }
+    return flags;
+  }
   if (const Json* types = present(json, "layer_types")) {
     return listed(*types, family, layers);
   }
@@ -300,7 +308,7 @@ void read_recurrence(const Json& json, Config& config) {
   if (family.kind == RecurrenceKind::None) {
     return;
   }
-  const std::vector<bool> recurrent = recurrent_layers(json, family, config.layers.size());
+  const std::vector<bool> recurrent = recurrent_layers(json, config);
   const Recurrence sizes = read_sizes(json, family, config);
   for (std::size_t i = 0; i < recurrent.size(); ++i) {
     if (recurrent[i]) {

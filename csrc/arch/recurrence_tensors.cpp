@@ -94,7 +94,8 @@ RecurrenceSpec resolve_recurrence(TensorBook& book, const Config& config, const 
     case RecurrenceKind::KimiDelta:
       return resolve_kimi_delta(book, config.hidden_size, sizes, prefix + "self_attn.");
     case RecurrenceKind::Mamba2:
-      return resolve_mamba2(book, config.hidden_size, sizes, prefix + "mamba.");
+      return resolve_mamba2(book, config.hidden_size, sizes,
+                            prefix + (book.has_any(prefix + "mixer.") ? "mixer." : "mamba."));
   }
   return {};
 }

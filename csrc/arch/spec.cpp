@@ -17,10 +17,14 @@ void resolve_norms(TensorBook& book, const Config& config, const std::string& la
     }
     return book.norm(layer + name, config.hidden_size);
   };
-  spec.mixer_in = norm(names.mixer_in);
-  spec.mixer_out = norm(names.mixer_out);
-  spec.ffn_in = norm(names.ffn_in);
-  spec.ffn_out = norm(names.ffn_out);
+  if (spec.config.mixes()) {
+    spec.mixer_in = norm(names.mixer_in);
+    spec.mixer_out = norm(names.mixer_out);
+  }
+  if (spec.config.feeds) {
+    spec.ffn_in = norm(names.ffn_in);
+    spec.ffn_out = norm(names.ffn_out);
+  }
 }
 
 /// The keys and values of a layer that has its own.
@@ -134,8 +138,10 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
   if (config.family->experts.shared_gated) {
     spec.shared_gate = book.matrix(ffn.substr(0, ffn.size() - 1) + "_gate", 1, hidden);
   }
-  spec.gate_up = {book.matrix(ffn + "gate_proj", width, hidden),
-                  book.matrix(ffn + "up_proj", width, hidden)};
+  if (config.family->gated) {
+    spec.gate_up.push_back(book.matrix(ffn + "gate_proj", width, hidden));
+  }
+  spec.gate_up.push_back(book.matrix(ffn + "up_proj", width, hidden));
   spec.ffn_down = book.matrix(ffn + "down_proj", hidden, width);
 }
 

@@ -122,6 +122,24 @@ void bind_geometry(nb::module_& m) {
           "Of an expert's weight, scales and biases included: what the quantization block says in "
           "general, which is of them where it is of anything; 0: it says nothing.")
       .def_prop_ro(
+          "expert_parameters",
+          [](const Config& self) -> std::int64_t {
+            if (!self.experts) {
+              return 0;
+            }
+            const int latent = self.experts->latent;
+            return std::int64_t{self.experts->gated ? 3 : 2} * self.experts->width *
+                   (latent > 0 ? latent : self.hidden_size);
+          },
+          "Of the matrices of one expert.")
+      .def_prop_ro(
+          "expert_latent",
+          [](const Config& self) { return self.experts ? self.experts->latent : 0; },
+          "Numbers that an expert is given and makes; 0: as many as the hidden state has.")
+      .def_prop_ro(
+          "feed_forward_matrices", [](const Config& self) { return self.family->gated ? 3 : 2; },
+          "Of a dense feed-forward, and of what every token goes through beside experts.")
+      .def_prop_ro(
           "shared_expert_width",
           [](const Config& self) { return self.experts ? self.experts->shared_width : 0; },
           "The intermediate size of what every token goes through in a sparse layer.")

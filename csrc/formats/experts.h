@@ -36,6 +36,8 @@ struct Experts {
   float swiglu_alpha = 0.0F;  ///< clamped SwiGLU: (clamp(up) + 1) · gate · sigmoid(alpha · gate)
   float swiglu_limit = 0.0F;  ///< 0: the model's activation instead
   bool weighs_input = false;  ///< a weight multiplies what its expert is given, not what it makes
+  bool gated = true;          ///< down(activation(gate) · up); else down(activation(up))
+  int latent = 0;  ///< numbers that experts are given and make, of another space; 0: hidden ones
 };
 
 }  // namespace convergio::formats

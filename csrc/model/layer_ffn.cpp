@@ -16,9 +16,15 @@ LayerFeedForward::LayerFeedForward(WeightLoader& weights, const arch::ModelSpec&
     dense_gate_ = weights.linear(*layer.shared_gate);
   }
   if (layer.experts) {
-    mixture_ = Mixture{weights.linear(layer.experts->router),
-                       kernels::Experts(weights.experts(*layer.experts), *spec.config.experts,
-                                        activation_named(spec.config.activation))};
+    const auto maybe = [&](const std::optional<arch::MatrixSpec>& matrix) {
+      return matrix ? std::optional(weights.linear(*matrix)) : std::nullopt;
+    };
+    mixture_ =
+        Mixture{.router = weights.linear(layer.experts->router),
+                .experts = kernels::Experts(weights.experts(*layer.experts), *spec.config.experts,
+                                            activation_named(spec.config.activation)),
+                .latent_in = maybe(layer.experts->latent_in),
+                .latent_out = maybe(layer.experts->latent_out)};
   }
   if (layer.apart) {
     apart_ = Apart{.router_in = weights.scaled_norm(layer.apart->router_in, spec.config),
@@ -44,6 +50,13 @@ mx::array LayerFeedForward::apart(const mx::array& x, const mx::array& stream) c
                            kernels::norm(y, apart_->experts_out), 1.0F);
 }
 
+/// What experts make of x, in their own space where they have one.
+mx::array LayerFeedForward::mixed(const mx::array& x) const {
+  const mx::array logits = kernels::linear(x, mixture_->router);
+  return mixture_->experts(mixture_->latent_in ? kernels::linear(x, *mixture_->latent_in) : x,
+                           logits);
+}
+
 mx::array LayerFeedForward::operator()(const mx::array& x, const mx::array& stream) const {
   if (!mixture_) {
     return (*dense_)(x);
@@ -51,7 +64,10 @@ mx::array LayerFeedForward::operator()(const mx::array& x, const mx::array& stre
   if (apart_) {
     return apart(x, stream);
   }
-  mx::array y = mixture_->experts(x, kernels::linear(x, mixture_->router));
+  mx::array y = mixed(x);
+  if (mixture_->latent_out) {
+    y = kernels::linear(y, *mixture_->latent_out);
+  }
   return dense_ ? dense_onto(std::move(y), x) : y;
 }
 
@@ -63,8 +79,13 @@ mx::array LayerFeedForward::onto(mx::array onto, mx::array x) const {
     const mx::array y = apart(x, onto);
     return kernels::residual(std::move(onto), y, 1.0F);
   }
-  const mx::array logits = kernels::linear(x, mixture_->router);
-  onto = mixture_->experts.onto(std::move(onto), x, logits);
+  if (mixture_->latent_out) {
+    const mx::array y = mixed(x);
+    onto = kernels::linear_onto(std::move(onto), y, *mixture_->latent_out);
+  } else {
+    const mx::array logits = kernels::linear(x, mixture_->router);
+    onto = mixture_->experts.onto(std::move(onto), x, logits);
+  }
   return dense_ ? dense_onto(std::move(onto), x) : onto;
 }
 

@@ -14,6 +14,7 @@ namespace convergio::model {
 struct Mixture {
   Linear router;
   kernels::Experts experts;
+  std::optional<Linear> latent_in, latent_out;  ///< to what experts are given, and back
 };
 
 /// The norms of experts that stand apart from the dense feed-forward (arch::ApartSpec).
@@ -34,6 +35,7 @@ class LayerFeedForward {
 
  private:
   mx::array apart(const mx::array& x, const mx::array& stream) const;
+  mx::array mixed(const mx::array& x) const;
   mx::array dense_onto(mx::array onto, const mx::array& x) const;
 
   std::optional<FeedForward> dense_;  ///< that every token goes through

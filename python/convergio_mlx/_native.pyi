@@ -146,6 +146,22 @@ class Geometry:
         """
 
     @property
+    def expert_parameters(self) -> int:
+        """Of the matrices of one expert."""
+
+    @property
+    def expert_latent(self) -> int:
+        """
+        Numbers that an expert is given and makes; 0: as many as the hidden state has.
+        """
+
+    @property
+    def feed_forward_matrices(self) -> int:
+        """
+        Of a dense feed-forward, and of what every token goes through beside experts.
+        """
+
+    @property
     def shared_expert_width(self) -> int:
         """
         The intermediate size of what every token goes through in a sparse layer.

@@ -113,6 +113,7 @@ READ: dict[str, set[str]] = {
         "mamba_d_state",
         "mamba_d_conv",
     },
+    "nemotron_h": {"n_routed_experts", "num_experts_per_tok", "moe_intermediate_size"},
     "glm4_moe": {*GLM, "partial_rotary_factor"},
     "glm4_moe_lite": LATENT,
     "deepseek_v3": LATENT,
@@ -248,6 +249,7 @@ UNCOMMON = {
     "lfm2": _LAYER_NORM,
     "lfm2_moe": _LAYER_NORM,
     "exaone": {"rms_norm_eps", "num_hidden_layers"},
+    "nemotron_h": {"rms_norm_eps", "num_hidden_layers"},
 }
 """The keys of COMMON that a class has under another name."""
 """The keys of OTHER that each class reads beside COMMON."""

@@ -328,6 +328,50 @@ def _granite_hybrids(add: Callable[..., None]) -> None:
     add(row, "one-kv-head", {"num_key_value_heads": 1})
 
 
+def _nemotrons(add: Callable[..., None]) -> None:
+    row = "nemotron_h"
+    pattern = "hybrid_override_pattern"
+    converted = {"convs_as": "converted", "experts_as": "stacked"}
+    add(row, "converted", converted, not_transformers=CONVERTED, as_row=True)
+    latent = {"moe_latent_size": 24}
+    add(row, "latent", latent)
+    add(row, "latent-converted", {**latent, **converted}, not_transformers=CONVERTED)
+    words = ["linear_attention", "moe", "full_attention", "mlp", "linear_attention"]
+    add(row, "words", {pattern: None, "layers_block_type": words}, as_row=True)
+    older = ["mamba", "moe", "attention", "mlp", "mamba"]
+    add(row, "older-words", {pattern: None, "layers_block_type": older}, as_row=True)
+    add(row, "no-attention", {pattern: "MEM-M", "num_hidden_layers": 5})
+    add(row, "no-recurrence", {pattern: "*E-*", "num_hidden_layers": 4})
+    add(row, "no-experts", {pattern: "M-*-M-"})
+    add(row, "biases", {"use_bias": True, "mamba_proj_bias": True, "mlp_bias": True, **latent})
+    add(
+        row,
+        "attention-biases",
+        {"attention_bias": True},
+        not_transformers="transformers' attention has no biases.",
+    )
+    add(row, "no-conv-bias", {"use_conv_bias": False})
+    add(row, "one-group", {"n_groups": 1, "num_key_value_heads": 1})
+    add(row, "two-taps", {"conv_kernel": 2})
+    wide = {"mamba_num_heads": 2, "mamba_head_dim": 64, "n_groups": 2, "ssm_state_size": 7}
+    add(row, "wide-heads", wide)
+    add(row, "expert-groups", {"n_routed_experts": 8, "n_group": 4, "topk_group": 2})
+    add(row, "unnormalized", {"norm_topk_prob": False, "routed_scaling_factor": 0.7})
+    add(
+        row,
+        "one-chosen",
+        {"num_experts_per_tok": 1},
+        not_mlx_lm="mlx-lm does not normalize a single weight.",
+    )
+    add(
+        row,
+        "step-limit",
+        {"time_step_limit": [0.3, 0.6]},
+        not_transformers="transformers reads time_step_min in its place, for prompts alone.",
+    )
+    add(row, "silu", {"mlp_hidden_act": "silu"}, not_mlx_lm="mlx-lm's class is always relu2.")
+
+
 def _recurrences() -> list[Variant]:
     out: list[Variant] = []
 
@@ -396,6 +440,7 @@ def _recurrences() -> list[Variant]:
     add("kimi_linear", "groups", {"num_experts": 8, "num_expert_group": 4, "topk_group": 2})
     add("kimi_linear", "unnormalized", {"moe_renormalize": False, "num_shared_experts": 2})
     _granite_hybrids(add)
+    _nemotrons(add)
     add("qwen3_next", "unnormalized", {"norm_topk_prob": False})
     add("qwen3_next", "some-dense", {"decoder_sparse_step": 2, "mlp_only_layers": [1]})
     add("qwen3_next", "tied", {"tie_word_embeddings": True})

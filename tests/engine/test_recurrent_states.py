@@ -13,7 +13,7 @@ from arch.variants import tiny
 from convergio_mlx import Engine, SamplingParams
 
 PARAMS = SamplingParams(max_tokens=12, ignore_eos=True, temperature=1.0, seed=4, logprobs=1)
-ROWS = ("lfm2", "qwen3_5", "kimi_linear", "granitemoehybrid")
+ROWS = ("lfm2", "qwen3_5", "kimi_linear", "granitemoehybrid", "nemotron_h")
 
 
 def described(row: str) -> dict[str, object]:

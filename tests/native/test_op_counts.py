@@ -51,6 +51,7 @@ OF_A_TOKEN: dict[str, Counts] = {
     "mixtral": (157, 83),
     "muse_glimmer": (161, 96),
     "nemotron": (97, 53),
+    "nemotron_h": (208, 97),
     "olmo2": (109, 62),
     "olmo3": (141, 81),
     "olmoe": (163, 89),

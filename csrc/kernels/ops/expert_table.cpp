@@ -67,7 +67,8 @@ std::vector<BoundLinear> rows_of_each(std::vector<BoundLinear> all, std::int64_t
 
 }  // namespace
 
-std::shared_ptr<const ExpertTable> expert_table(const ExpertWeights& weights, int experts) {
+std::shared_ptr<const ExpertTable> expert_table(const ExpertWeights& weights,
+                                                const formats::Experts& config) {
   if (!own_kernels() || !readable(weights)) {
     return nullptr;
   }
@@ -82,11 +83,13 @@ std::shared_ptr<const ExpertTable> expert_table(const ExpertWeights& weights, in
       mx::eval(**numbers);
     }
   }
+  const int experts = config.router.experts;
+  const bool halves = config.gated && !weights.interleaved;
   table->gate = bind(table->weights.gate_up.front(), experts);
-  if (!weights.interleaved) {
+  if (halves) {
     table->up = bind(table->weights.gate_up.back(), experts);
   }
-  if (table->weights.gate_up.size() == 1 && !weights.interleaved) {
+  if (table->weights.gate_up.size() == 1 && halves) {
     const std::int64_t width = table->gate.front().weights.rows / 2;
     table->gate = rows_of_each(std::move(table->gate), 0, width);
     table->up = rows_of_each(std::move(table->up), width, 2 * width);

@@ -23,9 +23,7 @@ ExpertWeights mlx_weights(ExpertWeights weights) {
 }  // namespace
 
 Experts::Experts(ExpertWeights weights, const formats::Experts& config, Activation activation)
-    : table_(expert_table(weights, config.router.experts)),
-      config_(config),
-      activation_(activation) {
+    : table_(expert_table(weights, config)), config_(config), activation_(activation) {
   weights_ = table_ ? std::move(weights) : mlx_weights(std::move(weights));
 }
 

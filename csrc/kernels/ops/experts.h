@@ -19,7 +19,7 @@ struct ExpertStack {
 
 /// The experts of a layer as a checkpoint has them.
 struct ExpertWeights {
-  std::vector<ExpertStack> gate_up;  ///< {gate, up} or {gate‖up}
+  std::vector<ExpertStack> gate_up;  ///< {gate, up} or {gate‖up}; {up} where there is no gate
   bool interleaved = false;          ///< in {gate‖up} rows of both take turns
   ExpertStack down;
   std::optional<mx::array> correction;  ///< (experts,) float32, added to scores to choose by
@@ -29,7 +29,7 @@ struct ExpertWeights {
 struct ExpertTable;
 
 /// A mixture of experts: for each row, Σ of the chosen experts' weight · down(gated(gate(x),
-/// up(x))).
+/// up(x))), or · down(activated(up(x))).
 class Experts {
  public:
   Experts(ExpertWeights weights, const formats::Experts& config, Activation activation);

@@ -73,10 +73,21 @@ void ExpertsKernel::run() {
     route(logits, from, n);
     group(n);
     const auto* up = table_->up.empty() ? nullptr : &table_->up;
-    run_stage(
-        {&table_->gate, up, x.data + from * x.row, x.row, true, hidden_.get(), config_.width});
-    run_stage({&table_->down, nullptr, hidden_.get(), config_.width, false, outputs_.get(),
-               hidden_width_});
+    run_stage({.matrices = &table_->gate,
+               .others = up,
+               .in = x.data + from * x.row,
+               .in_stride = x.row,
+               .scattered = true,
+               .out = hidden_.get(),
+               .width = config_.width,
+               .activated = !config_.gated});
+    run_stage({.matrices = &table_->down,
+               .others = nullptr,
+               .in = hidden_.get(),
+               .in_stride = config_.width,
+               .scattered = false,
+               .out = outputs_.get(),
+               .width = hidden_width_});
     combine(from, n);
   }
 }
@@ -178,7 +189,7 @@ void ExpertsKernel::prepack(const Stage& stage, const Weights& layout) {
   });
 }
 
-/// Outputs [begin, end) of a group, with bias and gate.
+/// Outputs [begin, end) of a group, with bias and gate or activation.
 void ExpertsKernel::compute(const Stage& stage, const Group& group, std::int64_t begin,
                             std::int64_t end, std::int64_t size) const {
   const Weights& layout = stage.matrices->front().weights;
@@ -215,6 +226,8 @@ void ExpertsKernel::compute(const Stage& stage, const Group& group, std::int64_t
     } else {
       set_.gated(out, up, activation_, group.n * width, out);
     }
+  } else if (stage.activated) {
+    set_.gated(out, nullptr, activation_, group.n * width, out);
   }
   for (std::int64_t i = 0; i < group.n; ++i) {
     std::copy_n(out + i * width, width, stage.out + (group.first + i) * stage.width + begin);

@@ -41,6 +41,7 @@ class ExpertsKernel {
     bool scattered;      ///< place i is row rows_[i] of `in`, not row i
     float* out;          ///< a row for each place
     std::int64_t width;  ///< of those; half a matrix's outputs where these are gate and up in turns
+    bool activated = false;  ///< without a gate
   };
 
   void route(const Rows& logits, std::int64_t from, std::int64_t n);

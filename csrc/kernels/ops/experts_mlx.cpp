@@ -99,12 +99,15 @@ mx::array gated_by(const mx::array& gate, const mx::array& up, const formats::Ex
        mx::array(config.swiglu_alpha, gate.dtype())});
 }
 
-/// x (…, 1, hidden) through gate, up and down of `experts`.
+/// x (…, 1, hidden) through gate, up and down of `experts`, or through up and down.
 mx::array feed_forward(const mx::array& x, const ExpertWeights& weights,
                        const formats::Experts& config, Activation activation,
                        const mx::array& experts, const std::optional<mx::array>& rows,
                        const std::optional<mx::array>& hidden_rows) {
   const mx::array gate = gathered(x, weights.gate_up[0], experts, rows);
+  if (!config.gated) {
+    return gathered(activated(gate, activation), weights.down, experts, hidden_rows);
+  }
   const std::vector<mx::array> parts =
       weights.gate_up.size() == 1
           ? halves(gate, weights.interleaved)

@@ -14,6 +14,8 @@ _EXPERT = re.compile(
     r"\.(?P<part>weight|bias)"
 )
 _NUMBERED = {"w1": "gate_proj", "w2": "down_proj", "w3": "up_proj"}
+_UNGATED = {"up_proj": "fc1", "down_proj": "fc2"}
+"""Of experts without a gate."""
 _FUSED = re.compile(
     r"(?P<block>.*)\.(?P<name>input_linear\.weight|output_linear\.weight"
     r"|experts\.gate_up_proj|experts\.down_proj)"
@@ -95,6 +97,8 @@ def targets(
         one = _whole(mlx_name(name), name, dtype, tuple(shape), is_matrix)
         if match is not None:
             proj = _NUMBERED.get(match["name"], match["name"])
+            if match["block"].endswith(".mixer"):
+                proj = _UNGATED[proj]
             stack = f"{match['block']}.switch_mlp.{proj}.{match['part']}"
             stacks.setdefault(mlx_name(stack), []).append((int(match["number"]), one))
             found.setdefault(mlx_name(stack), None)

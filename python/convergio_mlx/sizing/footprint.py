@@ -85,7 +85,7 @@ class Footprint:
         """Experts have the bits that config.json says in general, and the rest has what is left;
         where it says nothing, all have the same."""
         sizes = self.geometry
-        expert = 3 * sizes.hidden_size * sizes.expert_width * sizes.sparse_layers
+        expert = sizes.expert_parameters * sizes.sparse_layers
         rows = sizes.per_layer_size * len(self._layers) * sizes.vocab_size
         idle = sizes.experts - sizes.experts_per_token
         rest = rows + self._dense_parameters()
@@ -149,7 +149,7 @@ class Footprint:
         # a row of each expert that a token goes to: what it takes, prepacked, and what it makes
         row = max(sizes.hidden_size, sizes.expert_width) * 3 // 2
         experts = sizes.experts_per_token * (row + sizes.hidden_size + sizes.expert_width)
-        return 5 * sizes.hidden_size + layer + beside + experts
+        return 5 * sizes.hidden_size + layer + beside + experts + 2 * sizes.expert_latent
 
     def _dense_parameters(self) -> int:
         """Of the matrices that every token goes through."""
@@ -159,7 +159,8 @@ class Footprint:
         shared = sizes.sparse_layers * sizes.shared_expert_width
         beside = len(self._layers) * sizes.per_layer_size
         tables = sizes.vocab_size * (1 if sizes.tied else 2)
-        rows = 3 * (dense + shared + beside) + tables
+        latent = 2 * sizes.sparse_layers * sizes.expert_latent
+        rows = sizes.feed_forward_matrices * (dense + shared) + 3 * beside + latent + tables
         return sizes.mixer_parameters + sizes.hidden_size * rows
 
     def _compute(self, tokens: int) -> int:

@@ -42,6 +42,7 @@ void expect_experts(const Config& config) {
   const float alpha = config.experts->swiglu_alpha;
   EXPECT(std::isfinite(limit) && std::isfinite(alpha) && limit >= 0 && alpha >= 0);
   EXPECT((limit > 0) == (alpha > 0));
+  EXPECT(config.experts->latent >= 0 && config.experts->gated == config.family->gated);
 }
 
 void expect_latent(const Config& config) {

@@ -93,6 +93,12 @@ void expect_experts(const ExpertsSpec& experts, const Checkpoint& checkpoint, in
   expect_matrix(experts.router, checkpoint);
   EXPECT(experts.gate_up.size() == (experts.interleaved ? 1U : experts.gate_up.size()));
   EXPECT(experts.gate_up.size() == 1 || experts.gate_up.size() == 2);
+  EXPECT(experts.latent_in.has_value() == experts.latent_out.has_value());
+  if (experts.latent_in) {
+    expect_matrix(*experts.latent_in, checkpoint);
+    expect_matrix(*experts.latent_out, checkpoint);
+    EXPECT(experts.latent_in->rows == experts.latent_out->cols);
+  }
   for (const ExpertMatrices& stack :
        {experts.gate_up.front(), experts.gate_up.back(), experts.down}) {
     EXPECT(stack.parts.size() == (stack.stacked ? 1U : static_cast<std::size_t>(count)));
@@ -140,7 +146,10 @@ void expect_sound(const ModelSpec& spec, const Checkpoint& checkpoint) {
     if (layer.experts) {
       expect_experts(*layer.experts, checkpoint, spec.config.experts->router.experts);
     }
-    EXPECT(layer.gate_up.size() <= 2 && (layer.experts || !layer.gate_up.empty()));
+    const bool feeds = layer.config.feeds;
+    EXPECT(layer.gate_up.size() <= 2 && feeds == (layer.experts || !layer.gate_up.empty()));
+    EXPECT(feeds || (!layer.ffn_in && !layer.ffn_out));
+    EXPECT(layer.config.mixes() || (!layer.mixer_in && !layer.mixer_out));
     for (const MatrixSpec& matrix : layer.qkv) expect_matrix(matrix, checkpoint);
     for (const MatrixSpec& matrix : layer.gate_up) expect_matrix(matrix, checkpoint);
     if (attends) expect_matrix(layer.attention_o, checkpoint);

@@ -158,6 +158,22 @@ TEST(experts_that_are_given_weighed_rows_equal_mlx) {
   }
 }
 
+TEST(experts_without_a_gate_equal_mlx) {
+  formats::Experts ungated = config(8, 3);
+  ungated.gated = false;
+  for (const Numbers& numbers : {Numbers(four_bits), Numbers([](int rows, int cols, auto seed) {
+                                   return dense(rows, cols, mx::bfloat16, seed);
+                                 })}) {
+    for (const bool bias : {false, true}) {
+      ExpertWeights all = weights(8, numbers, bias);
+      all.gate_up.erase(all.gate_up.begin());
+      for (const int n : {1, 9, 90}) {
+        against_mlx(all, ungated, n, "ungated experts");
+      }
+    }
+  }
+}
+
 TEST(clamped_experts_equal_mlx) {
   formats::Experts clamped = config(4, 2);
   clamped.swiglu_alpha = 1.702F;
