@@ -406,5 +406,27 @@ CASES = [
         changes={**_MAMBA, "num_local_experts": 3, "num_experts_per_tok": 2},
         otherwise=_NO_ROPE,
     ),
+    Case(
+        *("kimi_linear", "kimi_linear", "KimiLinearForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            "num_hidden_layers": 3,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "kv_lora_rank": 12,
+            "qk_nope_head_dim": 8,
+            "qk_rope_head_dim": 4,
+            "v_head_dim": 6,
+            "linear_attn_config": {
+                "full_attn_layers": [2],
+                "kda_layers": [1, 3],
+                "head_dim": 8,
+                "num_heads": 2,
+                "short_conv_kernel_size": 4,
+            },
+            "num_experts": 3,
+            "num_experts_per_token": 2,
+            "moe_intermediate_size": 12,
+        },
+    ),
 ]
 BY_NAME = {case.name: case for case in CASES}

@@ -160,6 +160,8 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
             "is [True, False, False, True], which must be all but each n-th layer",
         ),
         ("qwen35", {"rope__dimension_sections": [1, 2]}, "is [1, 2], which must be three counts"),
+        ("kimi_linear", {"kda__head_dim": None}, "kda.head_dim' is missing, which must be a count"),
+        ("kimi_linear", {"expert_gating_func": 1}, "func' is 1, which must be 2 in a kimi_linear"),
         ("granitehybrid", {"expert_gating_func": 2}, "func' is 2, which must be 1 in a granitemo"),
         ("apertus", {"block_count": 3}, "key 'xielu.eps' is no list of 3 numbers"),
         ("gemma4", {"attention__sliding_window_pattern": [True] * 6}, "0 of its 6 layers have no"),

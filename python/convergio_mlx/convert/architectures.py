@@ -130,6 +130,14 @@ _MAMBA2 = {
     "ssm_norm": "mamba.norm",
     "ssm_out": "mamba.out_proj",
 }
+_KIMI_DELTA = {
+    **{f"ssm_conv1d_{part}": f"self_attn.{part}_conv.conv" for part in "qkv"},
+    **{f"ssm_{gate}_{part}": f"self_attn.{gate}_{part}_proj" for gate in "fg" for part in "ab"},
+    "ssm_beta": "self_attn.b_proj",
+    "ssm_dt": "self_attn.dt_bias",
+    "ssm_a": "self_attn.A_log",
+    "ssm_norm": "self_attn.o_norm",
+}
 _SHARED_BESIDE = {
     "ffn_gate_shexp": "shared_mlp.input_linear",  # gate above up
     "ffn_up_shexp": "shared_mlp.input_linear",
@@ -622,6 +630,41 @@ ARCHITECTURES: Mapping[str, Architecture] = {
                 replace(_GRANITE_HYBRID, fields={"position_embedding_type": "nope"}),
             ),
         ),
+    ),
+    "kimi-linear": Architecture(
+        "kimi_linear",
+        "KimiLinearForCausalLM",
+        {
+            **_DENSE,
+            **_LATENT,
+            **_KIMI_DELTA,
+            **_ROUTED,
+            **_SHARED_BY_ALL,
+            "exp_probs_b": "mlp.e_score_correction_bias",
+        },
+        latent=True,
+        delta_config=True,
+        keys={
+            **_LATENT_SIZES,
+            **_WIDTH,
+            "model_max_length": Key("context_length"),
+            "num_experts": _COUNT,
+            "num_experts_per_token": _CHOSEN,
+            "num_shared_experts": _SHARED_COUNT,
+            "num_expert_group": Key("expert_group_count", 1),
+            "topk_group": Key("expert_group_used_count", 1),
+            "first_k_dense_replace": _DENSE_COUNT,
+            "routed_scaling_factor": Key("expert_weights_scale", 1.0),
+        },
+        quotients={"head_dim": ("embedding_length", "attention.head_count")},
+        fields={
+            "mla_use_nope": True,
+            "moe_layer_freq": 1,
+            "moe_renormalize": True,
+            "moe_router_activation_func": "sigmoid",
+            "use_grouped_topk": True,
+        },
+        only=_SIGMOID,
     ),
     "lfm2": _LFM2,
     "lfm2moe": replace(

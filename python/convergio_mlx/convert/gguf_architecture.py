@@ -17,8 +17,8 @@ _FUSED_STACKS = {"ffn_gate_up_exps": ("ffn_gate_exps", "ffn_up_exps")}
 FUSED_BY_HEAD = "ssm_ba"
 """A matrix that has, for one key head after the other, the rows of two."""
 _FUSED = {**_FUSED_STACKS, FUSED_BY_HEAD: ("ssm_beta", "ssm_alpha")}
-CONVOLUTIONS = ("shortconv.conv", "ssm_conv1d")
-"""Weights of convolutions, which files have without an axis of 1."""
+CONVOLUTIONS = ("shortconv.conv", "ssm_conv1d", *(f"ssm_conv1d_{part}" for part in "qkv"))
+"""Weights of convolutions, which folders have an axis of 1 behind of."""
 DECAYS = "ssm_a"
 """Numbers that a folder has the logarithms of, with the sign changed."""
 FLAT = (DECAYS, "ssm_d", "ssm_norm")
@@ -82,6 +82,8 @@ class Architecture:
     """What "layer_types" calls a layer with a recurrence: one whose list of keys' heads has 0."""
     attention_type: str = "full_attention"
     """What it calls the others."""
+    delta_config: bool = False
+    """A "linear_attn_config" tells the layers with a recurrence, and their sizes."""
     at_interval: bool = False
     """All layers have a recurrence but each n-th one."""
     tiled_heads: bool = False

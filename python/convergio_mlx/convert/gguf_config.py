@@ -65,6 +65,8 @@ def model_config(
         config["layer_types"] = _recurrent_layers(keys, architecture, layers)
     else:
         config.update(_layer_types(keys, config))
+    if architecture.delta_config:
+        config["linear_attn_config"] = _delta_config(keys, heads, layers)
     if architecture.at_interval:
         config["full_attention_interval"] = _interval(keys, layers)
     config.update(rotary_fields(keys, architecture, config, factors))
@@ -137,6 +139,19 @@ def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> li
     """Which layers have a recurrence in the place of attention."""
     kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))
     return [architecture.attention_type if one else architecture.recurrent_type for one in kv_heads]
+
+
+def _delta_config(keys: Keys, heads: int, layers: int) -> dict[str, Any]:
+    """The layers of either kind, counted from 1, and the sizes of those with a recurrence."""
+    kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))[:layers]
+    attends = list(enumerate(map(bool, kv_heads), start=1))
+    return {
+        "full_attn_layers": [layer for layer, attending in attends if attending],
+        "kda_layers": [layer for layer, attending in attends if not attending],
+        "head_dim": keys.integer("kda.head_dim"),
+        "num_heads": heads,
+        "short_conv_kernel_size": keys.integer("ssm.conv_kernel"),
+    }
 
 
 def _interval(keys: Keys, layers: int) -> int:

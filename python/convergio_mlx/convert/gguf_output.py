@@ -17,6 +17,9 @@ from convergio_mlx.convert.gguf_rows import Runs
 from convergio_mlx.convert.gguf_source import GgufTensor, Kind
 from convergio_mlx.convert.shards import Tensor
 
+_BROADCAST = "self_attn.A_log"
+"""A vector that a folder has with axes of 1 around."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -71,7 +74,8 @@ class Output:
         rows, base = sum(part.rows for part in self.parts), self.place.base
         cols = self.tensor.shape[-1]
         if base in FLAT:
-            return (self.tensor.items,)
+            items = self.tensor.items
+            return (1, 1, items, 1) if self.place.module.endswith(_BROADCAST) else (items,)
         if self.place.is_stack:
             return (self.tensor.shape[0], rows // self.tensor.shape[0], cols)
         if len(self.tensor.shape) == 1:

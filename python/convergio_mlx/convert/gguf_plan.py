@@ -13,7 +13,7 @@ from importlib import util
 from typing import Any
 
 from convergio_mlx.convert.architectures import ARCHITECTURES
-from convergio_mlx.convert.gguf_architecture import IGNORED, Architecture, Place, places_of
+from convergio_mlx.convert.gguf_architecture import IGNORED, NUMBERS, Architecture, Place, places_of
 from convergio_mlx.convert.gguf_config import model_config
 from convergio_mlx.convert.gguf_keys import Keys
 from convergio_mlx.convert.gguf_output import Output, Part, misfits
@@ -138,9 +138,9 @@ class GgufPlan:
             elif not _is_shaped(tensor, places[0]):
                 shapes.append(tensor.name)
                 continue
-            for place in places:
-                part = Part(tensor, rows_of(tensor, place, architecture, self.config))
-                found.setdefault(place.tensor, []).append((part, place))
+            for one in places:
+                part = Part(tensor, rows_of(tensor, one, architecture, self.config))
+                found.setdefault(one.tensor, []).append((part, one))
         order = {base: at for at, base in enumerate(architecture.tensors)}
         outputs = [
             self._output(sorted(parts, key=lambda one: order.get(one[1].base, 0)), architecture)
@@ -188,11 +188,9 @@ class GgufPlan:
     def _is_of_draft(self, name: str) -> bool:
         """Whether a tensor is of a layer that drafts tokens."""
         layer = name.split(".")[1] if name.startswith("blk.") else ""
-        return (
-            self._keys.count("nextn_predict_layers") > 0
-            and layer.isdecimal()
-            and int(layer) >= self.config["num_hidden_layers"]
-        )
+        if not self._keys.count("nextn_predict_layers") or not layer.isdecimal():
+            return False
+        return int(layer) >= int(self.config["num_hidden_layers"])
 
     def _refuse_misfits(self) -> None:
         """What the engine has against the folder, as it will be."""
@@ -228,6 +226,8 @@ def _is_shaped(tensor: GgufTensor, place: Place) -> bool:
     """Whether it has the dimensions of an expert's matrices, a matrix or a vector."""
     if place.is_stack:
         return len(tensor.shape) == 3 and tensor.shape[1] % place.share[1] == 0
+    if len(tensor.shape) > 2:
+        return place.base in NUMBERS  # whose axes of 1 differ
     return len(tensor.shape) == 2 or (len(tensor.shape) == 1 and not tensor.kind.mode)
 
 
