@@ -70,8 +70,8 @@ def cut(config: Config, layers: int) -> Config:
     text = text_of(made)
     published = text["num_hidden_layers"]
     for name, value in text.items():
-        if isinstance(value, list) and len(value) == published:
-            text[name] = value[:layers]
+        if isinstance(value, list | str) and len(value) == published:
+            text[name] = value[:layers]  # a string: a letter for each layer
     if block := text.get("linear_attn_config"):
         for name in ("kda_layers", "full_attn_layers"):
             block[name] = [layer for layer in block[name] if layer <= layers]

@@ -16,7 +16,9 @@ from fabricate import entries
 
 CONFIGS = Path(os.environ.get("CONVERGIO_TEST_DATA", "-")) / "configs"
 FOUND = sorted(path.stem for path in CONFIGS.glob("*.json"))
-WITH_STATES = ("granitemoehybrid", "kimi_linear", "lfm2", "lfm2_moe", "qwen3_5", "qwen3_next")
+WITH_STATES = (
+    *("granitemoehybrid", "kimi_linear", "lfm2", "lfm2_moe", "nemotron_h", "qwen3_5", "qwen3_next"),
+)
 
 
 def check(config: dict[str, Any]) -> None:
