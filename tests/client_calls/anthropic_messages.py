@@ -225,6 +225,7 @@ _REFUSED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("(messages=[picture])", {"messages": [{"role": "user", "content": _PICTURE}]}),
     ("(messages=[document])", {"messages": [{"role": "user", "content": _DOCUMENT}]}),
     ('(messages=[{"role": "robot", …}])', {"messages": [{"role": "robot", "content": "x"}]}),
+    ("(messages=[…, assistant])", {"messages": [*CAPITAL, {"role": "assistant", "content": "It"}]}),
     ("(messages=[too long])", {"messages": [{"role": "user", "content": "long " * 9000}]}),
     ("(max_tokens=0)", {"max_tokens": 0}),
     ('(thinking={"type": "enabled", …})', {"thinking": _BUDGET, "max_tokens": 2000}),

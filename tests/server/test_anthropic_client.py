@@ -107,6 +107,11 @@ def test_a_missing_limit_is_told_as_missing(http: httpx.Client) -> None:
     [
         ({"model": "no-such"}, anthropic.NotFoundError, "not_found_error"),
         ({"max_tokens": 0}, anthropic.BadRequestError, "invalid_request_error"),
+        (
+            {"messages": [*ASKED, {"role": "assistant", "content": "I am"}]},
+            anthropic.BadRequestError,
+            "invalid_request_error",
+        ),
         ({"max_tokens": 10**4}, anthropic.BadRequestError, "invalid_request_error"),
         ({"messages": [{"role": "x", "content": ""}]}, anthropic.BadRequestError, None),
         ({"tool_choice": {"type": "all"}}, anthropic.BadRequestError, None),

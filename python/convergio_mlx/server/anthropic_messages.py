@@ -65,6 +65,12 @@ async def messages(service: Service, request: Request) -> Response:
     fields.only("thread", (), "nothing is stored here; send the whole conversation")
     streams = fields.flag("stream")
     fields.end()
+    if asked.messages and asked.messages[-1]["role"] == "assistant":
+        raise refusal(
+            "[server] the last message is the assistant's, which is not continued here; end with "
+            "the user's.",
+            "messages",
+        )
     model = (await service.model(asked.model)).id
 
     def opened() -> Sequence[AsyncEventStream]:
