@@ -25,12 +25,17 @@ builds:  ## the tests that build wheels and cross-build, minutes each
 	CONVERGIO_TEST_BUILDS=1 $(PYTHON) -m pytest tests/distribution
 
 INTEGRATIONS := $(notdir $(wildcard integrations/*-convergio-mlx))
+PACKAGE := .
+PROXY := build/litellm-proxy/bin
 
-integrations:  ## the tests of the plugins for other programs, with these programs, in build/integrations
+integrations:  ## the tests of the plugins for other programs, with these programs (PACKAGE=WHEEL: with that one)
 	test -x build/integrations/bin/python || python3 -m venv build/integrations
-	build/integrations/bin/pip install . $(foreach name,$(INTEGRATIONS),"integrations/$(name)[test]")
+	build/integrations/bin/pip install "$(PACKAGE)[server]" $(foreach name,$(INTEGRATIONS),"integrations/$(name)[test]")
+	test -x $(PROXY)/python || python3 -m venv build/litellm-proxy
+	$(PROXY)/pip install "$(PACKAGE)" "integrations/litellm-convergio-mlx[proxy]"
 	for name in $(INTEGRATIONS); do \
-	  (cd integrations/$$name && ../../build/integrations/bin/python -m pytest \
+	  (cd integrations/$$name && LITELLM_PROXY=$(CURDIR)/$(PROXY)/litellm \
+	    ../../build/integrations/bin/python -m pytest -ra \
 	    --junitxml=../../build/integrations/$$name.xml) || exit 1; done
 	$(PYTHON) tools/make_integration_docs.py
 
@@ -43,6 +48,9 @@ format:  ## put Python and C++ into their formats
 
 stubs:  ## write python/convergio_mlx/_native.pyi from the installed extension
 	$(PYTHON) -m nanobind.stubgen -q -m convergio_mlx._native -o python/convergio_mlx/_native.pyi
+
+clients:  ## write docs/clients.md, of the clients of OpenAI and Anthropic against the server and a real model
+	$(PYTHON) tools/make_client_docs.py
 
 docs:  ## write docs/cli.md, the tables of models and of the server's fields, docs/session.md and its pictures
 	$(PYTHON) tools/make_cli_docs.py
@@ -78,5 +86,5 @@ macos:  ## cross-build the macOS arm64 wheel (Python 3.12 or newer), in build/ma
 aarch64:  ## cross-build the kernel tests for 64-bit Arm and run them under qemu
 	$(PYTHON) tools/cross_aarch64.py build/aarch64
 
-.PHONY: help install requirements test check native builds integrations lint format stubs docs site coverage sdist check-dist \
+.PHONY: help install requirements test check native builds integrations clients lint format stubs docs site coverage sdist check-dist \
   sbom macos aarch64

@@ -27,22 +27,24 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import convergio_mlx as cm
 
 _OPTIONS = (
     *("temperature", "max_tokens", "top_p", "top_k", "min_p", "repetition_penalty"),
     *("presence_penalty", "frequency_penalty", "seed", "timeout", "reasoning_budget"),
-    "chat_template_kwargs",
+    *("chat_template_kwargs", "parallel_tool_calls"),
 )
 """Fields that are options of an answer by the same names."""
+_OF_SERVICES = ("api_key", "max_retries")
+"""What LangChain's standard has all models take, and says nothing of one in this process."""
 
 
 class ChatConvergioMlx(BaseChatModel):
     """A model of convergio-mlx. Options that are None follow its generation_config.json."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
 
     model: str = "convergio-guide"
     """`convergio-guide` (the embedded one), the id of a downloaded model, or a folder."""
@@ -62,6 +64,22 @@ class ChatConvergioMlx(BaseChatModel):
     """Tokens of reasoning at most."""
     chat_template_kwargs: dict[str, Any] | None = None
     """Variables of the chat template, such as `enable_thinking`."""
+    parallel_tool_calls: bool | None = None
+    """False: at most one call in an answer."""
+    streaming: bool = False
+    """Whether `invoke` streams too, for callbacks that are told of each piece."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_services(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if name not in _OF_SERVICES}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Its options are all that it is: `langchain_core.load` makes it again."""
+        return True
 
     @property
     def _llm_type(self) -> str:
@@ -99,6 +117,8 @@ class ChatConvergioMlx(BaseChatModel):
         options.pop("ls_structured_output_format", None)
         if stops := stop or self.stop:
             options["stop"] = stops
+        if options.get("logprobs"):
+            raise cm.InvalidRequestError("[langchain] logprobs are not given here; leave them out.")
         return {"model": self.model, "user": openai_messages(messages), **options}
 
     def _generate(

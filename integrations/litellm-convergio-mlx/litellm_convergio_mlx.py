@@ -28,7 +28,10 @@ from litellm.utils import custom_llm_setup
 import convergio_mlx as cm
 
 PROVIDER = "convergio-mlx"
-_DROPPED = frozenset({"stream", "stream_options", "n", "user", "metadata", "extra_headers"})
+_DROPPED = frozenset(
+    {"stream", "stream_options", "n", "user", "metadata", "extra_headers", "max_retries"}
+)
+"""What is LiteLLM's own business, or says nothing of what an answer is."""
 _RENAMED = {"max_completion_tokens": "max_tokens"}
 _STATUSES = {
     cm.ErrorCode.INVALID_REQUEST: 400,

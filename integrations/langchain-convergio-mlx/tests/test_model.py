@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import pytest
 from langchain_convergio_mlx import ChatConvergioMlx, openai_messages
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 import convergio_mlx as cm
 
@@ -43,6 +45,49 @@ def test_an_answer_is_that_of_the_library(model: ChatConvergioMlx) -> None:
     pieces = [*model.stream(ASKED)]
     assert "".join(str(piece.content) for piece in pieces) == expected.text
     assert asyncio.run(model.ainvoke(ASKED)).content == expected.text
+
+
+def test_it_is_written_down_and_made_again(model: ChatConvergioMlx) -> None:
+    written = dumpd(model)
+    assert written["kwargs"] == {"model": "convergio-guide", "temperature": 0, "max_tokens": 60}
+    again = load(
+        written,
+        valid_namespaces=["langchain_convergio_mlx"],
+        allowed_objects=[ChatConvergioMlx],
+    )
+    assert again == model
+
+
+def test_a_field_that_it_has_not_is_refused() -> None:
+    with pytest.raises(ValidationError, match="temprature"):
+        ChatConvergioMlx(temprature=1)  # type: ignore[call-arg]
+
+
+def test_options_that_it_has_not_are_refused(model: ChatConvergioMlx) -> None:
+    for option in ({"logprobs": True}, {"temprature": 1}):
+        with pytest.raises((cm.InvalidRequestError, TypeError)):
+            model.bind(**option).invoke(ASKED)
+
+
+def test_invoke_streams_where_so_asked() -> None:
+    class Pieces(BaseCallbackHandler):
+        count = 0
+
+        def on_llm_new_token(self, token: str, **_: Any) -> None:
+            Pieces.count += 1
+
+    given: Any = {"temperature": 0, "max_tokens": 20, "callbacks": [Pieces()]}
+    ChatConvergioMlx(**given).invoke(ASKED)
+    assert Pieces.count == 0
+    ChatConvergioMlx(streaming=True, **given).invoke(ASKED)
+    assert Pieces.count > 2
+
+
+def test_one_call_at_most_where_so_asked() -> None:
+    given: Any = {"temperature": 1, "seed": 3, "max_tokens": 200}
+    model = ChatConvergioMlx(parallel_tool_calls=False, **given)
+    bound = model.bind_tools([get_weather], tool_choice="any")
+    assert len(bound.invoke(LISBON).tool_calls) == 1
 
 
 def test_structured_answers_always_fit(model: ChatConvergioMlx) -> None:

@@ -99,6 +99,8 @@ def test_options_are_the_library_s() -> None:
     word = cm.chat("convergio-guide", ASKED, **GREEDY).text.split()[2]
     done = litellm.completion(MODEL, messages=ASKED, stop=[word], **GREEDY)
     assert word not in done.choices[0].message.content
+    given = {"max_retries": 0, **GREEDY}  # the proxy's own
+    assert litellm.completion(MODEL, messages=ASKED, **given).choices[0].message.content
 
 
 def test_reasoning_is_streamed_and_given_back() -> None:
