@@ -58,6 +58,7 @@ _LFM2 = Layout(
     qk_names=("q_layernorm", "k_layernorm"),
     model=("model.embed_tokens", "model.layers", "model.embedding_norm"),
 )
+_BACKBONE = ("backbone.embeddings", "backbone.layers", "backbone.norm_f")
 _QWEN_NEXT = Layout(qk_norm="head", gated_queries=True)
 LAYOUTS = {
     "qwen2": Layout(qkv_bias=True),
@@ -132,12 +133,19 @@ LAYOUTS = {
         mlp_width="shared_intermediate_size",
     ),
     "qwen3_5_moe": replace(_QWEN_NEXT, mlp_width="moe_intermediate_size"),
+    "olmo_hybrid": Layout(norms=_POST, qk_norm="whole"),
+    "mamba2": Layout(norms=("norm",), model=_BACKBONE),
+    "falcon_h1": Layout(
+        norms=("input_layernorm", "pre_ff_layernorm"),
+        mlp="feed_forward",
+        model=("model.embed_tokens", "model.layers", "model.final_layernorm"),
+    ),
     "nemotron_h": Layout(
         norms=("norm",),
         attention="mixer",
         mlp="mixer",
         gate_up=("up_proj",),
-        model=("backbone.embeddings", "backbone.layers", "backbone.norm_f"),
+        model=_BACKBONE,
     ),
 }
 
@@ -203,6 +211,8 @@ def layer_parts(config: Config, index: int) -> set[str]:
     """Which of `recurrence`, `attention`, `experts` and `dense` a layer has."""
     if (kinds := recurrent_layouts.kinds(config)) is not None:
         return {kinds[index]}
+    if (all_alike := recurrent_layouts.PARTS.get(config["model_type"])) is not None:
+        return all_alike
     mixer = "recurrence" if recurrent_layouts.recurs(config, index) else "attention"
     return {mixer, "experts" if expert_layouts.is_sparse(config, index) else "dense"}
 
@@ -279,7 +289,7 @@ class _Shapes:
                 self.out.update(expert_layouts.shapes(config, f"{layout.model[1]}.{i}"))
             if "dense" in parts:
                 self.feed_forward(i, layer_sizes(config, i).inner)
-            self.rest(f"{layout.model[1]}.{i}")
+            self.rest(f"{layout.model[1]}.{i}", parts)
         self.norm(final_norm, self.hidden)
         if not config.get("tie_embedding", config.get("tie_word_embeddings", False)):
             bias = layout.head_bias or self.says("lm_head_bias")
@@ -333,9 +343,12 @@ class _Shapes:
             self.out.update({f"{mlp}.act_fn.{name}": (1,) for name in ("alpha_p", "alpha_n")})
             self.out.update({f"{mlp}.act_fn.{name}": () for name in ("beta", "eps")})
 
-    def rest(self, layer: str) -> None:
+    def rest(self, layer: str, parts: set[str]) -> None:
         parallel = self.says("use_parallel_residual")
-        for name in self.layout.norms[: 1 if parallel else None]:
+        norms = self.layout.norms
+        if self.config["model_type"] == "olmo_hybrid" and "recurrence" in parts:
+            norms = Layout().norms
+        for name in norms[: 1 if parallel else None]:
             self.norm(f"{layer}.{name}", self.hidden)
         if self.config["model_type"] == "gemma4_text":
             self.out[f"{layer}.layer_scalar"] = (1,)

@@ -41,6 +41,10 @@ def kinds(config: Config) -> list[str] | None:
     return [_KINDS[word] for word in words]
 
 
+PARTS = {"mamba2": {"recurrence"}, "falcon_h1": {"recurrence", "attention", "dense"}}
+"""What each layer has, of model types all of whose layers have a recurrence."""
+
+
 def recurs(config: Config, layer: int) -> bool:
     """Whether a layer has a recurrence in the place of attention."""
     if config["model_type"] not in _LAYOUTS:
@@ -51,7 +55,8 @@ def recurs(config: Config, layer: int) -> bool:
         return types[layer] not in ("full_attention", "attention")
     if (block := config.get("linear_attn_config")) is not None:
         return layer + 1 in block["kda_layers"]
-    if interval := config.get("full_attention_interval"):
+    every = 4 if config["model_type"] == "olmo_hybrid" else 0
+    if interval := config.get("full_attention_interval", every):
         return bool((layer + 1) % interval != 0)
     attending = config.get("full_attn_idxs")
     return attending is not None and layer not in attending
@@ -120,6 +125,24 @@ def _gated_delta(config: Config, layer: str) -> Shapes:
     return out
 
 
+def _olmo_delta(config: Config, layer: str) -> Shapes:
+    hidden, taps = config["hidden_size"], config["linear_conv_kernel_dim"]
+    heads, value_dim = config["linear_num_value_heads"], config["linear_value_head_dim"]
+    keys, values = config["linear_num_key_heads"] * config["linear_key_head_dim"], heads * value_dim
+    module = f"{layer}.linear_attn"
+    out: Shapes = {}
+    for name, width in {"q": keys, "k": keys, "v": values, "g": values}.items():
+        out[f"{module}.{name}_proj.weight"] = (width, hidden)
+        if name != "g":
+            out[f"{module}.{name}_conv1d.weight"] = _conv(config, width, taps)
+    for name in "ab":
+        out[f"{module}.{name}_proj.weight"] = (heads, hidden)
+    out[f"{module}.A_log"] = out[f"{module}.dt_bias"] = (heads,)
+    out[f"{module}.o_norm.weight"] = (value_dim,)
+    out[f"{module}.o_proj.weight"] = (hidden, values)
+    return out
+
+
 def _kimi_delta(config: Config, layer: str) -> Shapes:
     hidden, block = config["hidden_size"], config["linear_attn_config"]
     heads, dim, taps = block["num_heads"], block["head_dim"], block["short_conv_kernel_size"]
@@ -152,9 +175,24 @@ class _Scan:
     taps: str = "mamba_d_conv"
     conv_bias: str = "mamba_conv_bias"
     bias: str = "mamba_proj_bias"
+    out_bias: str = ""
+    """Of the projection out, where that has another."""
+    normed: str = ""
+    """Whether a norm stands behind the scan; else it does."""
 
 
 _SCANS = {
+    "mamba2": _Scan(
+        module="mixer",
+        heads="num_heads",
+        head_dim="head_dim",
+        groups="n_groups",
+        state="state_size",
+        taps="conv_kernel",
+        conv_bias="use_conv_bias",
+        bias="use_bias",
+    ),
+    "falcon_h1": _Scan(out_bias="projectors_bias", normed="mamba_rms_norm"),
     "nemotron_h": _Scan(
         module="mixer",
         heads="mamba_num_heads",
@@ -172,7 +210,7 @@ def _mamba2(config: Config, layer: str) -> Shapes:
     hidden, heads = config["hidden_size"], config[keys.heads]
     head_dim = config[keys.head_dim]
     if head_dim == "auto":
-        head_dim = config["mamba_expand"] * hidden // heads
+        head_dim = (config.get("mamba_d_ssm") or config["mamba_expand"] * hidden) // heads
     values = heads * head_dim
     channels = values + 2 * config[keys.groups] * config[keys.state]
     module = f"{layer}.{keys.module}"
@@ -182,10 +220,12 @@ def _mamba2(config: Config, layer: str) -> Shapes:
         out[f"{module}.conv1d.bias"] = (channels,)
     for name in ("A_log", "dt_bias", "D"):
         out[f"{module}.{name}"] = (heads,)
-    out[f"{module}.norm.weight"] = (values,)
+    if not keys.normed or config[keys.normed]:
+        out[f"{module}.norm.weight"] = (values,)
     out[f"{module}.out_proj.weight"] = (hidden, values)
     if config[keys.bias]:
         out[f"{module}.in_proj.bias"] = (values + channels + heads,)
+    if config[keys.out_bias or keys.bias]:
         out[f"{module}.out_proj.bias"] = (hidden,)
     return out
 
@@ -198,5 +238,8 @@ _LAYOUTS: dict[str, Callable[[Config, str], Shapes]] = {
     "qwen3_5_moe": _gated_delta,
     "kimi_linear": _kimi_delta,
     "granitemoehybrid": _mamba2,
+    "olmo_hybrid": _olmo_delta,
     "nemotron_h": _mamba2,
+    "mamba2": _mamba2,
+    "falcon_h1": _mamba2,
 }

@@ -22,6 +22,7 @@ using io::Json;
 
 constexpr int kMaxDim = 1 << 22;
 constexpr int kMaxHeads = 1 << 14;
+constexpr int kFactorDigits = 6;
 
 /// "text_config" of a multimodal model's config.json; else all of it.
 const Json& text_part(const Json& root) {
@@ -88,6 +89,11 @@ void check_gating(const Json& json) {
 
 /// How many KV heads, and of how many numbers.
 void read_heads(const Json& json, const Family& family, Config& config) {
+  if (family.recurrence.alone) {
+    config.heads = config.kv_heads = 1;  // of attention that no layer has
+    config.head_dim = 2;
+    return;
+  }
   config.latent = read_latent(json, family);
   if (config.latent.rank > 0) {
     config.kv_heads = 1;
@@ -136,14 +142,18 @@ int adjusted_width(const Json& json, int width) {
 void read_sizes(const Json& json, const Family& family, Config& config) {
   const Defaults& defaults = family.defaults;
   config.hidden_size = integer_or(json, "hidden_size", 1, kMaxDim, defaults.hidden_size);
-  config.intermediate_size =
-      integer_or(json, family.width_key, 1, kMaxDim, defaults.intermediate_size);
+  if (!family.recurrence.alone) {
+    config.intermediate_size =
+        integer_or(json, family.width_key, 1, kMaxDim, defaults.intermediate_size);
+  }
   if (family.adjusts_width) {
     config.intermediate_size = adjusted_width(json, config.intermediate_size);
   }
   config.vocab_size = integer_or(json, "vocab_size", 1, 1 << 26, defaults.vocab_size);
-  config.heads =
-      integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
+  if (!family.recurrence.alone) {
+    config.heads =
+        integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
+  }
   read_heads(json, family, config);
 
   const Json* positions = present(json, family.positions_key);
@@ -184,6 +194,11 @@ void read_scalars(const Json& json, const Family& family, Config& config) {
     config.logits_divisor = static_cast<float>(positive_or(json, "logits_scaling", 1));
     config.residual_multiplier = static_cast<float>(positive_or(json, "residual_multiplier", 1));
     config.embedding_multiplier = static_cast<float>(positive_or(json, "embedding_multiplier", 1));
+  }
+  if (family.reads_part_multipliers) {
+    config.multipliers = read_multipliers(json);
+    config.embedding_multiplier =
+        static_cast<float>(positive_or(json, "embedding_multiplier", 1, kFactorDigits));
   }
   if (!family.logits_multiplier_key.empty()) {
     config.logits_divisor = static_cast<float>(

@@ -8,6 +8,7 @@
 
 #include "arch/experts.h"
 #include "arch/family.h"
+#include "arch/multipliers.h"
 #include "arch/quantization_config.h"
 #include "arch/recurrence.h"
 #include "arch/rope.h"
@@ -80,6 +81,7 @@ struct Config {
   float logits_divisor = 1.0F;        ///< granite's "logits_scaling"
   float embedding_multiplier = 1.0F;  ///< before rounding to the checkpoint's dtype
   float residual_multiplier = 1.0F;
+  Multipliers multipliers;          ///< of the parts of each layer
   float temperature_beta = 0.0F;    ///< queries grow by 1 + beta · log(1 + ⌊position / period⌋)
   double temperature_period = 1.0;  ///< tokens
   double temperature_offset = 0.0;  ///< added to positions for that

@@ -103,6 +103,8 @@ struct Family {
   bool embedding_normed = false;        ///< embeddings pass a norm without a weight
   bool embedding_scaled = false;        ///< embeddings are multiplied by sqrt(hidden_size)
   bool without_rope = false;            ///< no layer is rotated
+  bool null_theta_is_none = false;      ///< nor where "rope_theta" is null
+  bool recurrent_pre = false;           ///< recurrent layers have norms as in Placement::Pre
   bool full_without_rope = false;  ///< once there is a window, only layers that slide are rotated
   bool local_rope = false;         ///< sliding layers have a rotary table of their own, unscaled
   bool latent = false;   ///< latent attention: "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", …
@@ -120,6 +122,7 @@ struct Family {
   bool proportional_rope = false;       ///< where no rope type is given for full layers
   bool reads_position_type = false;     ///< "position_embedding_type": layers are rotated by "rope"
   bool reads_multipliers = false;       ///< "attention_multiplier", "logits_scaling", …
+  bool reads_part_multipliers = false;  ///< "key_multiplier", "ssm_multipliers", … (multipliers.h)
   bool reads_qk_scale = false;          ///< "qk_scale_factor"
   bool reads_temperature = false;       ///< "llama_4_scaling_beta" of "rope_parameters"
   bool reads_tuning = false;  ///< "attn_temperature_tuning", of layers that are not rotated

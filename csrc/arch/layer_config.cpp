@@ -171,6 +171,12 @@ std::vector<bool> sliding_layers(const Json& json, const Family& family, int lay
 
 /// Whether layers are rotated at all.
 bool has_rope(const Json& json, const Family& family) {
+  if (family.null_theta_is_none) {
+    const Json* block = present(json, "rope_scaling");
+    block = block == nullptr ? present(json, "rope_parameters") : block;
+    const bool inside = block != nullptr && block->is_object() && block->find("rope_theta");
+    return !is_none(inside ? *block : json, "rope_theta");
+  }
   if (!family.reads_position_type) {
     return !family.without_rope;
   }

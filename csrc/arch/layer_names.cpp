@@ -100,6 +100,8 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
     case Placement::Post:
       names.mixer_out = "post_attention_layernorm";
       names.ffn_out = "post_feedforward_layernorm";
+      names.recurrent_in = of_layer({"input_layernorm", "attention_layer_norm"});
+      names.recurrent_ffn_in = of_layer({"feedforward_layer_norm", "post_attention_layernorm"});
       break;
     case Placement::Parallel:
       names.mixer_in = "input_layernorm";
@@ -107,6 +109,9 @@ LayerNames LayerNames::find(const TensorBook& book, Placement placement, std::si
   }
   if (names.mixer_in == "operator_norm") {
     names.final_norm = prefix + "embedding_norm";
+  }
+  if (names.ffn_in == "pre_ff_layernorm") {
+    names.final_norm = prefix + "final_layernorm";
   }
   if (bare) {
     names.name_in_mixers();

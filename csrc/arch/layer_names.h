@@ -16,6 +16,7 @@ struct LayerNames {
   std::string block;                ///< "model.layers."
   std::vector<std::string> layers;  ///< "model.layers.0.", …; the others stand behind these
   std::string mixer_in, mixer_out, ffn_in, ffn_out;  ///< norms; empty: none
+  std::string recurrent_in, recurrent_ffn_in;        ///< Family::recurrent_pre
   std::string q, k, v, qkv, o, q_norm, k_norm, gate_out;
   std::string gate, up, gate_up, down;
   bool fused_qkv = false, fused_gate_up = false;

@@ -29,6 +29,10 @@ struct Recurrence {
   int value_dim = 0;
   float least_step = 0.0F;  ///< of a token's step, of Mamba-2
   float most_step = std::numeric_limits<float>::infinity();
+  bool normed = true;       ///< what the scan of Mamba-2 makes passes a norm, beside its gate
+  bool norm_first = false;  ///< before that
+  float norm_eps = 0.0F;    ///< 0: that of other norms
+  float beta_scale = 1.0F;  ///< of what is written to a head's matrix, of the delta rule
 
   int keys() const { return key_heads * key_dim; }  ///< numbers of a token's keys
   int values() const { return heads * value_dim; }
@@ -47,6 +51,10 @@ struct ScanKeys {
   /// Where a head's size is "auto" or missing: how many times the hidden size all heads have.
   std::string_view expand{};
   std::string_view activation{};  ///< of the convolution
+  /// Or how many numbers all heads have, unless it is null.
+  std::string_view all{};
+  std::string_view normed{};      ///< whether a norm stands behind the scan; empty: it does
+  std::string_view norm_first{};  ///< and before the gate; empty: behind it
 };
 
 /// What a row of the table says of recurrences: which layers have one, and what a missing key
@@ -56,6 +64,8 @@ struct RecurrentFamily {
   std::string_view layer_type{};  ///< what "layer_types" calls a layer that has it
   std::string_view attention_type = "full_attention";  ///< and one that has attention
   bool lists_attention = false;  ///< or else "full_attn_idxs" lists those that have attention
+  bool beside = false;           ///< each layer has it, beside attention
+  bool alone = false;            ///< each layer has it and nothing else
   int interval = 0;              ///< or else each "full_attention_interval"-th has attention
   /// Or else "kda_layers" of this block, from 1 on, lists those that have it, and where that is
   /// missing too, each interval-th from 0 on but the first has attention; sizes stand there.
@@ -63,11 +73,15 @@ struct RecurrentFamily {
   std::string_view taps_key{};  ///< of config.json
   ScanKeys scan{};              ///< of Mamba-2
   int taps = 0;
-  int heads = 0;      ///< "linear_num_value_heads"
-  int key_heads = 0;  ///< "linear_num_key_heads"
-  int key_dim = 0;    ///< "linear_key_head_dim"
-  int value_dim = 0;  ///< "linear_value_head_dim"
-  int expand = 2;     ///< ScanKeys::expand
+  int heads = 0;      ///< "linear_num_value_heads"; 0: as many as attention has
+  int key_heads = 0;  ///< "linear_num_key_heads"; likewise
+  int key_dim = 0;    ///< "linear_key_head_dim"; 0: 3/4 of what each has of the hidden size
+  int value_dim = 0;  ///< "linear_value_head_dim"; 0: twice that
+  float norm_eps = 0.0F;
+  bool reads_interval = true;    ///< "full_attention_interval"
+  bool reads_negatives = false;  ///< "linear_allow_neg_eigval": writes up to twice as much
+  int expand = 2;                ///< ScanKeys::expand
+  int all = 0;                   ///< ScanKeys::all
 };
 
 }  // namespace convergio::arch

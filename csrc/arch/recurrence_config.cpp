@@ -1,5 +1,6 @@
 #include "arch/recurrence_config.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -57,11 +58,17 @@ std::vector<bool> all_but_listed(const Json& json, std::size_t layers) {
 }
 
 /// All layers but each "full_attention_interval"-th.
-std::vector<bool> all_but_each(const Json& json, int interval, std::size_t layers) {
-  interval = integer_or(json, "full_attention_interval", 1, 1 << 12, interval);
+std::vector<bool> all_but_each(const Json& json, const RecurrentFamily& family,
+                               std::size_t layers) {
+  const int interval = family.reads_interval ? integer_or(json, "full_attention_interval", 1,
+                                                          1 << 12, family.interval)
+                                             : family.interval;
   std::vector<bool> flags(layers);
   for (std::size_t i = 0; i < layers; ++i) {
     flags[i] = (i + 1) % static_cast<std::size_t>(interval) != 0;
+  }
+  if (!family.reads_interval && layers < static_cast<std::size_t>(interval)) {
+    flags.back() = false;  // of few layers the last one attends all the same
   }
   return flags;
 }
@@ -107,14 +114,23 @@ void read_block(const Json& json, const RecurrentFamily& family, Recurrence& siz
 }
 
 /// The sizes of heads with matrices.
-void read_heads(const Json& json, const RecurrentFamily& family, Recurrence& sizes) {
+void read_heads(const Json& json, const RecurrentFamily& family, const Config& config,
+                Recurrence& sizes) {
   const auto size = [&](const char* key, int fallback) {
     return integer_or(json, key, 1, kMostHeads, fallback);
   };
-  sizes.heads = size("linear_num_value_heads", family.heads);
-  sizes.key_heads = size("linear_num_key_heads", family.key_heads);
-  sizes.key_dim = size("linear_key_head_dim", family.key_dim);
-  sizes.value_dim = size("linear_value_head_dim", family.value_dim);
+  const auto own_or = [](int own, int computed) { return own > 0 ? own : std::max(computed, 1); };
+  sizes.heads = size("linear_num_value_heads", own_or(family.heads, config.heads));
+  sizes.key_heads = size("linear_num_key_heads", own_or(family.key_heads, config.heads));
+  const std::int64_t part = std::int64_t{3} * config.hidden_size / 4 / sizes.key_heads;
+  sizes.key_dim =
+      size("linear_key_head_dim",
+           own_or(family.key_dim, static_cast<int>(std::min<std::int64_t>(part, kMostHeads))));
+  sizes.value_dim = size("linear_value_head_dim",
+                         own_or(family.value_dim, std::min(2 * sizes.key_dim, kMostHeads)));
+  if (family.reads_negatives && flag_or(json, "linear_allow_neg_eigval", true)) {
+    sizes.beta_scale = 2.0F;
+  }
   if (sizes.heads % sizes.key_heads != 0) {
     corrupt("'linear_num_value_heads' is " + std::to_string(sizes.heads) +
             ", which must be a multiple of 'linear_num_key_heads', " +
@@ -150,6 +166,34 @@ void read_step_limit(const Json& json, Recurrence& sizes) {
   }
 }
 
+/// A head's numbers, of those that all heads have.
+int divided(const Json& json, const RecurrentFamily& family, int hidden_size, int heads) {
+  const ScanKeys& keys = family.scan;
+  const bool said = !keys.all.empty() && !is_none(json, keys.all);
+  const std::int64_t all =
+      said ? integer_or(json, keys.all, 1, kMostChannels, family.all)
+           : std::int64_t{integer_or(json, keys.expand, 1, kMostHeads, family.expand)} *
+                 std::int64_t{hidden_size};
+  if (all % heads != 0 || all / heads > kMostHeads) {
+    const std::string what = said ? "'" + std::string(keys.all) + "'"
+                                  : "'" + std::string(keys.expand) + "' times 'hidden_size'";
+    corrupt("'" + std::string(keys.heads) + "' is " + std::to_string(heads) +
+            ", which must divide " + std::to_string(all) + ", " + what + ", into at most " +
+            std::to_string(kMostHeads));
+  }
+  return static_cast<int>(all / heads);
+}
+
+/// Where both a head's numbers and those of all are said.
+void check_all(const Json& json, const ScanKeys& keys, const Recurrence& sizes) {
+  const Json* said = keys.all.empty() ? nullptr : present(json, keys.all);
+  const std::int64_t all = std::int64_t{sizes.heads} * sizes.value_dim;
+  if (said != nullptr && said->as_integer() != all) {
+    corrupt(*said, std::to_string(all) + ", '" + std::string(keys.heads) + "' times '" +
+                       std::string(keys.head_dim) + "'");
+  }
+}
+
 /// The sizes of Mamba-2.
 void read_scan(const Json& json, const RecurrentFamily& family, const Config& config,
                Recurrence& sizes) {
@@ -165,16 +209,10 @@ void read_scan(const Json& json, const RecurrentFamily& family, const Config& co
                             ? family.value_dim == 0
                             : head_dim->is_string() && head_dim->as_string() == "auto";
   if (computed) {
-    const std::int64_t all =
-        std::int64_t{size(keys.expand, family.expand)} * std::int64_t{config.hidden_size};
-    if (all % sizes.heads != 0 || all / sizes.heads > kMostHeads) {
-      corrupt("'" + std::string(keys.heads) + "' is " + std::to_string(sizes.heads) +
-              ", which must divide " + std::to_string(all) + ", '" + std::string(keys.expand) +
-              "' times 'hidden_size', into at most " + std::to_string(kMostHeads));
-    }
-    sizes.value_dim = static_cast<int>(all / sizes.heads);
+    sizes.value_dim = divided(json, family, config.hidden_size, sizes.heads);
   } else {
     sizes.value_dim = size(keys.head_dim, family.value_dim);
+    check_all(json, keys, sizes);
   }
   if (sizes.heads % sizes.key_heads != 0) {
     corrupt("'" + std::string(keys.heads) + "' is " + std::to_string(sizes.heads) +
@@ -187,6 +225,8 @@ void read_scan(const Json& json, const RecurrentFamily& family, const Config& co
     throw Error(ErrorKind::UnsupportedModel, "[config] " + activation->where() + " is " +
                                                  activation->describe() + "; supported: silu.");
   }
+  sizes.normed = keys.normed.empty() || flag_or(json, keys.normed, false);
+  sizes.norm_first = !keys.norm_first.empty() && flag_or(json, keys.norm_first, true);
   read_step_limit(json, sizes);
 }
 
@@ -209,6 +249,9 @@ std::vector<bool> recurrent_layers(const Json& json, const Config& config) {
     }
     return flags;
   }
+  if (family.beside || family.alone) {
+    return std::vector<bool>(layers, true);
+  }
   if (const Json* types = present(json, "layer_types")) {
     return listed(*types, family, layers);
   }
@@ -218,7 +261,7 @@ std::vector<bool> recurrent_layers(const Json& json, const Config& config) {
   if (family.lists_attention) {
     return all_but_listed(json, layers);
   }
-  return family.block.empty() ? all_but_each(json, family.interval, layers)
+  return family.block.empty() ? all_but_each(json, family, layers)
                               : listed_in_block(json, family, layers);
 }
 
@@ -232,7 +275,7 @@ void check_width(const char* what, int heads, int dim) {
 }
 
 Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Config& config) {
-  Recurrence sizes{.kind = family.kind};
+  Recurrence sizes{.kind = family.kind, .norm_eps = family.norm_eps};
   if (!family.taps_key.empty()) {
     sizes.taps = integer_or(json, family.taps_key, 2, kMostTaps, family.taps);
   }
@@ -243,7 +286,7 @@ Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Con
       sizes.channels = config.hidden_size;
       break;
     case RecurrenceKind::GatedDelta:
-      read_heads(json, family, sizes);
+      read_heads(json, family, config, sizes);
       check_width("keys", sizes.key_heads, sizes.key_dim);
       check_width("values", sizes.heads, sizes.value_dim);
       sizes.channels = 2 * sizes.keys() + sizes.values();
@@ -311,10 +354,14 @@ void read_recurrence(const Json& json, Config& config) {
   const std::vector<bool> recurrent = recurrent_layers(json, config);
   const Recurrence sizes = read_sizes(json, family, config);
   for (std::size_t i = 0; i < recurrent.size(); ++i) {
-    if (recurrent[i]) {
+    if (!recurrent[i]) {
+      continue;
+    }
+    config.layers[i].recurrence = sizes;
+    config.layers[i].feeds = config.layers[i].feeds && !family.alone;
+    if (!family.beside) {
       config.layers[i].attends = false;
       config.layers[i].rope = -1;
-      config.layers[i].recurrence = sizes;
     }
   }
 }

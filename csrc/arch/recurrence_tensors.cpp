@@ -1,5 +1,8 @@
 #include "arch/recurrence_tensors.h"
 
+#include <array>
+#include <cstddef>
+
 namespace convergio::arch {
 
 namespace {
@@ -11,12 +14,31 @@ ShortConvSpec resolve_short_conv(TensorBook& book, int hidden, const Recurrence&
           .out = book.matrix(module + "out_proj", hidden, sizes.channels)};
 }
 
+/// Of q, k and v, in this order.
+std::vector<ConvSpec> convs_of_three(TensorBook& book, const std::array<std::string, 3>& names,
+                                     const std::string& module, const Recurrence& sizes) {
+  const std::array widths{sizes.keys(), sizes.keys(), sizes.values()};
+  std::vector<ConvSpec> convs;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    convs.push_back(book.conv(module + names[i], widths[i], sizes.taps, /*may_have_bias=*/false));
+  }
+  return convs;
+}
+
 GatedDeltaSpec resolve_gated_delta(TensorBook& book, int hidden, const Recurrence& sizes,
                                    const std::string& module) {
   const int keys = sizes.keys();
   const int values = sizes.values();
   GatedDeltaSpec spec;
-  if (book.has(module + "in_proj_qkvz") || book.has(module + "in_proj_ba")) {
+  const bool apart = book.has(module + "q_proj") || book.has(module + "k_proj");
+  if (apart) {
+    spec.in = {book.matrix(module + "q_proj", keys, hidden),
+               book.matrix(module + "k_proj", keys, hidden),
+               book.matrix(module + "v_proj", values, hidden),
+               book.matrix(module + "g_proj", values, hidden),
+               book.matrix(module + "b_proj", sizes.heads, hidden),
+               book.matrix(module + "a_proj", sizes.heads, hidden)};
+  } else if (book.has(module + "in_proj_qkvz") || book.has(module + "in_proj_ba")) {
     spec.in = {book.matrix(module + "in_proj_qkvz", 2 * keys + 2 * values, hidden),
                book.matrix(module + "in_proj_ba", 2 * sizes.heads, hidden)};
   } else {
@@ -25,13 +47,17 @@ GatedDeltaSpec resolve_gated_delta(TensorBook& book, int hidden, const Recurrenc
                book.matrix(module + "in_proj_b", sizes.heads, hidden),
                book.matrix(module + "in_proj_a", sizes.heads, hidden)};
   }
-  spec.conv = book.conv(module + "conv1d", sizes.channels, sizes.taps);
+  if (apart) {
+    spec.convs = convs_of_three(book, {"q_conv1d", "k_conv1d", "v_conv1d"}, module, sizes);
+  } else {
+    spec.convs = {book.conv(module + "conv1d", sizes.channels, sizes.taps)};
+  }
   spec.a_log = module + "A_log";
   spec.dt_bias = module + "dt_bias";
   book.vector(spec.a_log, sizes.heads);
   book.vector(spec.dt_bias, sizes.heads);
-  spec.norm = book.norm(module + "norm", sizes.value_dim);
-  spec.out = book.matrix(module + "out_proj", hidden, values);
+  spec.norm = book.norm(module + (apart ? "o_norm" : "norm"), sizes.value_dim);
+  spec.out = book.matrix(module + (apart ? "o_proj" : "out_proj"), hidden, values);
   return spec;
 }
 
@@ -48,12 +74,12 @@ KimiDeltaSpec resolve_kimi_delta(TensorBook& book, int hidden, const Recurrence&
   spec.in.push_back(book.matrix(module + "b_proj", sizes.heads, hidden));
   spec.a = book.matrix(module + "f_b_proj", keys, dim);
   spec.gate = book.matrix(module + "g_b_proj", keys, dim);
-  for (const char* name : {"q", "k", "v"}) {
-    const std::string converted = module + name + "_conv.conv";
-    spec.convs.push_back(book.conv(book.has(converted) ? converted : module + name + "_conv1d",
-                                   keys, sizes.taps,
-                                   /*may_have_bias=*/false));
+  std::array<std::string, 3> convs{"q", "k", "v"};
+  for (std::string& name : convs) {
+    const std::string converted = name + "_conv.conv";
+    name = book.has(module + converted) ? converted : name + "_conv1d";
   }
+  spec.convs = convs_of_three(book, convs, module, sizes);
   spec.a_log = module + "A_log";
   spec.dt_bias = module + "dt_bias";
   book.numbers(spec.a_log, {{1, 1, sizes.heads, 1}, {sizes.heads}});
@@ -75,7 +101,9 @@ Mamba2Spec resolve_mamba2(TensorBook& book, int hidden, const Recurrence& sizes,
   for (const std::string& name : {spec.a_log, spec.dt_bias, spec.d}) {
     book.vector(name, sizes.heads);
   }
-  spec.norm = book.norm(module + "norm", values);
+  if (sizes.normed) {
+    spec.norm = book.norm(module + "norm", values);
+  }
   spec.out = book.matrix(module + "out_proj", hidden, values);
   return spec;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,12 +19,12 @@ struct ShortConvSpec {
 /// The gated delta rule: q, k and v are made of a token and convolved, z gates what the rule makes
 /// of them, a decays a head's state and b is how much of v is written to it.
 struct GatedDeltaSpec {
-  /// {q‖k‖v, z, b, a}; or {q‖k‖v‖z, b‖a}, where that is for one key head after the other, each with
-  /// the value heads that share it.
+  /// {q‖k‖v, z, b, a} or {q, k, v, z, b, a}; or {q‖k‖v‖z, b‖a}, where that is for one key head
+  /// after the other, each with the value heads that share it.
   std::vector<MatrixSpec> in;
-  ConvSpec conv;
-  std::string a_log, dt_bias;  ///< tensors, (heads,)
-  NormSpec norm;               ///< of value_dim
+  std::vector<ConvSpec> convs;  ///< of all; or of q, k and v
+  std::string a_log, dt_bias;   ///< tensors, (heads,)
+  NormSpec norm;                ///< of value_dim
   MatrixSpec out;
 };
 
@@ -44,7 +45,7 @@ struct Mamba2Spec {
   MatrixSpec in;  ///< (values + channels + heads, hidden_size)
   ConvSpec conv;
   std::string a_log, dt_bias, d;  ///< tensors, (heads,)
-  NormSpec norm;                  ///< of values; each group of heads is normed by itself
+  std::optional<NormSpec> norm;   ///< of values; each group of heads is normed by itself
   MatrixSpec out;
 };
 

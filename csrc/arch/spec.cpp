@@ -1,9 +1,11 @@
 #include "arch/spec.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "arch/layer_names.h"
+#include "io/error.h"
 
 namespace convergio::arch {
 
@@ -17,6 +19,11 @@ void resolve_norms(TensorBook& book, const Config& config, const std::string& la
     }
     return book.norm(layer + name, config.hidden_size);
   };
+  if (config.family->recurrent_pre && spec.config.recurrence.is_there()) {
+    spec.mixer_in = norm(names.recurrent_in);
+    spec.ffn_in = norm(names.recurrent_ffn_in);
+    return;
+  }
   if (spec.config.mixes()) {
     spec.mixer_in = norm(names.mixer_in);
     spec.mixer_out = norm(names.mixer_out);
@@ -201,6 +208,27 @@ PerLayerInputSpec resolve_per_layer(TensorBook& book, const Config& config,
       .norm = book.norm(prefix + "per_layer_projection_norm", config.per_layer_size)};
 }
 
+/// What conversion by mlx-lm has changed of the numbers.
+void take_as_converted(Config& config, const ModelSpec& spec, const std::vector<MatrixSpec>& all) {
+  if (config.family->converted_norms_plain) {
+    config.norms_add_one = false;
+  }
+  if (!config.family->reads_part_multipliers) {
+    return;
+  }
+  const auto biased = std::ranges::find_if(all, &MatrixSpec::bias);
+  if (config.multipliers.are_there() && biased != all.end()) {
+    throw Error(ErrorKind::UnsupportedModel,
+                "[model] '" + biased->bias_name() +
+                    "' is in a converted checkpoint whose matrices have been multiplied and whose "
+                    "biases have not; use the checkpoint as it was published.");
+  }
+  config.multipliers = config.multipliers.of_converted();
+  // the head has been multiplied, or is the embedding, which has
+  config.logits_divisor = spec.head ? 1.0F : config.logits_divisor * config.embedding_multiplier;
+  config.embedding_multiplier = 1.0F;
+}
+
 }  // namespace
 
 ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
@@ -244,8 +272,8 @@ ModelSpec ModelSpec::resolve(Config config, const io::Checkpoint& checkpoint) {
     }
   }
   book.close();
-  if (config.family->converted_norms_plain && book.has_converted_conv()) {
-    config.norms_add_one = false;
+  if (book.has_converted_conv()) {
+    take_as_converted(config, spec, book.matrices());
   }
   spec.unused_bytes = book.unused_bytes();
   spec.matrices = book.matrices();

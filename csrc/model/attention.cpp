@@ -13,7 +13,7 @@ namespace convergio::model {
 kernels::AttentionOptions attention_options(const arch::Config& config,
                                             const arch::LayerConfig& layer) {
   const bool tempered = !config.tempers_unrotated || layer.rope < 0;
-  return {.scale = config.attention_scale,
+  return {.scale = config.attention_scale * config.multipliers.of_scores(),
           .temperature_beta = tempered ? config.temperature_beta : 0.0F,
           .temperature_period = config.temperature_period,
           .temperature_offset = config.temperature_offset,
@@ -33,7 +33,9 @@ SelfAttention::SelfAttention(WeightLoader& weights, const arch::ModelSpec& spec,
       interleaved_(spec.config.rope_interleaved) {
   for (const arch::MatrixSpec& matrix : layer.qkv) {
     qkv_.push_back(weights.linear(matrix));
+    unscale_bias(qkv_.back(), spec.config.multipliers.attention_in);
   }
+  unscale_bias(o_, spec.config.multipliers.attention_in);
   if (layer.attention_gate) {
     gate_ = weights.linear(*layer.attention_gate);
   }

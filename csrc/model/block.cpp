@@ -8,25 +8,28 @@ namespace convergio::model {
 
 namespace {
 
-std::vector<Mixer> mixers_of(WeightLoader& weights, const arch::ModelSpec& spec,
-                             const arch::LayerSpec& layer) {
-  std::vector<Mixer> mixers;
+std::vector<Branch> mixers_of(WeightLoader& weights, const arch::ModelSpec& spec,
+                              const arch::LayerSpec& layer) {
+  std::vector<Branch> mixers;
+  const arch::Multipliers& factors = spec.config.multipliers;
+  const float attention = spec.config.residual_multiplier * factors.of_attention();
+  const float recurrence = spec.config.residual_multiplier * factors.recurrence_out;
   if (layer.latent) {
-    mixers.emplace_back(LatentAttention(weights, spec, layer));
+    mixers.push_back({LatentAttention(weights, spec, layer), attention});
   } else if (layer.config.attends) {
-    mixers.emplace_back(SelfAttention(weights, spec, layer));
+    mixers.push_back({SelfAttention(weights, spec, layer), attention});
   }
   if (const auto* conv = std::get_if<arch::ShortConvSpec>(&layer.recurrence)) {
-    mixers.emplace_back(ShortConv(weights, *conv));
+    mixers.push_back({ShortConv(weights, *conv), recurrence});
   }
   if (const auto* delta = std::get_if<arch::GatedDeltaSpec>(&layer.recurrence)) {
-    mixers.emplace_back(GatedDeltaNet(weights, spec, *delta, layer.config.recurrence));
+    mixers.push_back({GatedDeltaNet(weights, spec, *delta, layer.config.recurrence), recurrence});
   }
   if (const auto* kimi = std::get_if<arch::KimiDeltaSpec>(&layer.recurrence)) {
-    mixers.emplace_back(KimiDelta(weights, spec, *kimi, layer.config.recurrence));
+    mixers.push_back({KimiDelta(weights, spec, *kimi, layer.config.recurrence), recurrence});
   }
   if (const auto* mamba = std::get_if<arch::Mamba2Spec>(&layer.recurrence)) {
-    mixers.emplace_back(Mamba2(weights, spec, *mamba, layer.config.recurrence));
+    mixers.push_back({Mamba2(weights, spec, *mamba, layer.config.recurrence), recurrence});
   }
   return mixers;
 }
@@ -40,7 +43,7 @@ Block::Block(WeightLoader& weights, const arch::ModelSpec& spec, const arch::Lay
       ffn_out_(weights.norm(layer.ffn_out, spec.config)),
       mixers_(mixers_of(weights, spec, layer)),
       scalar_(layer.scalar.empty() ? 1.0F : weights.scalar(layer.scalar)),
-      residual_multiplier_(spec.config.residual_multiplier),
+      ffn_factor_(spec.config.residual_multiplier * spec.config.multipliers.down),
       parallel_(spec.config.placement == arch::Placement::Parallel) {
   for (auto* norm : {&mixer_out_, &ffn_out_}) {
     if (*norm) {
@@ -60,21 +63,22 @@ mx::array Block::normed(const mx::array& x, const std::optional<kernels::Norm>& 
 }
 
 /// True where a branch joins the stream as it is, so that its last matrix can add to it.
-bool Block::plain(const std::optional<kernels::Norm>& out) const {
-  return !out && residual_multiplier_ == 1.0F;
+bool Block::plain(const std::optional<kernels::Norm>& out, float factor) {
+  return !out && factor == 1.0F;
 }
 
 mx::array Block::join(mx::array x, const mx::array& branch,
-                      const std::optional<kernels::Norm>& norm) const {
-  return kernels::residual(std::move(x), normed(branch, norm), residual_multiplier_);
+                      const std::optional<kernels::Norm>& norm, float factor) const {
+  return kernels::residual(std::move(x), normed(branch, norm), factor);
 }
 
 mx::array Block::mix(mx::array x, const mx::array& in, Segments segments, int index) const {
-  for (const Mixer& mixer : mixers_) {
+  for (const auto& [mixer, factor] : mixers_) {
     x = std::visit(
-        [&](const auto& one) {
-          return plain(mixer_out_) ? one.onto(std::move(x), in, segments, index)
-                                   : join(std::move(x), one(in, segments, index), mixer_out_);
+        [&, factor = factor](const auto& one) {
+          return plain(mixer_out_, factor)
+                     ? one.onto(std::move(x), in, segments, index)
+                     : join(std::move(x), one(in, segments, index), mixer_out_, factor);
         },
         mixer);
   }
@@ -82,11 +86,11 @@ mx::array Block::mix(mx::array x, const mx::array& in, Segments segments, int in
 }
 
 mx::array Block::feed(mx::array x, mx::array in) const {
-  if (plain(ffn_out_)) {
+  if (plain(ffn_out_, ffn_factor_)) {
     return ffn_->onto(std::move(x), std::move(in));
   }
   const mx::array branch = (*ffn_)(in, x);
-  return join(std::move(x), branch, ffn_out_);
+  return join(std::move(x), branch, ffn_out_, ffn_factor_);
 }
 
 /// Arrays are let go of as soon as may be: each is memory, where ops are computed at once.

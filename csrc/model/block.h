@@ -22,6 +22,12 @@ namespace convergio::model {
 using Mixer =
     std::variant<SelfAttention, LatentAttention, ShortConv, GatedDeltaNet, KimiDelta, Mamba2>;
 
+/// One of those, and what it makes is multiplied with before it joins the stream.
+struct Branch {
+  Mixer mixer;
+  float factor;
+};
+
 /// One decoder layer: what mixes tokens (attention, a recurrence, or both side by side) and
 /// feed-forward, each in a residual branch with the norms its checkpoint has.
 class Block {
@@ -36,17 +42,17 @@ class Block {
   mx::array normed(const mx::array& x, const std::optional<kernels::Norm>& norm) const;
   mx::array mix(mx::array x, const mx::array& in, Segments segments, int index) const;
   mx::array feed(mx::array x, mx::array in) const;
-  bool plain(const std::optional<kernels::Norm>& out) const;
-  mx::array join(mx::array x, const mx::array& branch,
-                 const std::optional<kernels::Norm>& norm) const;
+  static bool plain(const std::optional<kernels::Norm>& out, float factor);
+  mx::array join(mx::array x, const mx::array& branch, const std::optional<kernels::Norm>& norm,
+                 float factor) const;
 
   std::optional<kernels::Norm> mixer_in_, mixer_out_, ffn_in_, ffn_out_;
-  std::vector<Mixer> mixers_;
+  std::vector<Branch> mixers_;
   std::optional<LayerFeedForward> ffn_;
   std::optional<PerLayer> per_layer_;
-  float scalar_;  ///< of what leaves the layer
-  float residual_multiplier_;
-  bool parallel_;  ///< mixers and feed-forward take the same normed x
+  float scalar_;      ///< of what leaves the layer
+  float ffn_factor_;  ///< of what the feed-forward adds to the stream
+  bool parallel_;     ///< mixers and feed-forward take the same normed x
 };
 
 }  // namespace convergio::model

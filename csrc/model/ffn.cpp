@@ -6,6 +6,7 @@
 #include "io/error.h"
 #include "io/text.h"
 #include "kernels/ops/linear.h"
+#include "kernels/ops/residual.h"
 
 namespace convergio::model {
 
@@ -40,7 +41,8 @@ FeedForward::FeedForward(WeightLoader& weights, const arch::ModelSpec& spec,
                          const arch::LayerSpec& layer)
     : down_(weights.linear(layer.ffn_down)),
       activation_(activation_named(layer.xielu.empty() ? spec.config.activation : "relu")),
-      gated_(spec.config.family->gated) {
+      gated_(spec.config.family->gated),
+      gate_factor_(spec.config.multipliers.gate) {
   if (!layer.xielu.empty()) {
     xielu_ = load_xielu(weights, layer.xielu);
   }
@@ -50,6 +52,10 @@ FeedForward::FeedForward(WeightLoader& weights, const arch::ModelSpec& spec,
 }
 
 mx::array FeedForward::inner(const mx::array& x) const {
+  if (gated_ && gate_factor_ != 1.0F) {
+    const std::vector<mx::array> made = kernels::linears(x, gate_up_);
+    return kernels::gated(kernels::scaled(made[0], gate_factor_), made[1], activation_);
+  }
   if (gated_) {
     return kernels::gated_linear(x, gate_up_, activation_);
   }

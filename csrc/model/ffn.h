@@ -30,6 +30,7 @@ class FeedForward {
   kernels::Activation activation_;
   std::optional<kernels::Xielu> xielu_;  ///< in place of the activation
   bool gated_;
+  float gate_factor_;  ///< of what the gate projects
 };
 
 }  // namespace convergio::model

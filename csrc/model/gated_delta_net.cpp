@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/mlx/view.h"
+#include "kernels/ops/join_columns.h"
 #include "kernels/ops/join_heads.h"
 #include "kernels/ops/linear.h"
 #include "mlx/ops.h"
@@ -42,7 +43,7 @@ kernels::CausalConv by_key_head(kernels::CausalConv conv, const arch::Recurrence
 
 kernels::CausalConv load_conv(WeightLoader& weights, const arch::GatedDeltaSpec& layer,
                               const arch::Recurrence& sizes) {
-  kernels::CausalConv conv = weights.conv(layer.conv);
+  kernels::CausalConv conv = weights.conv(layer.convs);
   conv.silu = true;
   return layer.in.size() == 2 ? by_key_head(std::move(conv), sizes) : conv;
 }
@@ -61,9 +62,10 @@ GatedDeltaNet::GatedDeltaNet(WeightLoader& weights, const arch::ModelSpec& spec,
       rule_{.k_heads = sizes.key_heads,
             .v_heads = sizes.heads,
             .a_log = weights.floats(layer.a_log),
-            .dt_bias = weights.floats(layer.dt_bias)},
+            .dt_bias = weights.floats(layer.dt_bias),
+            .beta_scale = sizes.beta_scale},
       norm_{.weight = weights.floats(layer.norm.name + ".weight"),
-            .eps = spec.config.norm_eps,
+            .eps = sizes.norm_eps > 0 ? sizes.norm_eps : spec.config.norm_eps,
             .group = sizes.value_dim},
       sizes_(sizes) {
   for (const arch::MatrixSpec& matrix : layer.in) {
@@ -73,6 +75,12 @@ GatedDeltaNet::GatedDeltaNet(WeightLoader& weights, const arch::ModelSpec& spec,
 
 GatedDeltaNet::Projected GatedDeltaNet::project(const mx::array& x) const {
   const std::vector<mx::array> made = kernels::linears(x, in_);
+  if (made.size() == 6) {
+    return {.qkv = kernels::join_columns({made[0], made[1], made[2]}),
+            .z = made[3],
+            .b = made[4],
+            .a = made[5]};
+  }
   if (made.size() == 4) {
     return {.qkv = made[0], .z = made[1], .b = made[2], .a = made[3]};
   }
@@ -95,7 +103,7 @@ mx::array GatedDeltaNet::mix(const mx::array& x, Segments segments, int index) c
       });
   const auto parts = [&]() -> std::vector<mx::array> {
     const int keys = sizes_.keys();
-    if (in_.size() == 4) {
+    if (in_.size() != 2) {
       return kernels::split_columns(qkv, {keys, 2 * keys});
     }
     const int groups = sizes_.key_heads;

@@ -12,15 +12,10 @@ namespace convergio::model {
 
 namespace {
 
-/// Those of q, k and v as one.
 kernels::CausalConv load_convs(WeightLoader& weights, const std::vector<arch::ConvSpec>& specs) {
-  std::vector<mx::array> all;
-  for (const arch::ConvSpec& spec : specs) {
-    all.push_back(weights.conv(spec).weight);
-  }
-  mx::array joined = mx::contiguous(mx::concatenate(all, 1));
-  mx::eval(joined);
-  return {.weight = joined, .silu = true};
+  kernels::CausalConv conv = weights.conv(specs);
+  conv.silu = true;
+  return conv;
 }
 
 mx::array flat(const mx::array& numbers) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "arch/spec.h"
 #include "kernels/ops/causal_conv.h"
 #include "kernels/ops/gated_norm.h"
@@ -25,9 +27,10 @@ class Mamba2 {
   mx::array mix(const mx::array& x, Segments segments, int index) const;
 
   Linear in_, out_;
-  kernels::CausalConv conv_;  ///< of x‖b‖c
+  std::optional<mx::array> factors_;  ///< of what in_ makes
+  kernels::CausalConv conv_;          ///< of x‖b‖c
   kernels::SelectiveScan scan_;
-  kernels::GatedNorm norm_;
+  std::optional<kernels::GatedNorm> norm_;  ///< none: what the scan makes passes a gate alone
   arch::Recurrence sizes_;
 };
 

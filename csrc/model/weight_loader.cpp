@@ -2,12 +2,14 @@
 
 #include <cmath>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "formats/quantization.h"
 #include "io/error.h"
 #include "kernels/mlx/primitive.h"
 #include "mlx/ops.h"
+#include "mlx/transforms.h"
 #include "model/float_dtype.h"
 
 namespace convergio::model {
@@ -36,6 +38,12 @@ const formats::QuantizedFormat& format_of(const arch::Quantization& quantization
 }
 
 }  // namespace
+
+void unscale_bias(Linear& linear, float factor) {
+  if (linear.bias && factor != 1.0F) {
+    linear.bias = mx::divide(*linear.bias, mx::array(factor, linear.bias->dtype()));
+  }
+}
 
 WeightLoader::WeightLoader(const io::Checkpoint& checkpoint, mx::Dtype activations)
     : checkpoint_(checkpoint), activations_(activations), binding_(kernels::device_binding()) {}
@@ -86,6 +94,19 @@ kernels::CausalConv WeightLoader::conv(const arch::ConvSpec& spec) {
     conv.bias = floats(spec.name + ".bias");
   }
   return conv;
+}
+
+kernels::CausalConv WeightLoader::conv(const std::vector<arch::ConvSpec>& specs) {
+  if (specs.size() == 1) {
+    return conv(specs.front());
+  }
+  std::vector<mx::array> all;
+  for (const arch::ConvSpec& spec : specs) {
+    all.push_back(conv(spec).weight);
+  }
+  mx::array joined = mx::contiguous(mx::concatenate(all, 1));
+  mx::eval(joined);
+  return {.weight = std::move(joined)};
 }
 
 kernels::Matrix WeightLoader::matrix(const arch::MatrixSpec& spec) {

@@ -20,6 +20,10 @@ namespace mx = mlx::core;
 
 using kernels::Linear;
 
+/// Divides the bias of a matrix by a factor that all that it makes is multiplied with later, and
+/// that stands before its bias.
+void unscale_bias(Linear& linear, float factor);
+
 /// Makes arrays of a checkpoint's tensors. Matrices stay where the file has them, if the device can
 /// bind them there; vectors, which are small, are copied to the dtype of the activations.
 class WeightLoader {
@@ -41,6 +45,8 @@ class WeightLoader {
   kernels::Norm final_norm(const arch::NormSpec& spec, const arch::Config& config);
 
   kernels::CausalConv conv(const arch::ConvSpec& spec);
+  /// Those of one channel after another, none of which has a bias, as one.
+  kernels::CausalConv conv(const std::vector<arch::ConvSpec>& specs);
 
   mx::array vector(const std::string& name);
   mx::array floats(const std::string& name);  ///< the same in float32

@@ -140,9 +140,10 @@ NEEDED = {"deepseek_v2": {"num_experts_per_tok": 3}}
 """Keys without a default."""
 UNPUBLISHED = {"exaone"}
 """Rows without a class in transformers."""
-OTHERWISE = {"gemma4_text", "kimi_linear", "granitemoehybrid", "nemotron_h"}
+OTHERWISE = {"gemma4_text", "kimi_linear", "granitemoehybrid", "nemotron_h", "mamba2"}
+OTHERWISE |= {"falcon_h1", "olmo_hybrid"}
 """Rows whose layers differ in more than is compared here: test_geometry.py, test_recurrences.py,
-test_layer_kinds.py."""
+test_layer_kinds.py, test_mamba.py."""
 ROWS = sorted(set(rows()) - UNPUBLISHED - OTHERWISE)
 PARTIAL = {"phi3", "glm4", "glm4_moe", "stablelm", "phi", "nemotron", "laguna"}
 PARTIAL |= {"qwen3_next", "qwen3_5", "qwen3_5_moe", *QWEN_NEXT}

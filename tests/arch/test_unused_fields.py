@@ -113,6 +113,17 @@ READ: dict[str, set[str]] = {
         "mamba_d_state",
         "mamba_d_conv",
     },
+    "mamba2": {"hidden_act"},
+    "falcon_h1": {
+        "hidden_act",
+        "embedding_multiplier",
+        "mamba_n_heads",
+        "mamba_d_head",
+        "mamba_n_groups",
+        "mamba_d_state",
+        "mamba_d_conv",
+    },
+    "olmo_hybrid": GATED_DELTA - {"partial_rotary_factor", "full_attention_interval"},
     "nemotron_h": {"n_routed_experts", "num_experts_per_tok", "moe_intermediate_size"},
     "glm4_moe": {*GLM, "partial_rotary_factor"},
     "glm4_moe_lite": LATENT,
@@ -250,6 +261,12 @@ UNCOMMON = {
     "lfm2_moe": _LAYER_NORM,
     "exaone": {"rms_norm_eps", "num_hidden_layers"},
     "nemotron_h": {"rms_norm_eps", "num_hidden_layers"},
+    "mamba2": {
+        "rms_norm_eps",
+        "intermediate_size",
+        "num_attention_heads",
+        "num_key_value_heads",
+    },
 }
 """The keys of COMMON that a class has under another name."""
 """The keys of OTHER that each class reads beside COMMON."""

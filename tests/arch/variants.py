@@ -372,6 +372,91 @@ def _nemotrons(add: Callable[..., None]) -> None:
     add(row, "silu", {"mlp_hidden_act": "silu"}, not_mlx_lm="mlx-lm's class is always relu2.")
 
 
+def _mambas(add: Callable[..., None]) -> None:
+    converted = {"convs_as": "converted"}
+    row = "mamba2"
+    add(row, "converted", converted, not_transformers=CONVERTED, as_row=True)
+    add(row, "tied", {"tie_word_embeddings": True})
+    add(row, "biases", {"use_bias": True})
+    add(row, "no-conv-bias", {"use_conv_bias": False})
+    add(row, "groups", {"n_groups": 4}, not_mlx_lm=GROUPS)
+    add(row, "five-taps", {"conv_kernel": 5})
+    add(row, "wide-heads", {"num_heads": 2, "head_dim": 64, "state_size": 7})
+    add(row, "step-limit", {"time_step_limit": [0.3, 0.6]})
+
+    row = "falcon_h1"
+    once = "mlx-lm's conversion takes the matrices alone."
+    add(row, "converted", converted, not_transformers=CONVERTED)
+    tied = {"tie_word_embeddings": True, "lm_head_multiplier": 2.5}
+    add(row, "tied", tied)
+    add(row, "tied-converted", {**tied, **converted}, not_transformers=CONVERTED)
+    add(row, "keys", {"key_multiplier": 0.39}, not_mlx_lm="mlx-lm never multiplies keys.")
+    add(
+        row,
+        "attention-in",
+        {"attention_in_multiplier": 1.5},
+        not_mlx_lm="mlx-lm multiplies what queries and keys are made of, and not values.",
+    )
+    listed = ("mlp_multipliers", "ssm_multipliers")
+    names = ("attention_out", "embedding", "lm_head", "ssm_in", "ssm_out")
+    add(
+        row,
+        "plain",
+        {},
+        without=(*listed, *(f"{name}_multiplier" for name in names)),
+        not_mlx_lm="mlx-lm's class has other defaults.",
+    )
+    add(row, "normed", {"mamba_rms_norm": True})
+    add(row, "norm-first", {"mamba_rms_norm": True, "mamba_norm_before_gate": True})
+    add(row, "groups", {"mamba_n_groups": 3})
+    normed = {"mamba_n_groups": 3, "mamba_rms_norm": True}
+    add(row, "normed-groups", normed, not_mlx_lm=GROUPS)
+    biases = {"attention_bias": True, "mlp_bias": True, "attention_in_multiplier": 1.5}
+    inner = {"mamba_proj_bias": True, "projectors_bias": True}
+    add(row, "biases", {**biases, **inner}, not_mlx_lm=once)
+    add(row, "two-taps", {"mamba_d_conv": 2, "mamba_conv_bias": False})
+    add(
+        row,
+        "auto-heads",
+        {"mamba_d_head": "auto"},
+        not_mlx_lm="mlx-lm reads the size of a head as a number.",
+        as_row=True,
+    )
+    add(
+        row,
+        "expanded",
+        {"mamba_d_ssm": None, "mamba_n_heads": 8},
+        not_mlx_lm="mlx-lm reads the size of all heads as a number.",
+    )
+    wide = {"mamba_n_heads": 2, "mamba_d_head": 48, "mamba_d_state": 7}
+    add(row, "wide-heads", {**wide, "num_key_value_heads": 1})
+    add(
+        row,
+        "step-limit",
+        {"time_step_limit": [0.3, 0.6]},
+        not_mlx_lm="mlx-lm's class has no limits of steps.",
+    )
+
+
+def _olmo_hybrids(add: Callable[..., None]) -> None:
+    row = "olmo_hybrid"
+    mixed = ["linear_attention", "full_attention"]
+    add(row, "converted", {"convs_as": "converted"}, not_transformers=CONVERTED, as_row=True)
+    add(row, "positive", {"linear_allow_neg_eigval": False})
+    add(row, "unrotated", {"rope_parameters": {"rope_type": "default", "rope_theta": None}})
+    add(row, "theta", {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}})
+    add(row, "one-key-head", {"linear_num_key_heads": 1, "num_key_value_heads": 1})
+    add(row, "equal-heads", {"linear_num_key_heads": 3, "linear_num_value_heads": 3})
+    add(row, "wide-keys", {"linear_key_head_dim": 32, "linear_value_head_dim": 4})
+    add(row, "two-taps", {"linear_conv_kernel_dim": 2})
+    add(row, "biases", {"attention_bias": True})
+    add(row, "tied", {"tie_word_embeddings": True, "rms_norm_eps": 1e-4})
+    add(row, "attention-first", {"layer_types": [*mixed[::-1], *mixed[::-1]]})
+    add(row, "default-types", {"layer_types": None})
+    only = {"layer_types": ["linear_attention"] * 4}
+    add(row, "no-attention", only, not_transformers="transformers' class asks for both kinds.")
+
+
 def _recurrences() -> list[Variant]:
     out: list[Variant] = []
 
@@ -441,6 +526,8 @@ def _recurrences() -> list[Variant]:
     add("kimi_linear", "unnormalized", {"moe_renormalize": False, "num_shared_experts": 2})
     _granite_hybrids(add)
     _nemotrons(add)
+    _mambas(add)
+    _olmo_hybrids(add)
     add("qwen3_next", "unnormalized", {"norm_topk_prob": False})
     add("qwen3_next", "some-dense", {"decoder_sparse_step": 2, "mlp_only_layers": [1]})
     add("qwen3_next", "tied", {"tie_word_embeddings": True})

@@ -95,6 +95,25 @@ def _llama4() -> list[Stored]:
     ]
 
 
+NEMOTRON = {
+    "moe_intermediate_size": 64,
+    "moe_shared_expert_intermediate_size": 96,
+    "moe_latent_size": 32,
+}
+
+
+def _recurrent(row: str, **changes: Any) -> list[Stored]:
+    """A model with recurrences as mlx-lm converts it, in two ways; of experts all are chosen."""
+    kept = {key: value for key, value in changes.items() if value is False}
+    config = {**tiny(row), **changes, "experts_as": "stacked", "convs_as": "converted"}
+    if "n_routed_experts" in config:
+        config["num_experts_per_tok"] = config["n_routed_experts"]
+    return [
+        Stored(f"{row}-affine", {**config, **affine(32, 4, **kept)}),
+        Stored(f"{row}-mxfp8", {**config, **affine(32, 8, mode="mxfp8", **kept)}),
+    ]
+
+
 STORED = [
     *(Stored(f"dense-{dtype}", {}, dtype) for dtype in ("F32", "F16", "BF16")),
     *(
@@ -122,6 +141,10 @@ STORED = [
     *_of_experts("phimoe", "block_sparse_moe.gate", intermediate_size=64, router_jitter_noise=0.01),
     *_of_experts("ernie4_5_moe", "mlp.gate", moe_intermediate_size=64),
     *_llama4(),
+    *_recurrent("nemotron_h", **NEMOTRON, **{"backbone.layers.1.mixer.gate": False}),
+    *_recurrent("mamba2"),
+    *_recurrent("falcon_h1"),
+    *_recurrent("olmo_hybrid"),
     Stored("latent", {**ABSORBED, **affine(32, 4, **ROUTERS)}),
     Stored("latent-mxfp8", {**ABSORBED, **affine(32, 8, mode="mxfp8", **ROUTERS)}),
     Stored("latent-one-matrix", {**ONE_MATRIX, **affine(32, 5, **ROUTERS)}),

@@ -1,8 +1,10 @@
 #include "kernels/ops/residual.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -84,6 +86,24 @@ mx::array scaled(mx::array x, float factor) {
                       y[i * rows.width + k] = factor * rows.data[i * rows.row + k];
                     }
                   }
+                });
+}
+
+mx::array scaled(mx::array x, const mx::array& factors) {
+  if (!own_kernels(x) || x.ndim() != 2) {
+    return mx::multiply(x, mx::astype(factors, x.dtype()));
+  }
+  return row_op("scaled", std::array{std::move(x), factors},
+                [](const std::array<Rows, 2>& in, float* y) {
+                  const auto& [rows, columns] = in;
+                  parallel_ranges(rows.n, 1, kGrain / rows.width + 1,
+                                  [&](std::int64_t begin, std::int64_t end) {
+                                    for (std::int64_t i = begin; i < end; ++i) {
+                                      const float* from = rows.data + i * rows.row;
+                                      std::transform(from, from + rows.width, columns.data,
+                                                     y + i * rows.width, std::multiplies<>());
+                                    }
+                                  });
                 });
 }
 

@@ -13,5 +13,7 @@ mx::array residual(mx::array x, mx::array branch, float factor);
 mx::array gated_residual(mx::array x, mx::array branch, mx::array gate);
 /// factor · x, x of (n, width).
 mx::array scaled(mx::array x, float factor);
+/// The same with a factor for each of the (width,) columns, float32.
+mx::array scaled(mx::array x, const mx::array& factors);
 
 }  // namespace convergio::kernels

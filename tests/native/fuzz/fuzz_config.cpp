@@ -53,12 +53,25 @@ void expect_latent(const Config& config) {
   EXPECT(config.kv_heads == 1 && config.head_dim == sizes.rank + sizes.rotated);
 }
 
+void expect_multipliers(const Config& config) {
+  const convergio::arch::Multipliers& all = config.multipliers;
+  EXPECT(!all.are_there() || config.family->reads_part_multipliers);
+  EXPECT(!all.folded);
+  for (const float number : {all.of_scores(), all.of_attention(), all.recurrence_in,
+                             all.recurrence_out, all.gate, all.down}) {
+    EXPECT(std::isfinite(number) && number > 0);
+  }
+  for (const float number : all.scan) EXPECT(std::isfinite(number) && number > 0);
+}
+
 void expect_sound(const Config& config) {
   EXPECT(config.family != nullptr);
-  for (const int number : {config.hidden_size, config.intermediate_size, config.heads,
-                           config.kv_heads, config.vocab_size, config.context_window}) {
+  for (const int number : {config.hidden_size, config.heads, config.kv_heads, config.vocab_size,
+                           config.context_window}) {
     EXPECT(number > 0);
   }
+  EXPECT((config.intermediate_size > 0) != config.family->recurrence.alone);
+  expect_multipliers(config);
   EXPECT(config.heads % config.kv_heads == 0);
   const int rotated = config.latent.rank > 0 ? config.latent.rotated : config.head_dim;
   EXPECT(rotated >= 2 && rotated % 2 == 0);
@@ -81,7 +94,7 @@ void expect_sound(const Config& config) {
       EXPECT(oldest >= 0 && oldest <= position);
     }
     EXPECT(layer.rope >= -1 && layer.rope < static_cast<int>(config.ropes.size()));
-    EXPECT(layer.head_dim >= 2 && layer.intermediate_size > 0);
+    EXPECT(layer.head_dim >= 2 && (layer.intermediate_size > 0 || !layer.feeds));
     EXPECT(layer.latent.rank > 0 || layer.head_dim % 2 == 0);
     EXPECT(layer.kv_numbers() > 0 || layer.shares_keys() || !layer.attends);
     EXPECT(layer.attends || layer.recurrence.is_there() || layer.feeds);
