@@ -428,5 +428,24 @@ CASES = [
             "moe_intermediate_size": 12,
         },
     ),
+    Case(
+        *("nemotron_h", "nemotron_h", "NemotronHForCausalLM", "gpt2", "gpt-2"),
+        changes={
+            "num_hidden_layers": 4,
+            "hybrid_override_pattern": "ME*M",
+            "vocab_size": 304,
+            "head_dim": 8,
+            "mamba_num_heads": 4,
+            "mamba_head_dim": 16,
+            "n_groups": 2,
+            "ssm_state_size": 8,
+            "n_routed_experts": 3,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 12,
+            "moe_shared_expert_intermediate_size": 14,
+        },
+        # of a model without dense layers a file has the width of experts
+        otherwise={**_NO_ROPE, "intermediate_size": 12},
+    ),
 ]
 BY_NAME = {case.name: case for case in CASES}

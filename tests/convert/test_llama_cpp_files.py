@@ -103,7 +103,7 @@ def says_the_same(found: dict[str, Any], case: Case) -> None:
 
 WITH_STATES = (
     *("lfm2", "lfm2_moe", "qwen35", "qwen35moe", "qwen3next"),
-    *("granitehybrid", "granitehybrid-experts", "kimi_linear"),
+    *("granitehybrid", "granitehybrid-experts", "kimi_linear", "nemotron_h"),
 )
 
 

@@ -82,6 +82,10 @@ class Architecture:
     """What "layer_types" calls a layer with a recurrence: one whose list of keys' heads has 0."""
     attention_type: str = "full_attention"
     """What it calls the others."""
+    layers: str = "model.layers"
+    """What stands before the number of a layer in a folder."""
+    lettered: bool = False
+    """A layer is attention, experts or a recurrence alone, and has a letter that tells which."""
     delta_config: bool = False
     """A "linear_attn_config" tells the layers with a recurrence, and their sizes."""
     at_interval: bool = False
@@ -161,10 +165,11 @@ def places_of(name: str, architecture: Architecture) -> tuple[Place, ...]:
     bases = _FUSED.get(base, (base,))
     names = [one if part != "scale" else f"{one}.scale" for one in bases]
     modules = [architecture.tensors.get(one, "") for one in names]
-    outside = [module.startswith(("model.", "lm_head")) for module in modules]
+    whole = (f"{architecture.layers.partition('.')[0]}.", "lm_head")
+    outside = [module.startswith(whole) for module in modules]
     if not all(modules) or any(outside) == is_layer:
         return ()
-    before = f"model.layers.{layer}." if is_layer else ""
+    before = f"{architecture.layers}.{layer}." if is_layer else ""
     return tuple(
         Place(before + module, part, base, layer, (at, len(modules)))
         for at, module in enumerate(modules)

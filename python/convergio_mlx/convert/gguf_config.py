@@ -29,6 +29,8 @@ def model_config(
     hidden = keys.integer("embedding_length")
     layers = keys.integer("block_count") - keys.count("nextn_predict_layers")
     eps, eps_key = architecture.norm_eps
+    if architecture.lettered and keys.get(eps_key) is None:
+        eps_key = "attention.layer_norm_epsilon"  # as it is called by a writer that knows no better
     config: dict[str, Any] = {
         "architectures": [architecture.class_name],
         "model_type": architecture.model_type,
@@ -50,8 +52,11 @@ def model_config(
         config.update(_sizes_of_two(keys, heads, config, shapes))
     else:
         # a model of experts alone may have no width of others
-        width = keys.integer("feed_forward_length", config.get("moe_intermediate_size"))
-        config["intermediate_size"] = width
+        config["intermediate_size"] = keys.integer(
+            "feed_forward_length",
+            config.get("moe_intermediate_size"),
+            of_some=architecture.lettered,
+        )
         config.update(
             _latent_sizes(keys, heads, config)
             if architecture.latent
@@ -65,6 +70,8 @@ def model_config(
         config["layer_types"] = _recurrent_layers(keys, architecture, layers)
     else:
         config.update(_layer_types(keys, config))
+    if architecture.lettered:
+        config["hybrid_override_pattern"] = _letters(keys, layers)
     if architecture.delta_config:
         config["linear_attn_config"] = _delta_config(keys, heads, layers)
     if architecture.at_interval:
@@ -80,7 +87,7 @@ def _head_sizes(keys: Keys, architecture: Architecture, heads: int, hidden: int)
             f"heads have keys of {head_dim} numbers and values of "
             f"{keys.get('attention.value_length')}, which must be as many"
         )
-    of_some = bool(architecture.recurrent_type)
+    of_some = bool(architecture.recurrent_type) or architecture.lettered
     kv_heads = keys.integer("attention.head_count_kv", heads, of_some=of_some)
     return {"num_key_value_heads": kv_heads, "head_dim": head_dim}
 
@@ -139,6 +146,15 @@ def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> li
     """Which layers have a recurrence in the place of attention."""
     kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))
     return [architecture.attention_type if one else architecture.recurrent_type for one in kv_heads]
+
+
+def _letters(keys: Keys, layers: int) -> str:
+    """What each layer is: attention, experts or a recurrence."""
+    counts = [
+        keys.each(name, min(layers, _MOST_LAYERS))[:layers]
+        for name in ("attention.head_count_kv", "feed_forward_length")
+    ]
+    return "".join("*" if kv else "E" if width else "M" for kv, width in zip(*counts, strict=True))
 
 
 def _delta_config(keys: Keys, heads: int, layers: int) -> dict[str, Any]:
