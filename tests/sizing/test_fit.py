@@ -117,6 +117,18 @@ print(json.dumps({
             "v_head_dim": 64,
             "intermediate_size": 512,
         },
+        {
+            **tiny("falcon_h1"),
+            "max_position_embeddings": 4096,
+            "vocab_size": VOCABULARY,
+            "hidden_size": 256,
+            "head_dim": 64,
+            "mamba_n_heads": 8,
+            "mamba_d_head": 64,
+            "mamba_d_ssm": 512,
+            "mamba_d_state": 64,
+            "intermediate_size": 512,
+        },
     ],
 )
 def test_what_is_computed_stays_below_what_is_said(changes: dict[str, Any], tmp_path: Path) -> None:
