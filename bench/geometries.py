@@ -70,8 +70,10 @@ def cut(config: Config, layers: int) -> Config:
     text = text_of(made)
     published = text["num_hidden_layers"]
     for name, value in text.items():
-        if isinstance(value, list | str) and len(value) == published:
-            text[name] = value[:layers]  # a string: a letter for each layer
+        if isinstance(value, list) and len(value) == published:
+            text[name] = value[:layers]
+    if letters := text.get("hybrid_override_pattern"):
+        text["hybrid_override_pattern"] = letters[:layers]
     if block := text.get("linear_attn_config"):
         for name in ("kda_layers", "full_attn_layers"):
             block[name] = [layer for layer in block[name] if layer <= layers]
