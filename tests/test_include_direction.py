@@ -17,14 +17,15 @@ CSRC = ROOT / "csrc"
 # Every room of csrc, and what its files may include: rooms, and libraries by their first part.
 # A room is the deepest folder named here that holds the file.
 CORE = {"formats", "io", "arch"}
-KERNELS = {"kernels/cpu", "kernels/mlx", "kernels/ops"}
+KERNELS = {"kernels/cpu", "kernels/gpu", "kernels/mlx", "kernels/ops"}
 MAY_INCLUDE = {
     "formats": {"formats"},
     "io": {"formats", "io"},
     "arch": CORE,
     "kernels/cpu": {"kernels/cpu"},
     "kernels/bodies": {"formats", "kernels/cpu", "kernels/bodies"},
-    "kernels/mlx": {"formats", "io", "kernels/cpu", "kernels/bodies", "kernels/mlx", "mlx"},
+    "kernels/gpu": {"kernels/gpu"},
+    "kernels/mlx": {"formats", "io", *KERNELS - {"kernels/ops"}, "kernels/bodies", "mlx"},
     "kernels/ops": {"formats", *KERNELS, "kernels/bodies", "mlx"},
     "model": {*CORE, *KERNELS, "model", "mlx"},
     "engine": {*CORE, *KERNELS, "model", "engine", "mlx"},

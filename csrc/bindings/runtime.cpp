@@ -58,6 +58,8 @@ void bind_runtime(nb::module_& m) {
         "Gives pages of freed memory that malloc holds back to the system.");
   m.def("gpu", &engine::gpu,
         "What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.");
+  m.def("gpu_kernels", &engine::gpu_kernels, nb::call_guard<WithoutGil>(),
+        "'used' where kernels of our own draw tokens on the GPU, else why they do not.");
   m.def("usable_cores", &kernels::usable_cores,
         "The cores this process may use, by affinity and cgroup quota; on Apple silicon the "
         "performance cores.");

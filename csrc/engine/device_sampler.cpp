@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/random.h"
+#include "engine/sampling_kernels.h"
 #include "kernels/mlx/fast.h"
 #include "mlx/ops.h"
 
@@ -250,6 +251,10 @@ DeviceSample DeviceSampler::sample(const mx::array& logits, std::uint64_t step) 
   }
   const mx::array u({uniform(params_.seed, step)}, mx::float32);
   DeviceSample chosen = [&] {
+    if (kernels_draw(params_, static_cast<int>(row.size())) && sampling_kernels().passed) {
+      const bool edits = params_.edits_logits();
+      return draw_by_kernels(edits ? edited(row) : row, /*negated=*/edits, params_, u);
+    }
     if (!params_.edits_logits()) {
       return sample_on_device(row, params_, u);
     }

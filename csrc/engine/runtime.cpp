@@ -18,6 +18,7 @@
 #include "engine/host_constraint.h"
 #include "engine/request_check.h"
 #include "engine/reserve.h"
+#include "engine/sampling_kernels.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/mlx/forced_dtype.h"
 #include "kernels/mlx/mapped_arrays.h"
@@ -51,8 +52,9 @@ void checked(const Read& read) {
 /// What the environment says: CONVERGIO_MLX_METALLIB names MLX's Metal kernels,
 /// CONVERGIO_MLX_DEVICE=cpu keeps a program off the GPU,
 /// CONVERGIO_MLX_ISA names a kernel set, CONVERGIO_MLX_DTYPE the dtype of activations,
-/// CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read, and
-/// CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard.
+/// CONVERGIO_MLX_MAP_WEIGHTS=0 has weights read,
+/// CONVERGIO_MLX_MAPPING_GUARD=0 is read by io/mapping_guard and
+/// CONVERGIO_MLX_GPU_KERNELS=0 by kernel_trial.
 void read_environment() {
   const char* value = std::getenv("CONVERGIO_MLX_DEVICE");
   const std::string_view device = value == nullptr ? "" : value;
@@ -80,10 +82,12 @@ void read_environment() {
     }
     set_memory_limit(bytes);
   }
-  const char* given = std::getenv("CONVERGIO_MLX_MAPPING_GUARD");
-  if (const std::string_view guard = given == nullptr ? "1" : given; guard != "0" && guard != "1") {
-    throw Error(ErrorKind::InvalidRequest, "[engine] CONVERGIO_MLX_MAPPING_GUARD is '" +
-                                               std::string(guard) + "', which must be 0 or 1.");
+  for (const char* name : {"CONVERGIO_MLX_MAPPING_GUARD", "CONVERGIO_MLX_GPU_KERNELS"}) {
+    const char* given = std::getenv(name);
+    if (const std::string_view text = given == nullptr ? "1" : given; text != "0" && text != "1") {
+      throw Error(ErrorKind::InvalidRequest, "[engine] " + std::string(name) + " is '" +
+                                                 std::string(text) + "', which must be 0 or 1.");
+    }
   }
 }
 
@@ -283,6 +287,15 @@ std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {
   return mx::device_info(mx::default_device());
 }
 
+std::string gpu_kernels() {
+  return on_worker(
+      [] {
+        const KernelTrial& trial = sampling_kernels();
+        return trial.passed ? "used" : trial.fault;
+      },
+      ErrorKind::InferenceFailed);
+}
+
 std::shared_ptr<LoadedModel> load(const ModelSource& source,
                                   std::optional<std::size_t> prefix_cache_bytes,
                                   const std::optional<ModelSource>& draft) {
@@ -297,6 +310,7 @@ std::shared_ptr<LoadedModel> load(const ModelSource& source,
         }
         const std::size_t cached = prefix_cache_bytes.value_or(mx::get_memory_limit() / 8);
         auto model = model::Model::load(source.folder, source.config);
+        sampling_kernels();  // tried now, so that no answer waits for their compiler
         return draft ? with_draft(std::move(model), *draft, cached)
                      : std::make_shared<LoadedModel>(std::move(model), cached);
       },

@@ -38,6 +38,11 @@ def gpu() -> dict[str, str | int]:
     What MLX says of the GPU it computes on, by MLX's own names; empty on a CPU.
     """
 
+def gpu_kernels() -> str:
+    """
+    'used' where kernels of our own draw tokens on the GPU, else why they do not.
+    """
+
 def usable_cores() -> int:
     """
     The cores this process may use, by affinity and cgroup quota; on Apple silicon the performance cores.

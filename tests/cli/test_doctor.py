@@ -11,7 +11,9 @@ import pytest
 
 from cli.program import PROGRAM, Run
 from convergio_mlx.cli import exits
-from convergio_mlx.cli.doctor import report
+from convergio_mlx.cli.doctor import checks, report
+from convergio_mlx.platform.hardware.detect import detect
+from convergio_mlx.platform.machine import Availability
 from convergio_mlx.store.receipt import NAME, Receipt, ReceiptFile, now
 
 
@@ -92,6 +94,22 @@ def test_a_machine_where_mlx_cannot_run(run: Run, home: Path) -> None:
     assert found["disk"][0]["state"] in {"ok", "warning"}
 
 
+def test_kernels_that_are_left_alone_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Native:
+        def __init__(self, said: str) -> None:
+            self.gpu_kernels = lambda: said
+
+    def of(backend: str, said: str) -> list[str]:
+        monkeypatch.setattr(checks, "native", lambda: Native(said))
+        found = checks._gpu(detect(), Availability(True, backend, ()))
+        return [one.text for one in found if one.subject == "GPU kernels"]
+
+    assert of("metal", "used") == of("cpu", "MLX computes on a CPU") == []
+    assert of("metal", "error:\n no such name") == [
+        "tokens are drawn by MLX's operations, not by our kernels: error: no such name"
+    ]
+
+
 def test_a_report_has_what_a_machine_does_and_nothing_of_its_owner(
     run: Run, home: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +123,8 @@ def test_a_report_has_what_a_machine_does_and_nothing_of_its_owner(
     assert said["numbers"]["apart_from_our_kernels"] < 0.02 * said["numbers"]["largest"]
     assert said["numbers"]["apart_from_operations_of_mlx"] < 0.02 * said["numbers"]["largest"]
     assert said["mapping"]["weights"] > 0
+    if said["versions"]["backend"] == "cpu":
+        assert said["gpu_kernels"] == "MLX computes on a CPU"
     assert said["speed"]["greedy_tokens_per_second"] > 0
     assert not [name for name, part in said.items() if "failed" in part]
     for personal in (str(Path.home()), str(tmp_path), platform.node(), getpass.getuser()):

@@ -60,7 +60,7 @@ THREAD = Build("thread", "thread", unit_tests=("test_engine", "test_cpu"))
 MLX = Build(
     "mlx",
     "address,undefined",
-    unit_tests=("test_model", "test_engine_mlx", "test_kernels"),
+    unit_tests=("test_model", "test_engine_mlx", "test_kernels", "test_gpu"),
     needs_mlx=True,
 )
 BUILDS = (ADDRESS, THREAD, MLX)

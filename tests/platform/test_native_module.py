@@ -142,6 +142,11 @@ def test_this_machine() -> None:
             "[engine] CONVERGIO_MLX_MAPPING_GUARD is 'yes', which must be 0 or 1.",
         ),
         (
+            "CONVERGIO_MLX_GPU_KERNELS",
+            "fused",
+            "[engine] CONVERGIO_MLX_GPU_KERNELS is 'fused', which must be 0 or 1.",
+        ),
+        (
             "CONVERGIO_MLX_MAP_WEIGHTS",
             "no",
             "[weights] CONVERGIO_MLX_MAP_WEIGHTS is 'no', which must be 0 or 1.",

@@ -1,7 +1,8 @@
 // The primitives and kernels of one greedy token on a GPU, from the graph that the engine makes:
 //   count_primitives FOLDER DTYPE
-// or of sampling alone, with 1 or 0 for penalties and bias, and -1 for no log-probabilities:
-//   count_primitives VOCAB temperature top_k top_p min_p penalties bias logprobs
+// or of sampling alone, with 1 or 0 for penalties, bias and our own kernels, and -1 for no
+// log-probabilities:
+//   count_primitives VOCAB temperature top_k top_p min_p penalties bias logprobs kernels
 // Prints a line "name primitives kernels" for each primitive and one for all together, "token".
 //
 // MLX's fused operations count as one each (fast_doubles.cpp). A kernel is a dispatch that MLX's
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "engine/device_sampler.h"
+#include "engine/sampling_kernels.h"
 #include "kernels/cpu/isa.h"
 #include "mlx/array.h"
 #include "mlx/device.h"
@@ -121,7 +123,7 @@ void print_token(const char* folder) {
   print(first, token());
 }
 
-/// temperature top_k top_p min_p penalties bias logprobs
+/// temperature top_k top_p min_p penalties bias logprobs kernels
 void print_sampler(int vocab, char** given) {
   engine::SamplingParams params;
   params.temperature = std::atof(given[0]);
@@ -135,6 +137,7 @@ void print_sampler(int vocab, char** given) {
   if (std::atoi(given[6]) >= 0) {
     params.logprobs = std::atoi(given[6]);
   }
+  engine::force_trial(engine::KernelTrial{.passed = std::atoi(given[7]) != 0, .fault = {}});
   engine::DeviceSampler sampler(params);
   sampler.begin({}, {}, vocab);
   mx::array logits = mx::zeros({1, vocab}, mx::bfloat16);
@@ -146,13 +149,13 @@ void print_sampler(int vocab, char** given) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 9) {
+  if (argc != 3 && argc != 10) {
     std::fprintf(stderr, "count_primitives FOLDER DTYPE | VOCAB sampling options\n");
     return 1;
   }
   mx::set_default_device(mx::Device::cpu);
   kernels::force_isa(kernels::Isa::Off);
-  if (argc == 9) {
+  if (argc == 10) {
     print_sampler(std::atoi(argv[1]), argv + 2);
     return 0;
   }

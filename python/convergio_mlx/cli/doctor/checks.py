@@ -104,6 +104,10 @@ def _gpu(machine: Hardware, can_run: Availability) -> Iterator[Finding]:
             yield Finding("GPU", "warning", f"{text}; MLX does not use it", remedy)
         else:
             yield Finding("GPU", "ok", text)
+    if can_run.backend in {"metal", "cuda"} and (why := native().gpu_kernels()) != "used":
+        text = f"tokens are drawn by MLX's operations, not by our kernels: {' '.join(why.split())}"
+        remedy = "convergio-mlx doctor --report makes a file to attach to an issue"
+        yield Finding("GPU kernels", "warning", text, remedy)
     if lacks_matrix_units(machine.chip, machine.system):
         text = f"{machine.system}: from macOS 26.2 on MLX uses its units for matrices"
         yield Finding("GPU", "warning", text, "update macOS, then reinstall convergio-mlx")

@@ -44,6 +44,7 @@ def report() -> dict[str, Any]:
         "versions": _versions,
         "machine": _machine,
         "gpu": lambda: native().gpu(),
+        "gpu_kernels": _gpu_kernels,
         "mapping": _mapping,
         "numbers": _numbers,
         "speed": _speed,
@@ -100,6 +101,11 @@ def _machine() -> dict[str, Any]:
         "instruction_sets": list(known.instruction_sets),
         "gpus": [{"name": one.name, "cores": one.cores} for one in known.gpus],
     }
+
+
+def _gpu_kernels() -> str:
+    found: str = native().gpu_kernels()
+    return _without_home(found)
 
 
 def _mapping() -> dict[str, Any]:
