@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/random.h"
+#include "engine/sampler.h"
 #include "engine/sampling_kernels.h"
 #include "kernels/mlx/gpu_kernel.h"
 #include "mlx/ops.h"
@@ -21,13 +22,14 @@ constexpr int kRows = 4;
 
 std::optional<KernelTrial> the_trial;  // the thread that owns MLX alone makes and reads it
 
-/// Logits (kRows, vocab), in steps of an eighth, so that some are equal.
-mx::array trial_logits(int vocab) {
+/// kRows rows of `vocab` each, in steps of an eighth: some are equal, and none is rounded by 16
+/// bits.
+std::vector<float> trial_logits(int vocab) {
   std::vector<float> logits;
   for (int i = 0; i < kRows * vocab; ++i) {
     logits.push_back(std::floor(80 * uniform(1, static_cast<std::uint64_t>(i))) / 8);
   }
-  return mx::array(logits.begin(), {kRows, vocab}, mx::float32);
+  return logits;
 }
 
 std::vector<SamplingParams> trial_options() {
@@ -42,26 +44,37 @@ std::vector<SamplingParams> trial_options() {
   return all;
 }
 
+/// The token that MLX's operations draw of a row at step 0, or the Sampler where they leave it to
+/// it.
+int wanted_of(std::vector<float> row, mx::Dtype dtype, const SamplingParams& params) {
+  const mx::array logits(row.begin(), {1, static_cast<int>(row.size())}, mx::float32);
+  DeviceSample drawn =
+      sample_on_device(mx::astype(logits, dtype), params, mx::array({uniform(params.seed, 0)}));
+  return std::isfinite(drawn.check.item<float>())
+             ? static_cast<int>(drawn.token.item<std::uint32_t>())
+             : Sampler(params, {}).sample(row).token;
+}
+
 /// What differs in one trial; empty where nothing does.
-std::string fault_of(const mx::array& logits, const SamplingParams& params) {
+std::string fault_of(int vocab, mx::Dtype dtype, SamplingParams params) {
+  const std::vector<float> logits = trial_logits(vocab);
   std::vector<float> numbers;
   for (int row = 0; row < kRows; ++row) {
-    numbers.push_back(uniform(2, static_cast<std::uint64_t>(row)));
+    numbers.push_back(uniform(static_cast<std::uint64_t>(row), 0));
   }
-  const mx::array uniforms(numbers.begin(), {kRows}, mx::float32);
-  DeviceSample seen = draw_by_kernels(logits, /*negated=*/false, params, uniforms);
-  mx::eval(seen.token, seen.check);
+  DeviceSample drawn =
+      draw_by_kernels(mx::astype(mx::array(logits.begin(), {kRows, vocab}, mx::float32), dtype),
+                      /*negated=*/false, params, mx::array(numbers.begin(), {kRows}, mx::float32));
+  mx::eval(drawn.token, drawn.check);
   for (int row = 0; row < kRows; ++row) {
-    const mx::array one = mx::slice(logits, {row, 0}, {row + 1, logits.shape(1)});
-    DeviceSample wanted = sample_on_device(one, params, mx::slice(uniforms, {row}, {row + 1}));
-    const std::uint32_t drawn = seen.token.data<std::uint32_t>()[row];
-    const auto token = wanted.token.item<std::uint32_t>();
-    const bool sure = std::isfinite(seen.check.data<float>()[row]);
-    const bool wanted_sure = std::isfinite(wanted.check.item<float>());
-    if (sure != wanted_sure || (sure && drawn != token)) {
-      return "they drew " + (sure ? "token " + std::to_string(drawn) : std::string("none")) +
-             " of " + std::to_string(logits.shape(1)) + " where MLX's operations draw " +
-             (wanted_sure ? "token " + std::to_string(token) : std::string("none"));
+    const auto begin = logits.begin() + row * vocab;
+    params.seed = static_cast<std::uint64_t>(row);
+    const int wanted = wanted_of({begin, begin + vocab}, dtype, params);
+    const bool sure = std::isfinite(drawn.check.data<float>()[row]);
+    const auto seen = static_cast<int>(drawn.token.data<std::uint32_t>()[row]);
+    if (!sure || seen != wanted) {
+      return "they drew " + (sure ? "token " + std::to_string(seen) : std::string("none")) +
+             " of " + std::to_string(vocab) + " in place of " + std::to_string(wanted);
     }
   }
   return {};
@@ -85,9 +98,8 @@ KernelTrial try_sampling_kernels() {
   try {
     for (const int vocab : {100, 5000}) {
       for (const mx::Dtype dtype : {mx::float32, mx::float16, mx::bfloat16}) {
-        const mx::array logits = mx::astype(trial_logits(vocab), dtype);
         for (const SamplingParams& params : trial_options()) {
-          if (std::string fault = fault_of(logits, params); !fault.empty()) {
+          if (std::string fault = fault_of(vocab, dtype, params); !fault.empty()) {
             return {.passed = false, .fault = std::move(fault)};
           }
         }

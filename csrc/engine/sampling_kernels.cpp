@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/gpu/texts.h"
@@ -26,11 +28,11 @@ GpuKernel group_bests() {
           .text = kernels::gpu::group_bests};
 }
 
-GpuKernel drawing(const char* name, const char* text) {
+GpuKernel drawing(const char* name, std::string text) {
   return {.name = name,
           .inputs = {"values", "bests", "sums", "settings", "uniforms", "sizes"},
           .outputs = {"token", "check"},
-          .text = text};
+          .text = std::move(text)};
 }
 
 }  // namespace
@@ -45,7 +47,8 @@ DeviceSample draw_by_kernels(const mx::array& logits, bool negated, const Sampli
   static const GpuKernel kBests = group_bests();
   static const GpuKernel kAll = drawing("draw_from_all", kernels::gpu::draw_from_all);
   static const GpuKernel kLikeliest =
-      drawing("draw_from_likeliest", kernels::gpu::draw_from_likeliest);
+      drawing("draw_from_likeliest",
+              std::string(kernels::gpu::draw_from_likeliest) + kernels::gpu::draw_from_nucleus);
 
   const auto rows = static_cast<int>(uniforms.size());
   const int vocab = static_cast<int>(logits.size()) / rows;

@@ -11,7 +11,7 @@
 namespace convergio::engine {
 
 /// Whether the kernels draw by such options from so many tokens: not more than kCandidates of them
-/// by top-k, and no more than 524 288 in all.
+/// by top-k, and no more than 524 288 in all. top-p may leave any number.
 bool kernels_draw(const SamplingParams& params, int vocab);
 
 /// Of logits (rows, vocab) that need no edit, or their negatives, a token for each row, by the

@@ -31,6 +31,10 @@ def text(name: str) -> str:
     return (ROOT / "csrc" / "kernels" / "gpu" / f"{name}.inl.h").read_text("utf-8")
 
 
+def body(name: str) -> str:
+    return text(name) + (text("draw_from_nucleus") if name == "draw_from_likeliest" else "")
+
+
 def dtype_of(name: str, logits: str) -> str:
     if name == "logits":
         return logits
@@ -41,7 +45,7 @@ def as_metal(logits: str, small: str) -> str:
     """`small`: where MLX passes arrays of fewer than eight numbers, as of short vocabularies."""
     made = [f'#include "{HERE / "gpu" / "metal_stub.h"}"', text("names_metal"), text("shared")]
     for name, (inputs, outputs) in KERNELS.items():
-        source = text("begin_metal") + text(name)
+        source = text("begin_metal") + body(name)
         few = {"settings", "uniforms", "sizes"}
         arguments = [
             f"const {small if one not in few else 'constant'} {dtype_of(one, logits)}* {one}"
@@ -59,8 +63,10 @@ def as_cuda(logits: str) -> str:
     for name, (inputs, outputs) in KERNELS.items():
         arguments = [f"const {dtype_of(one, logits)}* {one}" for one in inputs]
         arguments += [f"{dtype_of(one, logits)}* {one}" for one in outputs]
-        body = text("begin_cuda") + text(name)
-        made.append(f"__global__ void custom_kernel_{name}({', '.join(arguments)}) {{\n{body}\n}}")
+        source = text("begin_cuda") + body(name)
+        made.append(
+            f"__global__ void custom_kernel_{name}({', '.join(arguments)}) {{\n{source}\n}}"
+        )
     return "\n".join(made)
 
 

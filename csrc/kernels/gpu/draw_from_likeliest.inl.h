@@ -4,7 +4,8 @@
 //   values (rows, vocab), bests and sums (rows, groups) of group_bests; settings: temperature,
 //   top_p, min_p; uniforms (rows,); sizes: vocab, groups (4096 at most), shift (7 at most), rows,
 //   negated, count (of the likeliest, 128 at most), alone (1: no others count, as after top-k)
-//   -> token (rows,), check (rows,): not finite where there is none, or top-p wants others too
+//   -> token (rows,), check (rows,): not finite where there is none
+// draw_from_nucleus goes on where top-p wants more tokens than these.
 GPU_SHARED float totals[2u * GPU_SIMDS];
 GPU_SHARED uint counts[2u * GPU_SIMDS];
 GPU_SHARED uint likely_groups[128];
@@ -97,41 +98,44 @@ for (uint i = 0; i < 32u; ++i) {
 }
 GPU_BARRIER();
 
-// each thread its token: what is likelier weighs `before`
-bool covered = true;
-float weight = 0;
-if (thread_id < found) {
-  float before = 0;
-  float own = 0;
-  const float x = likely[thread_id];
-  for (uint i = 0; i < found; ++i) {
-    own += weights[i];
-    before += likely[i] > x || (likely[i] == x && i < thread_id) ? weights[i] : 0.0f;
-  }
-  const float target = top_p * (alone ? own : all);
-  covered = alone || top_p >= 1 || own >= target;
-  weight = weights[thread_id];
-  weight = weight < min_p || (top_p < 1 && before >= target) ? 0.0f : weight;
+float own = 0;
+for (uint i = 0; i < found; ++i) {
+  own += weights[i];
 }
-GPU_BARRIER();
-if (thread_id < found) {
-  weights[thread_id] = weight;
-}
-GPU_BARRIER();
-if (thread_id == 0) {
-  float sum = 0;
-  for (uint i = 0; i < found; ++i) {
-    sum += weights[i];
+const float target = top_p * (alone ? own : all);
+const bool covered = alone || top_p >= 1 || !(own < target);
+if (covered) {
+  // each thread its token: what is likelier weighs `before`
+  float weight = 0;
+  if (thread_id < found) {
+    float before = 0;
+    const float x = likely[thread_id];
+    for (uint i = 0; i < found; ++i) {
+      before += likely[i] > x || (likely[i] == x && i < thread_id) ? weights[i] : 0.0f;
+    }
+    weight = weights[thread_id];
+    weight = weight < min_p || (top_p < 1 && before >= target) ? 0.0f : weight;
   }
-  const float target = uniforms[group_id] * sum;
-  float reached = 0;
-  uint chosen = 0;
-  for (uint i = 0; i < found; ++i) {
-    chosen = weights[i] > 0 && reached <= target ? i : chosen;
-    reached += weights[i];
+  GPU_BARRIER();
+  if (thread_id < found) {
+    weights[thread_id] = weight;
   }
-  token[group_id] = ids[chosen];
-  // the sum of all is not below infinity where one of them is no number
-  const bool finite = best > -GPU_INFINITY && best < GPU_INFINITY && all < GPU_INFINITY;
-  check[group_id] = covered && finite ? sum : GPU_INFINITY;
+  GPU_BARRIER();
+  if (thread_id == 0) {
+    float sum = 0;
+    for (uint i = 0; i < found; ++i) {
+      sum += weights[i];
+    }
+    const float part = uniforms[group_id] * sum;
+    float reached = 0;
+    uint chosen = 0;
+    for (uint i = 0; i < found; ++i) {
+      chosen = weights[i] > 0 && reached <= part ? i : chosen;
+      reached += weights[i];
+    }
+    token[group_id] = ids[chosen];
+    // the sum of all is not below infinity where one of them is no number
+    const bool finite = best > -GPU_INFINITY && best < GPU_INFINITY && all < GPU_INFINITY;
+    check[group_id] = finite ? sum : GPU_INFINITY;
+  }
 }

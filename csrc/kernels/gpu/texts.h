@@ -15,5 +15,6 @@ extern const char* const shared;
 extern const char* const group_bests;
 extern const char* const draw_from_all;
 extern const char* const draw_from_likeliest;
+extern const char* const draw_from_nucleus;  ///< goes on from draw_from_likeliest
 
 }  // namespace convergio::kernels::gpu

@@ -17,11 +17,11 @@ std::atomic<GpuRunner> runner = nullptr;
 mx::fast::CustomKernelFunction function_of(const GpuKernel& kernel) {
   if (policy().backend == Backend::Metal) {
     return mx::fast::metal_kernel(kernel.name, kernel.inputs, kernel.outputs,
-                                  std::string(gpu::begin_metal) + kernel.text,
+                                  gpu::begin_metal + kernel.text,
                                   std::string(gpu::names_metal) + gpu::shared);
   }
   return mx::fast::cuda_kernel(kernel.name, kernel.inputs, kernel.outputs,
-                               std::string(gpu::begin_cuda) + kernel.text,
+                               gpu::begin_cuda + kernel.text,
                                std::string(gpu::names_cuda) + gpu::shared);
 }
 

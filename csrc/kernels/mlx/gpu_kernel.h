@@ -16,7 +16,7 @@ struct GpuKernel {
   std::string name;
   std::vector<std::string> inputs;  ///< the names that the text has for them
   std::vector<std::string> outputs;
-  const char* text;
+  std::string text;
 };
 
 /// What one run of a kernel makes, by so many groups of gpu::kThreads threads.

@@ -68,6 +68,7 @@ void draw_from_likeliest(const float* values, const float* bests, const float* s
     const uint lane_id = thread_id % kLanes;
     const uint simd_id = thread_id / kLanes;
 #include "kernels/gpu/draw_from_likeliest.inl.h"
+#include "kernels/gpu/draw_from_nucleus.inl.h"
   };
   Group gpu(seed);
   for (uint row = 0; row < sizes[3]; ++row) {
