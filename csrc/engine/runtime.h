@@ -37,7 +37,7 @@ int prefill_chunk();
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();
 
-/// "used" where our own kernels draw tokens on the GPU, else why they do not: one clause.
+/// "used" where our own kernels draw tokens on the GPU, else why they do not.
 std::string gpu_kernels();
 
 /// A model that is to be loaded: its folder, and its config.json where that has been parsed.

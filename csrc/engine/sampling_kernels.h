@@ -19,13 +19,13 @@ bool kernels_draw(const SamplingParams& params, int vocab);
 DeviceSample draw_by_kernels(const mx::array& logits, bool negated, const SamplingParams& params,
                              const mx::array& uniforms);
 
-/// Whether the kernels are used here; if not, why: one clause.
+/// Whether the kernels are used here; if not, why: a clause, or what a compiler said.
 struct KernelTrial {
   bool passed = false;
   std::string fault;
 };
 
-/// Has the kernels and MLX's ops draw from the same small inputs; never throws.
+/// Has the kernels and MLX's ops draw from the same small inputs; what is thrown is a fault.
 KernelTrial try_sampling_kernels();
 
 /// The result of the process's one trial, which is made now where there was none. On the worker.
