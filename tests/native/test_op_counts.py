@@ -96,7 +96,7 @@ BY_KERNELS: dict[str, Counts] = {
     "top-p": (3, 2),
     "min-p": (3, 2),
     "all filters": (3, 2),
-    "penalties": (5, 4),
+    "penalties": (6, 4),
     "bias": (4, 3),
     "logprobs": (33, 15),
 }
