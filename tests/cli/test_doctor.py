@@ -99,15 +99,21 @@ def test_kernels_that_are_left_alone_are_said(monkeypatch: pytest.MonkeyPatch) -
         def __init__(self, said: str) -> None:
             self.gpu_kernels = lambda: said
 
-    def of(backend: str, said: str) -> list[str]:
+    def of(backend: str, said: str) -> list[checks.Finding]:
         monkeypatch.setattr(checks, "native", lambda: Native(said))
         found = checks._gpu(detect(), Availability(True, backend, ()))
-        return [one.text for one in found if one.subject == "GPU kernels"]
+        return [one for one in found if one.subject == "GPU kernels"]
 
+    drawn = "tokens are drawn by MLX's operations, not by our kernels:"
+    monkeypatch.delenv("CONVERGIO_MLX_GPU_KERNELS", raising=False)
     assert of("metal", "used") == of("cpu", "MLX computes on a CPU") == []
-    assert of("metal", "error:\n no such name") == [
-        "tokens are drawn by MLX's operations, not by our kernels: error: no such name"
-    ]
+    (failed,) = of("metal", "error:\n no such name")
+    assert (failed.state, failed.text) == ("warning", f"{drawn} error: no such name")
+    assert failed.remedy == "convergio-mlx doctor --report makes a file to attach to an issue"
+    monkeypatch.setenv("CONVERGIO_MLX_GPU_KERNELS", "0")
+    (asked,) = of("metal", "CONVERGIO_MLX_GPU_KERNELS is 0")
+    assert (asked.state, asked.text) == ("ok", f"{drawn} CONVERGIO_MLX_GPU_KERNELS is 0")
+    assert asked.remedy == "unset CONVERGIO_MLX_GPU_KERNELS to have them tried"
 
 
 def test_a_report_has_what_a_machine_does_and_nothing_of_its_owner(

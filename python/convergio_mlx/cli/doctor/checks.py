@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -106,8 +107,10 @@ def _gpu(machine: Hardware, can_run: Availability) -> Iterator[Finding]:
             yield Finding("GPU", "ok", text)
     if can_run.backend in {"metal", "cuda"} and (why := native().gpu_kernels()) != "used":
         text = f"tokens are drawn by MLX's operations, not by our kernels: {' '.join(why.split())}"
+        is_wanted = os.environ.get("CONVERGIO_MLX_GPU_KERNELS") == "0"
         remedy = "convergio-mlx doctor --report makes a file to attach to an issue"
-        yield Finding("GPU kernels", "warning", text, remedy)
+        remedy = "unset CONVERGIO_MLX_GPU_KERNELS to have them tried" if is_wanted else remedy
+        yield Finding("GPU kernels", "ok" if is_wanted else "warning", text, remedy)
     if lacks_matrix_units(machine.chip, machine.system):
         text = f"{machine.system}: from macOS 26.2 on MLX uses its units for matrices"
         yield Finding("GPU", "warning", text, "update macOS, then reinstall convergio-mlx")
@@ -201,8 +204,6 @@ def _registry() -> Iterator[Finding]:
 
 
 def _network() -> Iterator[Finding]:
-    import os
-
     if reason := offline_reason():
         yield Finding("network", "ok", f"not used: {reason}")
         return
