@@ -373,6 +373,21 @@ def test_responses_call_tools_and_read_their_results(responses: Any) -> None:
     assert arguments == [call.arguments]
 
 
+@pytest.mark.parametrize(
+    "choice", ["auto", "none", "required", {"type": "function", "name": "get_weather"}]
+)
+def test_responses_repeat_the_tools_and_their_choice(responses: Any, choice: Any) -> None:
+    tool = {"type": "function", **WEATHER["function"]}
+    asked: Any = {"model": GUIDE, "tools": [tool], "temperature": 0, "tool_choice": choice}
+    asked |= {"input": LISBON, "max_output_tokens": 5}
+    events = [*responses.create(**asked, stream=True)]
+    told = [event.response for event in events if hasattr(event, "response")]
+    assert len(told) == 3
+    for one in (responses.create(**asked), *told):
+        given = one.model_dump(exclude_unset=True)
+        assert (given["tool_choice"], given["tools"]) == (choice, [tool])
+
+
 def test_responses_have_log_probabilities_where_asked(responses: Any) -> None:
     options: Any = {"model": GUIDE, "input": "What are you?", "max_output_tokens": 6}
     made = responses.create(**options, include=["message.output_text.logprobs"], top_logprobs=1)

@@ -63,11 +63,10 @@ def _read(body: Mapping[str, Any]) -> _Asked:
     model, instructions = fields.text("model"), fields.take("instructions")
     tools = [chat_tool(tool, f"tools[{i}]") for i, tool in enumerate(fields.items("tools"))]
     options = fields.several(("temperature", "top_p", "parallel_tool_calls", *shared.TEMPLATE))
-    echo = {"instructions": instructions, "tools": tools, **options}
-    options |= shared.priority(fields)
+    choice = fields.several(("tool_choice",))
+    echo = {"instructions": instructions, "tools": tools, **options, **choice}
+    options |= choice | shared.priority(fields)
     options |= shared.token_limit(fields, "max_output_tokens")
-    if (choice := fields.take("tool_choice")) is not None:
-        options["tool_choice"] = choice
     reasoning = fields.fields("reasoning")
     if reasoning is not None:
         options = shared.with_effort(reasoning.take("effort"), options)
