@@ -90,10 +90,10 @@ def served(home: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "convergio_mlx", "serve", "--port", "0", "--model", MODEL]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr is not None
-        said = server.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", said)
-        assert found is not None, said
         try:
+            said = server.stderr.readline()
+            found = re.search(r"http://127\.0\.0\.1:\d+", said)
+            assert found is not None, said
             yield found[0]
         finally:
             server.terminate()

@@ -3,13 +3,14 @@ have."""
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
-from client_calls import Calls
+from client_calls import Calls, served
 from client_calls.anthropic_messages import CALLS as ANTHROPIC
 from client_calls.openai_others import CALLS as OPENAI
 
@@ -22,6 +23,25 @@ OTHERS = {
     *("organization", "user_profiles"),
 }
 """Those that are told of no more than that there is no such path."""
+
+
+def test_a_server_that_tells_no_address_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, outlived = tmp_path / "program", tmp_path / "outlived"
+    program.write_text(
+        f"""#!{sys.executable}
+import pathlib, sys, time
+print("no address", file=sys.stderr, flush=True)
+time.sleep(60)
+pathlib.Path({str(outlived)!r}).touch()
+"""
+    )
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with pytest.raises(AssertionError, match="no address"), served(tmp_path):
+        pass
+    assert not outlived.exists()
 
 
 @pytest.mark.parametrize("calls", [OPENAI, ANTHROPIC], ids=lambda calls: calls.client)

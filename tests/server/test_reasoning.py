@@ -27,12 +27,14 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlxPro
         yield made
 
 
-def ask(provider: MlxProvider, path: str, body: dict[str, Any]) -> httpx.Response:
+def ask(
+    provider: MlxProvider, path: str, body: dict[str, Any], status: int = 200
+) -> httpx.Response:
     async def run() -> httpx.Response:
         transport = httpx.ASGITransport(make_app(provider))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.post(path, json=body)
-            assert answer.status_code == 200, answer.text
+            assert answer.status_code == status, answer.text
             return answer
 
     return asyncio.run(run())
@@ -70,6 +72,44 @@ def test_messages_have_a_block_of_it(provider: MlxProvider) -> None:
     deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     assert "".join(delta.get("thinking", "") for delta in deltas) == THOUGHT
     assert "".join(delta.get("text", "") for delta in deltas) == SAID
+
+
+def test_messages_leave_it_out_where_so_asked(provider: MlxProvider) -> None:
+    for kind in ("enabled", "adaptive", "disabled"):
+        shown = {**ASKED, "thinking": {"type": kind, "display": "summarized"}}
+        assert ask(provider, "/v1/messages", shown).json()["content"][0]["thinking"] == THOUGHT
+        hidden = {**ASKED, "thinking": {"type": kind, "display": "omitted"}}
+        whole = ask(provider, "/v1/messages", hidden).json()
+        assert [(block["type"], block["text"]) for block in whole["content"]] == [("text", SAID)]
+        assert whole["usage"]["output_tokens"] == 6
+        events = frames(ask(provider, "/v1/messages", {**hidden, "stream": True}))
+        begun = [event["index"] for event in events if event["type"] == "content_block_start"]
+        assert begun == [0]
+        deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+        assert "".join(delta["text"] for delta in deltas) == SAID
+
+
+@pytest.mark.parametrize("kind", ["enabled", "adaptive", "disabled"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"display": "full"}, "display is 'full'; give summarized or omitted."),
+        ({"display": 1}, "display is 1; give a text."),
+        (
+            {"budget_tokens": "many"},
+            'budget_tokens is "many"; give a whole number from 0 to 2147483647.',
+        ),
+        ({"budget_tokens": -1}, "budget_tokens is -1; give a whole number from 0 to 2147483647."),
+    ],
+)
+def test_what_is_wrong_with_thinking_is_told_of_any_type(
+    provider: MlxProvider, kind: str, given: dict[str, Any], message: str
+) -> None:
+    asked = {**ASKED, "thinking": {"type": kind, **given}}
+    counted = {name: value for name, value in asked.items() if name != "max_tokens"}
+    for path, body in (("/v1/messages", asked), ("/v1/messages/count_tokens", counted)):
+        told = ask(provider, path, body, 400).json()["error"]["message"]
+        assert told == f"[server] thinking.{message}"
 
 
 def test_responses_have_an_item_of_it(provider: MlxProvider) -> None:

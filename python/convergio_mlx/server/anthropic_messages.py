@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,42 +22,21 @@ from convergio_mlx.chats.events import (
 from convergio_mlx.chats.response import ChatResponse, TokenUsage
 from convergio_mlx.chats.stream import AsyncEventStream
 from convergio_mlx.chats.tools import ToolCall
-from convergio_mlx.server.anthropic_blocks import openai_messages
+from convergio_mlx.server.anthropic_fields import read
 from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.body import Fields, read_body
-from convergio_mlx.server.openai_fields import new_id, with_effort
+from convergio_mlx.server.openai_fields import new_id
 from convergio_mlx.server.problems import Problem, anthropic_problem, refusal
 from convergio_mlx.server.service import Service
 from convergio_mlx.server.sse import MEDIA_TYPE, frame
 
-NEUTRAL = ("metadata", "service_tier", "inference_geo", "cache_control")
 _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
-
-
-@dataclass
-class _Asked:
-    """A request, read, in OpenAI's shapes."""
-
-    model: str
-    messages: list[Any]
-    tools: list[Any]
-    options: dict[str, Any]
-
-
-def _read(fields: Fields) -> _Asked:
-    """What messages and the count of their tokens have in common."""
-    fields.drop(NEUTRAL)
-    model = fields.text("model")
-    messages = openai_messages(fields.take("system"), fields.items("messages"))
-    tools = fields.items("tools")
-    options = _with_form(fields, {**_thinking(fields), **_choice(fields)})
-    return _Asked(model, messages, tools, options)
 
 
 async def messages(service: Service, request: Request) -> Response:
     """POST /v1/messages."""
     fields = Fields(await read_body(request, service.settings))
-    asked, options = _read(fields), fields.several(("temperature", "top_p", "top_k"))
+    asked, options = read(fields), fields.several(("temperature", "top_p", "top_k"))
     if (stops := fields.take("stop_sequences")) is not None:
         options["stop"] = stops
     options["max_tokens"] = fields.whole("max_tokens", None, 1, (1 << 31) - 1)
@@ -78,14 +56,17 @@ async def messages(service: Service, request: Request) -> Response:
         given = {**asked.options, **options, "timeout": seconds}
         return [service.provider.astream(model, None, asked.messages, tools=asked.tools, **given)]
 
-    writer = _Writer(model) if streams else None
-    return await service.respond(request, opened, 1, writer, lambda found: _whole(model, *found))
+    shows = asked.shows_thinking
+    writer = _Writer(model, shows) if streams else None
+    return await service.respond(
+        request, opened, 1, writer, lambda found: _whole(model, shows, *found)
+    )
 
 
 async def count_tokens(service: Service, request: Request) -> Response:
     """POST /v1/messages/count_tokens."""
     fields = Fields(await read_body(request, service.settings))
-    asked = _read(fields)
+    asked = read(fields)
     fields.end()
     model = (await service.model(asked.model)).id
     count = partial(service.provider.count_tokens, **asked.options)
@@ -93,58 +74,9 @@ async def count_tokens(service: Service, request: Request) -> Response:
     return AsciiJsonResponse({"input_tokens": tokens})
 
 
-def _thinking(fields: Fields) -> dict[str, Any]:
-    """`thinking`: whether the model reasons, and how much."""
-    thinking = fields.fields("thinking")
-    if thinking is None:
-        return {}
-    kind, budget = thinking.text("type"), thinking.take("budget_tokens")
-    thinking.drop(("display",))
-    thinking.end()
-    if kind not in ("enabled", "disabled", "adaptive"):
-        raise refusal(
-            f"[server] thinking.type is {kind[:80]!r}; give enabled, adaptive or disabled.",
-            "thinking.type",
-        )
-    limit = {} if budget is None or kind == "disabled" else {"reasoning_budget": budget}
-    return {"chat_template_kwargs": {"enable_thinking": kind != "disabled"}, **limit}
-
-
-def _choice(fields: Fields) -> dict[str, Any]:
-    """`tool_choice`, as OpenAI has it."""
-    choice = fields.fields("tool_choice")
-    if choice is None:
-        return {}
-    kind, serial = choice.text("type"), choice.flag("disable_parallel_tool_use")
-    given: dict[str, Any] = {"parallel_tool_calls": False} if serial else {}
-    if kind == "tool":
-        function = {"name": choice.text("name")}
-        given["tool_choice"] = {"type": "function", "function": function}
-    else:
-        given["tool_choice"] = {"any": "required"}.get(kind, kind)
-    choice.end()
-    return given
-
-
-def _with_form(fields: Fields, options: dict[str, Any]) -> dict[str, Any]:
-    """Options with `output_config`: the schema of the answer, and how much the model reasons."""
-    config = fields.fields("output_config")
-    if config is None:
-        return options
-    options, wanted = with_effort(config.take("effort"), options), config.fields("format")
-    config.end()
-    if wanted is None:
-        return options
-    wanted.only("type", ("json_schema",), "json_schema is what there is")
-    schema = wanted.take("schema")
-    wanted.end()
-    form = {"type": "json_schema", "json_schema": {"schema": schema}}
-    return {**options, "response_format": form}
-
-
-def _whole(model: str, response: ChatResponse) -> dict[str, Any]:
+def _whole(model: str, shows_thinking: bool, response: ChatResponse) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
-    if response.reasoning:
+    if response.reasoning and shows_thinking:
         content.append({"type": "thinking", "thinking": response.reasoning, "signature": ""})
     if response.text:
         content.append({"type": "text", "text": response.text, "citations": None})
@@ -187,8 +119,9 @@ class _Writer:
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, shows_thinking: bool) -> None:
         self._head = _head(model)
+        self._shows_thinking = shows_thinking
         self._index = -1
         self._open: str | None = None
 
@@ -204,7 +137,7 @@ class _Writer:
             case TextEvent(text):
                 yield from self._within("text", {"text": ""})
                 yield self._delta(type="text_delta", text=text)
-            case ReasoningEvent(text):
+            case ReasoningEvent(text) if self._shows_thinking:
                 yield from self._within("thinking", {"thinking": "", "signature": ""})
                 yield self._delta(type="thinking_delta", thinking=text)
             case ToolCallEvent(call):

@@ -13,12 +13,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from convergio_mlx.providers.interface import ModelConfig
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server import ollama
 from convergio_mlx.server.anthropic_messages import count_tokens, messages
 from convergio_mlx.server.ascii_json import AsciiJsonResponse
 from convergio_mlx.server.guard import Guard
+from convergio_mlx.server.model_list import model, models
 from convergio_mlx.server.openai_chat import chat_completions
 from convergio_mlx.server.openai_completions import completions
 from convergio_mlx.server.openai_responses import responses
@@ -42,30 +42,11 @@ async def metrics(service: Service, _: Request) -> Response:
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
-async def models(service: Service, _: Request) -> Response:
-    """GET /v1/models: those that are served."""
-    found = [_model(model) for model in await service.models()]
-    ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}
-    return AsciiJsonResponse({"object": "list", "data": found, "has_more": False, **ends})
-
-
-async def model(service: Service, request: Request) -> Response:
-    """GET /v1/models/{id}: one of them."""
-    return AsciiJsonResponse(_model(await service.model(request.path_params["id"])))
-
-
 async def openapi(service: Service, _: Request) -> Response:
     """GET /openapi.json: these interfaces, for programs."""
     ids = [model.id for model in await service.models()]
     has_key = service.settings.api_key is not None
     return AsciiJsonResponse(description(ids, has_key=has_key))
-
-
-def _model(config: ModelConfig) -> dict[str, Any]:
-    """As OpenAI and Anthropic have it, who share the path; when it was made is not known."""
-    named = {"id": config.id, "object": "model", "created": 0, "owned_by": "convergio-mlx"}
-    named |= {"type": "model", "created_at": "1970-01-01T00:00:00Z"}
-    return {**named, "display_name": config.display_name, "context_window": config.context_window}
 
 
 _GET: dict[str, Endpoint] = {

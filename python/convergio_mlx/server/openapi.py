@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from convergio_mlx.server import model_list
 from convergio_mlx.server.request_schemas import OBJECT, TEXT, WHOLE, Schema, requests
 from convergio_mlx.version import __version__
 
@@ -91,13 +92,27 @@ _WHOLE = {
         model=TEXT, created_at=TEXT, message=_SAID, done={"const": True}, done_reason=TEXT
     ),
     "/health": _object(status={"const": "ok"}, version=TEXT),
-    "/v1/models": _object(object={"const": "list"}, data=_list(_MODEL)),
+    "/v1/models": _object(
+        object={"const": "list"},
+        data=_list(_MODEL),
+        has_more={"type": "boolean"},
+        first_id={"type": ["string", "null"]},
+        last_id={"type": ["string", "null"]},
+    ),
     "/v1/models/{id}": _MODEL,
     "/api/tags": _object(models=_list(_object(name=TEXT, model=TEXT))),
     "/openapi.json": _object(openapi=TEXT, info=OBJECT, paths=OBJECT),
     "/metrics": TEXT,
 }
 """What a whole answer of each path is."""
+_QUERIES: dict[str, dict[str, Schema]] = {
+    "/v1/models": {
+        "limit": {"type": "integer", "minimum": 1, "maximum": model_list.MOST},
+        **dict.fromkeys(("after_id", "before_id"), TEXT),
+        "beta": {"const": "true"},
+    }
+}
+"""The parameters of a path, none of which is needed."""
 _STREAMS = {
     **dict.fromkeys(
         ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"),
@@ -159,6 +174,12 @@ def _operation(path: str, request: Schema | None) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": request}},
         }
+    parameters: list[Schema] = [
+        {"name": name, "in": "query", "schema": schema}
+        for name, schema in _QUERIES.get(path, {}).items()
+    ]
     if "{id}" in path:
-        made["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": TEXT}]
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": TEXT})
+    if parameters:
+        made["parameters"] = parameters
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from convergio_mlx.server import anthropic_messages as anthropic
+from convergio_mlx.server import anthropic_fields as anthropic
 from convergio_mlx.server import ollama, openai_responses
 from convergio_mlx.server import openai_fields as openai
 
@@ -147,6 +147,7 @@ _ANTHROPIC = {
         "properties": {
             "type": {"enum": ["enabled", "disabled", "adaptive"]},
             "budget_tokens": _or_null({"type": "integer", "minimum": 0}),
+            "display": _or_null({"enum": [*anthropic.DISPLAYS]}),
         },
         "required": ["type"],
     },
