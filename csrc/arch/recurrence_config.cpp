@@ -99,6 +99,16 @@ std::vector<bool> listed_in_block(const Json& json, const RecurrentFamily& famil
   return flags;
 }
 
+/// What follows a convolution is SiLU, by a key that may say otherwise.
+void check_silu(const Json& json, std::string_view key) {
+  const Json* activation = present(json, key);
+  if (activation != nullptr && activation->as_string() != "silu" &&
+      activation->as_string() != "swish") {
+    throw Error(ErrorKind::UnsupportedModel, "[config] " + activation->where() + " is " +
+                                                 activation->describe() + "; supported: silu.");
+  }
+}
+
 /// The sizes of heads that all have keys and values of their own, of one size.
 void read_block(const Json& json, const RecurrentFamily& family, Recurrence& sizes) {
   const Json* block = block_of(json, family);
@@ -219,12 +229,7 @@ void read_scan(const Json& json, const RecurrentFamily& family, const Config& co
             ", which must be a multiple of '" + std::string(keys.groups) + "', " +
             std::to_string(sizes.key_heads));
   }
-  const Json* activation = present(json, keys.activation);
-  if (activation != nullptr && activation->as_string() != "silu" &&
-      activation->as_string() != "swish") {
-    throw Error(ErrorKind::UnsupportedModel, "[config] " + activation->where() + " is " +
-                                                 activation->describe() + "; supported: silu.");
-  }
+  check_silu(json, keys.activation);
   sizes.normed = keys.normed.empty() || flag_or(json, keys.normed, false);
   sizes.norm_first = !keys.norm_first.empty() && flag_or(json, keys.norm_first, true);
   read_step_limit(json, sizes);
@@ -286,6 +291,7 @@ Recurrence read_sizes(const Json& json, const RecurrentFamily& family, const Con
       sizes.channels = config.hidden_size;
       break;
     case RecurrenceKind::GatedDelta:
+      check_silu(json, "hidden_act");
       read_heads(json, family, config, sizes);
       check_width("keys", sizes.key_heads, sizes.key_dim);
       check_width("values", sizes.heads, sizes.value_dim);

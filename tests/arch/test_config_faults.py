@@ -414,6 +414,15 @@ def test_types_of_layers_of_granite_4(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("row", "key"), [("qwen3_next", "hidden_act"), ("qwen3_5", "hidden_act")])
+def test_an_activation_after_the_convolution_that_there_is_not(
+    folder: Path, row: str, key: str
+) -> None:
+    assert said(folder, {key: "gelu"}, UnsupportedModelError, row) == (
+        f"[config] config.json: '{key}' is the string \"gelu\"; supported: silu."
+    )
+
+
 @pytest.mark.parametrize(("row", "kind"), [("lfm2", "conv"), ("qwen3_5", "linear_attention")])
 def test_a_type_of_layer_that_a_class_does_not_have(folder: Path, row: str, kind: str) -> None:
     assert said(

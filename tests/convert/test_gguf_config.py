@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,34 @@ def test_a_norm_for_each_head(tmp_path: Path) -> None:
         ("gemma4", {"rope__scaling__type": "yarn"}, "its rotary embedding is scaled"),
         ("gemma4", {"rope__scaling__factor": 2.0}, "its rotary embedding is scaled"),
         ("gemma4", {"block_count": 2147483647}, "must be one for each of 4096 layers"),
+        (
+            "qwen35",
+            {
+                "block_count": 1,
+                "nextn_predict_layers": 2,
+                "attention__recurrent_layers": [True] * 3,
+            },
+            "nextn_predict_layers' is 2, which must be fewer than the layers",
+        ),
+        (
+            "nemotron_h",
+            {
+                "block_count": 1,
+                "nextn_predict_layers": 2,
+                "attention__head_count_kv": [0, 2, 0],
+                "feed_forward_length": 12,
+            },
+            "nextn_predict_layers' is 2, which must be fewer than the layers",
+        ),
+        (
+            "nemotron_h",
+            {
+                "block_count": 5000,
+                "attention__head_count_kv": [2] * 5000,
+                "feed_forward_length": 12,
+            },
+            "",
+        ),
     ],
 )
 def test_what_the_model_type_does_not_compute_is_refused(
@@ -214,6 +243,39 @@ def test_matrices_of_two_make_a_matrix_each(tmp_path: Path) -> None:
         elif not name.endswith("ffn_up_exps.weight"):
             fused[name] = value
     assert same_as("gpt-oss-mxfp4", tmp_path, {}, fused) == 0
+
+
+@pytest.mark.parametrize("part", ["bias", "scale"])
+def test_of_matrices_of_two_a_vector_is_unknown(part: str, tmp_path: Path) -> None:
+    architecture, keys, tensors = contents("qwen3moe")
+    name = f"blk.0.ffn_gate_up_exps.{part}"
+    path = gguf_files.write(
+        tmp_path / "m.gguf", architecture, keys, {**tensors, name: np.ones(8, np.float32)}
+    )
+    assert any(name in refusal for refusal in inspect_gguf(path).refusals)
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "shape"),
+    [
+        ("qwen35", "blk.0.ssm_ba.weight", (1 << 20, 1)),
+        ("qwen3moe", "blk.0.ffn_gate_up_exps.weight", (1 << 19, 2, 1)),
+    ],
+)
+def test_more_heads_or_experts_than_there_are_take_no_memory(
+    case: str, name: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    architecture, keys, tensors = contents(case)
+    if "ssm_ba" in name:
+        keys[f"{architecture}.ssm.group_count"] = 1 << 30
+    more = {**tensors, name: np.ones(shape, np.float32)}
+    path = gguf_files.write(tmp_path / "m.gguf", architecture, keys, more)
+    tracemalloc.start()
+    try:
+        assert inspect_gguf(path).refusals
+        assert tracemalloc.get_traced_memory()[1] < 30e6  # 2^19 pairs take more
+    finally:
+        tracemalloc.stop()
 
 
 def test_older_files_of_latent_attention(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def places_of(name: str, architecture: Architecture) -> tuple[Place, ...]:
         parts.append("weight")
     is_layer = parts[0] == "blk" and len(parts) > 3 and _LAYER.fullmatch(parts[1]) is not None
     base, part = ".".join(parts[2 * is_layer : -1]), parts[-1]
-    if part not in ("weight", "bias", "scale"):
+    if part not in ("weight", "bias", "scale") or (base in _FUSED_STACKS and part != "weight"):
         return ()
     layer = int(parts[1]) if is_layer else None
     bases = _FUSED.get(base, (base,))

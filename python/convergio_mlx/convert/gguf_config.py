@@ -28,6 +28,9 @@ def model_config(
     heads = keys.integer("attention.head_count")
     hidden = keys.integer("embedding_length")
     layers = keys.integer("block_count") - keys.count("nextn_predict_layers")
+    if layers < 1:
+        keys.refuse("nextn_predict_layers", "fewer than the layers")
+        layers = 1
     eps, eps_key = architecture.norm_eps
     if architecture.lettered and keys.get(eps_key) is None:
         eps_key = "attention.layer_norm_epsilon"  # as it is called by a writer that knows no better
@@ -142,24 +145,28 @@ def _check(keys: Keys, architecture: Architecture) -> None:
             keys.refuse(name, f"{said} in a {architecture.model_type} model")
 
 
+def _each(keys: Keys, name: str, layers: int) -> list[int]:
+    """A count of each layer, of as many as a model may have."""
+    most = min(layers, _MOST_LAYERS)
+    return keys.each(name, most)[:most]
+
+
 def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> list[str]:
     """Which layers have a recurrence in the place of attention."""
-    kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))
+    kv_heads = _each(keys, "attention.head_count_kv", layers)
     return [architecture.attention_type if one else architecture.recurrent_type for one in kv_heads]
 
 
 def _letters(keys: Keys, layers: int) -> str:
     """What each layer is: attention, experts or a recurrence."""
-    counts = [
-        keys.each(name, min(layers, _MOST_LAYERS))[:layers]
-        for name in ("attention.head_count_kv", "feed_forward_length")
-    ]
+    names = ("attention.head_count_kv", "feed_forward_length")
+    counts = [_each(keys, name, layers) for name in names]
     return "".join("*" if kv else "E" if width else "M" for kv, width in zip(*counts, strict=True))
 
 
 def _delta_config(keys: Keys, heads: int, layers: int) -> dict[str, Any]:
     """The layers of either kind, counted from 1, and the sizes of those with a recurrence."""
-    kv_heads = keys.each("attention.head_count_kv", min(layers, _MOST_LAYERS))[:layers]
+    kv_heads = _each(keys, "attention.head_count_kv", layers)
     attends = list(enumerate(map(bool, kv_heads), start=1))
     return {
         "full_attn_layers": [layer for layer, attending in attends if attending],
@@ -176,7 +183,7 @@ def _interval(keys: Keys, layers: int) -> int:
     name = "attention.recurrent_layers"
     if keys.get(name) is None:
         return keys.integer("full_attention_interval", 4)
-    recurs = [bool(one) for one in keys.each(name, min(layers, _MOST_LAYERS))][:layers]
+    recurs = [bool(one) for one in _each(keys, name, layers)]
     interval = recurs.index(False) + 1 if False in recurs else layers + 1
     if recurs != [(layer + 1) % interval != 0 for layer in range(len(recurs))]:
         keys.refuse(name, "all but each n-th layer")

@@ -144,8 +144,11 @@ def misfits(output: Output, architecture: str) -> list[str]:
         what = "norms" if output.is_shifted else "decays"
         found.append(f"{said} {what} of {architecture} models must be F32")
     for other in (part.tensor for part in output.parts):
-        if other.kind.name != kind.name or other.shape[1:] != tensor.shape[1:]:
-            found.append(f"{said} {other.name!r}, below it in one matrix, is of {other.kind.name}")
+        below = f"{said} {other.name!r}, below it in one matrix,"
+        if other.kind.name != kind.name:
+            found.append(f"{below} is of {other.kind.name}")
+        elif other.shape[1:] != tensor.shape[1:]:
+            found.append(f"{below} has rows of {other.cols} numbers and not {tensor.cols}")
     if kind.mode and any(begin % kind.group_size for begin, _ in output.columns):
         found.append(f"{said} its groups of {kind.group_size} reach over the ends of heads")
     return found

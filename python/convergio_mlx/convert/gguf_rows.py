@@ -10,6 +10,8 @@ from convergio_mlx.convert.gguf_source import GgufTensor
 
 Runs = tuple[tuple[int, int], ...]
 """First and end of what is taken together."""
+_MOST_RUNS = 1 << 16
+"""Of experts or heads, more than the engine takes."""
 
 
 def rows_of(
@@ -29,6 +31,8 @@ def rows_of(
         heads = _counts(config, "linear_num_key_heads")[0]
         fused = tensor.rows // (shares * heads) if heads else 0
         block = max(fused if place.base == FUSED_BY_HEAD else tensor.shape[-2] // shares, 1)
+        if tensor.rows > _MOST_RUNS * shares * block:
+            return ((0, tensor.rows),)
         return tuple(
             (first, first + block) for first in range(at * block, tensor.rows, shares * block)
         )
@@ -59,7 +63,8 @@ def _untiled(base: str, size: int, config: Mapping[str, Any]) -> Runs:
         "ssm_a": (0, 1),
         "ssm_dt": (0, 1),
     }.get(base, (0, 0))
-    if not width or not key_heads or heads % key_heads or before + heads * width != size:
+    is_told = width and key_heads and before + heads * width == size
+    if not is_told or heads % key_heads or heads > _MOST_RUNS:
         return ((0, size),)
     order = (tile + head for head in range(key_heads) for tile in range(0, heads, key_heads))
     starts = (before + head * width for head in order)
