@@ -22,7 +22,6 @@ using io::Json;
 
 constexpr int kMaxDim = 1 << 22;
 constexpr int kMaxHeads = 1 << 14;
-constexpr int kFactorDigits = 6;
 
 /// "text_config" of a multimodal model's config.json; else all of it.
 const Json& text_part(const Json& root) {

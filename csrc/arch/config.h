@@ -74,11 +74,11 @@ struct Config {
   double max_positions = 0;  ///< "max_position_embeddings", however large
   Placement placement = Placement::Pre;
   float norm_eps = 0.0F;
-  float post_norm_eps = 0.0F;         ///< of norms that stand after attention and feed-forward
-  float attention_scale = 0.0F;       ///< multiplies q · k
-  float attention_softcap = 0.0F;     ///< 0: none
-  float logits_softcap = 0.0F;        ///< 0: none
-  float logits_divisor = 1.0F;        ///< granite's "logits_scaling"
+  float post_norm_eps = 0.0F;      ///< of norms that stand after attention and feed-forward
+  float attention_scale = 0.0F;    ///< multiplies q · k
+  float attention_softcap = 0.0F;  ///< 0: none
+  float logits_softcap = 0.0F;     ///< 0: none
+  float logits_divisor = 1.0F;  ///< granite's "logits_scaling"; 1 / Falcon's "lm_head_multiplier"
   float embedding_multiplier = 1.0F;  ///< before rounding to the checkpoint's dtype
   float residual_multiplier = 1.0F;
   Multipliers multipliers;          ///< of the parts of each layer

@@ -13,10 +13,8 @@ namespace {
 
 using io::Json;
 
-constexpr int kDigits = 6;  ///< so that products of them stay far inside of float32
-
 float factor(const Json& json, std::string_view key) {
-  return static_cast<float>(positive_or(json, key, 1.0, kDigits));
+  return static_cast<float>(positive_or(json, key, 1.0, kFactorDigits));
 }
 
 void read_list(const Json& json, std::string_view key, std::span<float> factors) {
@@ -28,7 +26,7 @@ void read_list(const Json& json, std::string_view key, std::span<float> factors)
     corrupt(*list, std::to_string(factors.size()) + " numbers");
   }
   std::ranges::transform(list->items(), factors.begin(), [](const Json& one) {
-    return static_cast<float>(positive(one, kDigits));
+    return static_cast<float>(positive(one, kFactorDigits));
   });
 }
 

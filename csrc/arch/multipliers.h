@@ -6,6 +6,8 @@
 
 namespace convergio::arch {
 
+constexpr int kFactorDigits = 6;  ///< so that products of factors stay far inside of float32
+
 /// Factors of what enters and leaves the parts of a layer (Falcon H1), as config.json has them.
 struct Multipliers {
   float attention_in = 1.0F;   ///< of what attention is given

@@ -136,7 +136,7 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
   if (width == 0) {
     return;
   }
-  if (names.gate_up.starts_with("shared_mlp.")) {
+  if (config.family->gated && names.gate_up.starts_with("shared_mlp.")) {
     spec.gate_up = {book.matrix(layer + names.gate_up, 2 * width, hidden)};
     spec.ffn_down = book.matrix(layer + names.down, hidden, width);
     return;
@@ -159,7 +159,7 @@ void resolve_ffn(TensorBook& book, const Config& config, const std::string& laye
     return;
   }
   const int width = spec.config.intermediate_size;
-  if (names.fused_gate_up) {
+  if (names.fused_gate_up && config.family->gated && !config.family->reads_part_multipliers) {
     spec.gate_up = {book.matrix(layer + names.gate_up, 2 * width, config.hidden_size)};
   } else {
     if (config.family->gated) {

@@ -26,12 +26,12 @@ struct DeviceLogprobs {
 struct DeviceSample {
   mx::array token;  ///< (1,) uint32
   /// (1,), not finite where the token is none: logits are not finite, or what top-p leaves is wider
-  /// than the kCandidates that are looked at. The Sampler then chooses, or throws.
+  /// than the kCandidates that MLX's ops look at. The Sampler then chooses, or throws.
   mx::array check;
   std::optional<DeviceLogprobs> logprobs = std::nullopt;
 };
 
-/// Of the likeliest tokens so many are looked at where top-p has no top-k before it.
+/// Of the likeliest tokens MLX's ops look at so many where top-p has no top-k before it.
 constexpr int kCandidates = 128;
 
 /// Logits, all in one row, with -inf where `allowed` does not have the token; as a graph.

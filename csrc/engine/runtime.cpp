@@ -228,8 +228,9 @@ std::shared_ptr<LoadedModel> with_draft(std::shared_ptr<const model::Model> mode
   check_goes_back(*smaller, "the draft model");
   const auto a_token = static_cast<double>(model->kv_bytes(1));
   const auto of_draft = static_cast<double>(smaller->kv_bytes(1));
-  const auto own = static_cast<std::size_t>(static_cast<double>(prefix_cache_bytes) * a_token /
-                                            (a_token + of_draft));
+  const double both = a_token + of_draft;
+  const double share = both > 0 ? a_token / both : 0.5;  // neither may have a layer that attends
+  const auto own = static_cast<std::size_t>(static_cast<double>(prefix_cache_bytes) * share);
   auto loaded = std::make_shared<LoadedModel>(std::move(model), own);
   loaded->draft = std::make_shared<DraftModel>(
       std::make_shared<LoadedModel>(std::move(smaller), prefix_cache_bytes - own));

@@ -25,7 +25,8 @@ struct KernelTrial {
   std::string fault;
 };
 
-/// Has the kernels and MLX's ops draw from the same small inputs; what is thrown is a fault.
+/// Has the kernels, MLX's ops and the CPU's loop draw from the same inputs; what they throw is a
+/// fault, but for Error (OutOfMemory), which is thrown.
 KernelTrial try_sampling_kernels();
 
 /// The result of the process's one trial, which is made now where there was none. On the worker.

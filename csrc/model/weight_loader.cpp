@@ -41,7 +41,8 @@ const formats::QuantizedFormat& format_of(const arch::Quantization& quantization
 
 void unscale_bias(Linear& linear, float factor) {
   if (linear.bias && factor != 1.0F) {
-    linear.bias = mx::divide(*linear.bias, mx::array(factor, linear.bias->dtype()));
+    const mx::array exact = mx::divide(mx::astype(*linear.bias, mx::float32), mx::array(factor));
+    linear.bias = mx::astype(exact, linear.bias->dtype());
   }
 }
 

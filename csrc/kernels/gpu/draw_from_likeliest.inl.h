@@ -103,7 +103,7 @@ for (uint i = 0; i < found; ++i) {
   own += weights[i];
 }
 const float target = top_p * (alone ? own : all);
-const bool covered = alone || top_p >= 1 || !(own < target);
+const bool covered = alone || !(own < target);
 if (covered) {
   // each thread its token: what is likelier weighs `before`
   float weight = 0;
@@ -114,7 +114,7 @@ if (covered) {
       before += likely[i] > x || (likely[i] == x && i < thread_id) ? weights[i] : 0.0f;
     }
     weight = weights[thread_id];
-    weight = weight < min_p || (top_p < 1 && before >= target) ? 0.0f : weight;
+    weight = weight < min_p || (top_p < 1 && before > 0 && before >= target) ? 0.0f : weight;
   }
   GPU_BARRIER();
   if (thread_id < found) {

@@ -207,6 +207,14 @@ TEST(top_p_may_leave_more_tokens_than_the_likeliest) {
   CHECK_EQ(by_kernels(logits, params, 0.0F), -1);
 }
 
+TEST(a_top_p_that_float_rounds_keeps_all_or_the_best) {
+  const ByTwin by_twin;
+  Logits logits(1000, 0.0F);
+  CHECK_EQ(by_kernels(logits, filters(0, 0.99999999, 0), 0x0.ffffffp0F), 999);
+  logits[700] = 1;
+  CHECK_EQ(by_kernels(logits, filters(0, 1e-46, 0), 0.5F), 700);
+}
+
 TEST(every_token_is_drawn_for_its_share_of_the_numbers) {
   const ByTwin by_twin;
   Logits logits(200, -kInfinity);
@@ -284,6 +292,25 @@ std::vector<mx::array> one_behind(const kernels::GpuKernel& kernel,
 std::vector<mx::array> does_not_compile(const kernels::GpuKernel&, const std::vector<mx::array>&,
                                         const kernels::GpuRun&) {
   throw std::runtime_error("[metal::Device] Unable to build metal library from source");
+}
+
+std::vector<mx::array> finds_no_memory(const kernels::GpuKernel&, const std::vector<mx::array>&,
+                                       const kernels::GpuRun&) {
+  throw std::bad_alloc();
+}
+
+TEST(a_trial_without_memory_says_nothing_of_the_kernels) {
+  const ByTwin full(finds_no_memory);
+  force_trial(std::nullopt);
+  auto kind = convergio::ErrorKind::InvalidRequest;
+  try {
+    sampling_kernels();
+  } catch (const convergio::Error& error) {
+    kind = error.kind();
+  }
+  CHECK(kind == convergio::ErrorKind::OutOfMemory);
+  kernels::force_runner(twin::run);
+  CHECK(sampling_kernels().passed);
 }
 
 TEST(kernels_that_differ_or_do_not_compile_are_left_alone) {
