@@ -80,6 +80,25 @@ def test_every_single_missing_tensor_is_named(row: str, tmp_path: Path) -> None:
         assert text == f"'{name}' is missing" + (", which other layers have" if others else "")
 
 
+@pytest.mark.parametrize(("row", "gate"), [("falcon_h1", "gate_proj"), ("nemotron", None)])
+def test_gate_and_up_are_one_matrix_only_where_a_gate_is_as_it_is(
+    row: str, gate: str | None, tmp_path: Path
+) -> None:
+    """A factor of the gate alone, or no gate: what one matrix of both would be is not known."""
+    config = tiny(row)
+    whole = checkpoints.tensors(config)
+    block = "feed_forward" if row == "falcon_h1" else "mlp"
+    content = {}
+    for name, tensor in whole.items():
+        if name.endswith(f"{block}.up_proj.weight"):
+            both = np.concatenate([tensor.data, tensor.data])
+            fused = name.replace(f"{block}.up_proj", "mlp.gate_up_proj")
+            content[fused] = checkpoints.Tensor(tensor.dtype, both)
+        elif not (gate and name.endswith(f"{block}.{gate}.weight")):
+            content[name] = tensor
+    assert "up_proj.weight' is missing" in faults(tmp_path, config, content)
+
+
 def test_every_single_missing_tensor_of_a_quantized_checkpoint_is_named(tmp_path: Path) -> None:
     whole = checkpoints.tensors(QUANTIZED)
     for name in whole:
