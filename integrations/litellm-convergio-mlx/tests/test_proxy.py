@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import openai
@@ -22,7 +23,6 @@ from convergio_mlx import store
 
 PROXY = os.environ.get("LITELLM_PROXY", "")
 """The command `litellm`; `make integrations` has it in an environment of its own."""
-pytestmark = pytest.mark.skipif(not PROXY, reason="LITELLM_PROXY names no proxy")
 REAL = "smollm2-135m"
 KEY = "sk-test"
 SERVED = ["by-openai", "by-anthropic"]
@@ -44,8 +44,13 @@ WEATHER: Any = {
 }
 
 
+Found = TypeVar("Found")
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not PROXY:
+        pytest.skip("LITELLM_PROXY names no proxy")
     made = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CONVERGIO_HOME", str(made))
@@ -56,24 +61,60 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@dataclass
+class Program:
+    """One that runs, and the file that has what it says: nobody would read a pipe to its end."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def until(self, look: Callable[[str], Found | None]) -> Found:
+        """Waits for what is looked for in what it has said; fails with all of that where it has
+        ended, or takes 10 minutes."""
+        deadline = time.monotonic() + 600
+        while True:
+            code = self.process.poll()
+            said = self.log.read_text(errors="replace")
+            if (found := look(said)) is not None:
+                return found
+            if code is not None or time.monotonic() > deadline:
+                what = "is not there yet" if code is None else f"ended with {code}"
+                pytest.fail(f"{self.process.args!r} {what}, having said:\n{said}")
+            time.sleep(0.2)
+
+
 @contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Program]:
     given = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=given) as program:
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, stdout=file, stderr=file, env=given) as process,
+    ):
         try:
-            yield program
+            yield Program(process, log)
         finally:
-            program.terminate()
+            process.terminate()
+
+
+def _address(said: str) -> str | None:
+    found = re.search(r"(http://127\.0\.0\.1:\d+).*\n", said)
+    return None if found is None else found[1]
+
+
+def test_a_program_may_say_much_and_is_heard_where_it_ends(tmp_path: Path) -> None:
+    much = "import sys; print('word ' * 10**5, 'at http://127.0.0.1:1/v1;', file=sys.stderr)"
+    command = [sys.executable, "-c", f"{much}; sys.exit('the end')"]
+    with running(command, {}, tmp_path / "said") as program:
+        assert program.until(_address) == "http://127.0.0.1:1"
+        with pytest.raises(pytest.fail.Exception, match=r"ended with 1, (?s:.*)the end"):
+            program.until(lambda said: None)
 
 
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "convergio_mlx", "serve", "--port", "0", "--model", REAL]
-    with running(command, {"CONVERGIO_HOME": str(home)}) as program:
-        assert program.stderr is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+", program.stderr.readline())
-        assert found is not None
-        yield found[0]
+    with running(command, {"CONVERGIO_HOME": str(home)}, home / "server.log") as program:
+        yield program.until(_address)
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +142,10 @@ def proxy(server: str, home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         port = free.getsockname()[1]
     command = [PROXY, "--config", str(folder / "config.yaml"), "--host", "127.0.0.1"]
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "CONVERGIO_HOME": str(home)}
-    with running([*command, "--port", str(port), "--telemetry", "False"], environment) as program:
+    command += ["--port", str(port), "--telemetry", "False"]
+    with running(command, environment, folder / "proxy.log") as program:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 600
-        while not _lives(url):
-            assert program.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        program.until(lambda _: True if _lives(url) else None)
         yield url
 
 
