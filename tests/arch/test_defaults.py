@@ -136,8 +136,11 @@ ALIASES = {
     "ernie4_5_moe": ("num_experts", "num_experts_per_tok"),
 }
 """Other names that transformers alone has for numbers of experts."""
-NEEDED = {"deepseek_v2": {"num_experts_per_tok": 3}}
-"""Keys without a default."""
+NEEDED: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"num_experts_per_tok": 3},
+    **{row: {"hidden_act": "silu"} for row in ("qwen3_next", "qwen3_5", "qwen3_5_moe")},
+}
+"""Keys without a default, and those that may have one value alone."""
 UNPUBLISHED = {"exaone"}
 """Rows without a class in transformers."""
 OTHERWISE = {"gemma4_text", "kimi_linear", "granitemoehybrid", "nemotron_h", "mamba2"}
