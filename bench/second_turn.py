@@ -26,6 +26,7 @@ from typing import Any
 
 import convergio_mlx as cm
 from comparison.checkpoint import checkpoint
+from comparison.recurrent import RECURRENT
 
 GEOMETRIES: dict[str, dict[str, Any]] = {
     "smollm2-135m": {
@@ -48,50 +49,7 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
         "intermediate_size": 4864,
         "rope_theta": 1000000.0,
     },
-    "lfm2.5-1.2b": {
-        "model_type": "lfm2",
-        "vocab_size": 65536,
-        "hidden_size": 2048,
-        "num_hidden_layers": 16,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "block_dim": 2048,
-        "block_ff_dim": 12288,
-        "block_auto_adjust_ff_dim": True,
-        "block_ffn_dim_multiplier": 1.0,
-        "block_multiple_of": 256,
-        "conv_L_cache": 3,
-        "conv_bias": False,
-        "layer_types": [
-            "full_attention" if layer in (2, 5, 8, 10, 12, 14) else "conv" for layer in range(16)
-        ],
-        "norm_eps": 1e-5,
-        "rope_theta": 1000000.0,
-    },
-    "qwen3.5-4b-8-layers": {
-        "model_type": "qwen3_5",
-        "vocab_size": 248320,
-        "hidden_size": 2560,
-        "num_hidden_layers": 8,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 4,
-        "head_dim": 256,
-        "intermediate_size": 9216,
-        "linear_num_value_heads": 32,
-        "linear_num_key_heads": 16,
-        "linear_key_head_dim": 128,
-        "linear_value_head_dim": 128,
-        "linear_conv_kernel_dim": 4,
-        "full_attention_interval": 4,
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": 10000000.0,
-            "partial_rotary_factor": 0.25,
-            "mrope_interleaved": True,
-            "mrope_section": [11, 11, 10],
-        },
-        "attention_bias": False,
-    },
+    **{name: RECURRENT[name] for name in ("lfm2.5-1.2b", "qwen3.5-4b-8")},
 }
 """Of the last two the layers have states, which cannot go back: what is kept are snapshots."""
 COMMON = {

@@ -86,13 +86,15 @@ void check_gating(const Json& json) {
   }
 }
 
-/// How many KV heads, and of how many numbers.
+/// How many heads and KV heads, and of how many numbers.
 void read_heads(const Json& json, const Family& family, Config& config) {
   if (family.recurrence.alone) {
     config.heads = config.kv_heads = 1;  // of attention that no layer has
     config.head_dim = 2;
     return;
   }
+  config.heads =
+      integer_or(json, "num_attention_heads", 1, kMaxHeads, family.defaults.num_attention_heads);
   config.latent = read_latent(json, family);
   if (config.latent.rank > 0) {
     config.kv_heads = 1;
@@ -149,10 +151,6 @@ void read_sizes(const Json& json, const Family& family, Config& config) {
     config.intermediate_size = adjusted_width(json, config.intermediate_size);
   }
   config.vocab_size = integer_or(json, "vocab_size", 1, 1 << 26, defaults.vocab_size);
-  if (!family.recurrence.alone) {
-    config.heads =
-        integer_or(json, "num_attention_heads", 1, kMaxHeads, defaults.num_attention_heads);
-  }
   read_heads(json, family, config);
 
   const Json* positions = present(json, family.positions_key);

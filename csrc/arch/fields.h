@@ -25,6 +25,7 @@ int integer_or(const io::Json& json, std::string_view key, int low, int high, in
 /// A number of tokens, at least 1; one beyond what a cache can count is as good as no bound.
 double tokens_of(const io::Json& value);
 constexpr int kMostTokens = 1 << 28;
+constexpr int kMaxLayers = 4096;
 
 /// A finite number above zero, from 1e-`digits` to 1e`digits`: far enough from where float32 ends
 /// that sums stay inside.

@@ -17,8 +17,6 @@ namespace {
 
 using io::Json;
 
-constexpr int kMaxLayers = 4096;
-
 void check_count(const char* key, std::size_t listed, int layers) {
   if (listed != static_cast<std::size_t>(layers)) {
     corrupt("'" + std::string(key) + "' lists " + std::to_string(listed) +

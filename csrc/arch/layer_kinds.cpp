@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,8 +14,6 @@ namespace convergio::arch {
 namespace {
 
 using io::Json;
-
-constexpr std::size_t kMaxLayers = 4096;
 
 /// What a layer is, and how it is called: in lists, in older ones, and in the pattern.
 struct Kind {
@@ -46,7 +45,7 @@ const Kind* kind_of(char letter) {
 }
 
 void check_count(const Json& value, std::size_t layers) {
-  if (layers < 1 || layers > kMaxLayers) {
+  if (layers < 1 || layers > static_cast<std::size_t>(kMaxLayers)) {
     corrupt(value, "a list of 1 to " + std::to_string(kMaxLayers) + " layers");
   }
 }

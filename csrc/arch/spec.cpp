@@ -118,6 +118,17 @@ void resolve_latent(TensorBook& book, const Config& config, const std::string& l
   spec.attention_o = book.matrix(layer + names.o, hidden, heads * sizes.value);
 }
 
+/// A feed-forward's matrices before its activation, where each is a tensor of its own.
+std::vector<MatrixSpec> gate_and_up(TensorBook& book, const Config& config, const std::string& gate,
+                                    const std::string& up, int width) {
+  std::vector<MatrixSpec> both;
+  if (config.family->gated) {
+    both.push_back(book.matrix(gate, width, config.hidden_size));
+  }
+  both.push_back(book.matrix(up, width, config.hidden_size));
+  return both;
+}
+
 /// Experts, and what every token goes through beside them, where there is that.
 void resolve_mixture(TensorBook& book, const Config& config, const std::string& layer,
                      const LayerNames& names, LayerSpec& spec) {
@@ -145,10 +156,7 @@ void resolve_mixture(TensorBook& book, const Config& config, const std::string& 
   if (config.family->experts.shared_gated) {
     spec.shared_gate = book.matrix(ffn.substr(0, ffn.size() - 1) + "_gate", 1, hidden);
   }
-  if (config.family->gated) {
-    spec.gate_up.push_back(book.matrix(ffn + "gate_proj", width, hidden));
-  }
-  spec.gate_up.push_back(book.matrix(ffn + "up_proj", width, hidden));
+  spec.gate_up = gate_and_up(book, config, ffn + "gate_proj", ffn + "up_proj", width);
   spec.ffn_down = book.matrix(ffn + "down_proj", hidden, width);
 }
 
@@ -162,10 +170,7 @@ void resolve_ffn(TensorBook& book, const Config& config, const std::string& laye
   if (names.fused_gate_up && config.family->gated && !config.family->reads_part_multipliers) {
     spec.gate_up = {book.matrix(layer + names.gate_up, 2 * width, config.hidden_size)};
   } else {
-    if (config.family->gated) {
-      spec.gate_up.push_back(book.matrix(layer + names.gate, width, config.hidden_size));
-    }
-    spec.gate_up.push_back(book.matrix(layer + names.up, width, config.hidden_size));
+    spec.gate_up = gate_and_up(book, config, layer + names.gate, layer + names.up, width);
   }
   spec.ffn_down = book.matrix(layer + names.down, config.hidden_size, width);
   if (config.activation == "xielu") {

@@ -167,14 +167,24 @@ ROUTED = {
 """Families whose files mlx-lm rearranges when it loads them, and ours keep as published."""
 
 
+WRAPPED = ("qwen3_5", "qwen3_5_moe", "qwen3_vl")
+"""Rows that are published inside a wrapper of the same name alone."""
+
+
+def written(folder: Path, row: str, config: dict[str, Any], **beside: Any) -> Path:
+    """A source as it is published."""
+    if row not in WRAPPED:
+        return checkpoints.write(folder, config)
+    size = config["vocab_size"]  # where mlx-lm looks for it
+    wrapper = {"model_type": row, "text_config": config, "vocab_size": size, "vision_config": {}}
+    content = spelled(config, *SPELLINGS["transformers"])
+    return checkpoints.write(folder, {**wrapper, **beside}, content=content)
+
+
 @pytest.mark.parametrize("kind", ROUTED)
 def test_routers_have_the_bits_that_mlx_lm_gives_them(kind: str, tmp_path: Path) -> None:
     config = {**wide(tiny(kind)), "torch_dtype": "float32"}
-    content = None
-    if kind == "qwen3_5_moe":  # published inside a wrapper alone
-        content = spelled(config, *SPELLINGS["transformers"])
-        config = {"model_type": kind, "text_config": config, "torch_dtype": "float32"}
-    source = checkpoints.write(tmp_path / "source", config, "F32", content=content)
+    source = written(tmp_path / "source", kind, config, torch_dtype="float32")
     ours = made(source, tmp_path / "made", **ROUTED[kind])
     block = json.loads((ours / "config.json").read_text())["quantization"]
     theirs, their_config = converted(source, **ROUTED[kind])
@@ -195,8 +205,6 @@ def test_routers_have_the_bits_that_mlx_lm_gives_them(kind: str, tmp_path: Path)
         assert np.abs(found - logits[0]).max() < 2e-2 * np.abs(found).max()
 
 
-WRAPPED = ("qwen3_5", "qwen3_5_moe", "qwen3_vl")
-"""Rows that are published inside a wrapper of the same name alone."""
 NOT_IN_MLX_LM = ("llama4_text",)
 
 
@@ -206,13 +214,7 @@ def test_no_family_has_a_setting_of_its_own_that_is_forgotten(row: str, tmp_path
     """mlx-lm's predicate, asked for each of our modules that its class has by the same name."""
     from mlx_lm.utils import load_model
 
-    config, content = tiny(row), None
-    if row in WRAPPED:
-        content = spelled(config, *SPELLINGS["transformers"])
-        size = config["vocab_size"]  # where mlx-lm looks for it
-        config = {"model_type": row, "text_config": config, "vocab_size": size}
-        config["vision_config"] = {}
-    source = checkpoints.write(tmp_path / "source", config, content=content)
+    source = written(tmp_path / "source", row, tiny(row))
     if row in NOT_IN_MLX_LM:
         pytest.skip(f"mlx-lm does not load {row}")
     model, _ = load_model(source, lazy=True)
@@ -221,9 +223,7 @@ def test_no_family_has_a_setting_of_its_own_that_is_forgotten(row: str, tmp_path
     conversion = native().conversion(os.fsencode(source))
     modules = (one[0] for one in conversion.matrices)
     model_type = native().geometry((source / "config.json").read_bytes()).model_type
-    made = targets(
-        conversion.tensors, modules, model_type=model_type, wrapped="text_config" in config
-    )
+    made = targets(conversion.tensors, modules, model_type=model_type, wrapped=row in WRAPPED)
     matrices = [Matrix(one.module, 64, 256) for one in made if one.module in theirs]
     assert len(matrices) > conversion.layers
     block = settings_of(quantize_options(), matrices, conversion.layers, model_type)[1]

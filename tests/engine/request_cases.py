@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from small_models import ids
 
 from convergio_mlx import Engine, SamplingParams
-from convergio_mlx.chats.request import Priority
+from convergio_mlx.chats.request import PRIORITIES, Priority
 
 ATTENDING = (
     "llama",
@@ -45,6 +46,10 @@ class Case:
     cancel_after: int | None = None
 
 
+Answered = tuple[list[Any], str, str | None]
+"""Tokens with their log-probabilities, text, finish reason."""
+
+
 def case(engine: Engine, number: int) -> Case:
     dice = random.Random(number)
     params = SamplingParams(
@@ -75,10 +80,8 @@ def even(vocab_size: int) -> bytes:
     return np.packbits(np.arange(-(-vocab_size // 32) * 32) % 2 == 0, bitorder="little").tobytes()
 
 
-def answered(
-    engine: Engine, one: Case, priority: Priority = "normal"
-) -> tuple[list[Any], str, str | None]:
-    """All that can be seen of it: tokens with their log-probabilities, text, finish reason."""
+def answered(engine: Engine, one: Case, priority: Priority = "normal") -> Answered:
+    """All that can be seen of it."""
     if one.form:
         messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
         form = {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
@@ -97,6 +100,21 @@ def answered(
         if one.cancel_after == count:
             generation.cancel()
     return tokens, text, reason
+
+
+def compare(
+    engine: Engine, cases: list[Case], alone: list[Answered], threads: int, seed: int
+) -> None:
+    """Asks them in any order, at any priority, so many at once: each is answered as alone."""
+    dice = random.Random(seed)
+    order = dice.sample(range(len(cases)), len(cases))
+    priorities = [dice.choice(PRIORITIES) for _ in order]
+    with ThreadPoolExecutor(threads) as pool:
+        together = list(
+            pool.map(lambda number, how: answered(engine, cases[number], how), order, priorities)
+        )
+    for number, found in zip(order, together, strict=True):
+        check(found, alone[number], cases[number])
 
 
 def check(found: tuple[Any, ...], wanted: tuple[Any, ...], one: Case) -> None:

@@ -4,7 +4,6 @@ its log-probabilities, whatever the others are and however they end."""
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from request_cases import FAMILIES, answered, case, check, even
+from request_cases import FAMILIES, answered, case, compare, even
 from small_models import VOCABULARY, config, ids, write_model
 
 from arch.variants import tiny
 from convergio_mlx import Engine, Generation, SamplingParams
-from convergio_mlx.chats.request import PRIORITIES
 from convergio_mlx.errors import (
     ConstraintError,
     DeadlineExceededError,
@@ -36,39 +34,30 @@ def family(
         yield loaded
 
 
-def compare(engine: Engine, count: int, threads: int, seed: int) -> None:
+def compare_random(engine: Engine, count: int, threads: int, seed: int) -> None:
     cases = [case(engine, number) for number in range(count)]
-    alone = [answered(engine, one) for one in cases]
-    dice = random.Random(seed)
-    order = dice.sample(range(count), count)
-    priorities = [dice.choice(PRIORITIES) for _ in order]
-    with ThreadPoolExecutor(threads) as pool:
-        together = list(
-            pool.map(lambda number, how: answered(engine, cases[number], how), order, priorities)
-        )
-    for number, found in zip(order, together, strict=True):
-        check(found, alone[number], cases[number])
+    compare(engine, cases, [answered(engine, one) for one in cases], threads, seed)
 
 
 @pytest.mark.parametrize("threads", [3, 24])
 def test_random_requests_are_answered_as_alone(engine: Engine, threads: int) -> None:
-    compare(engine, 80, threads, threads)
+    compare_random(engine, 80, threads, threads)
 
 
 def test_random_requests_of_every_kind_of_model_are_answered_as_alone(family: Engine) -> None:
-    compare(family, 40, 12, 1)
+    compare_random(family, 40, 12, 1)
 
 
 @pytest.mark.slow
 def test_random_requests_of_the_embedded_model_are_answered_as_alone() -> None:
     with Engine.load("convergio-guide") as guide:
         for threads in (5, 16, 40):
-            compare(guide, 120, threads, threads)
+            compare_random(guide, 120, threads, threads)
 
 
 def test_a_model_whose_logits_are_computed_beside_the_masks(slow: Engine) -> None:
     """Its passes are graphs where a constraint is among the requests."""
-    compare(slow, 24, 8, 2)
+    compare_random(slow, 24, 8, 2)
 
 
 def long_answers(engine: Engine, count: int, tokens: int) -> list[Generation]:

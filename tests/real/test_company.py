@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from request_cases import Case, answered, case, check
+from request_cases import Case, answered, case, compare
 
 from convergio_mlx import Engine
-from convergio_mlx.chats.request import PRIORITIES
 from exhaustive import either
 from own_kernels import needs_own_kernels
 
@@ -34,23 +32,12 @@ def requests(engine: Engine) -> list[Case]:
     return found
 
 
-def compare(engine: Engine, cases: list[Case], alone: list[tuple[object, ...]]) -> None:
-    dice = random.Random(1)
-    order = dice.sample(range(len(cases)), len(cases))
-    with ThreadPoolExecutor(12) as pool:
-        together = pool.map(
-            lambda number: answered(engine, cases[number], dice.choice(PRIORITIES)), order
-        )
-        for number, found in zip(order, together, strict=True):
-            check(found, alone[number], cases[number])
-
-
 @needs_own_kernels
 def test_random_requests_are_answered_as_alone(real_engine: Engine, coarser: Path) -> None:
     cases = requests(real_engine)
     plain = [replace(one, params=replace(one.params, speculate=False)) for one in cases]
-    alone: list[tuple[object, ...]] = [answered(real_engine, one) for one in plain]
-    compare(real_engine, cases, alone)
+    alone = [answered(real_engine, one) for one in plain]
+    compare(real_engine, cases, alone, threads=12, seed=1)
     with Engine.load(real_engine.folder, draft_model=coarser) as drafted:
         drafted._model.drafts_always = True
-        compare(drafted, cases, alone)
+        compare(drafted, cases, alone, threads=12, seed=1)

@@ -69,16 +69,17 @@ def model_config(
         wide = layers == architecture.scalar_from_width
         config["query_pre_attn_scalar"] = hidden / heads if wide else config["head_dim"]
     _check(keys, architecture)
+    most = min(layers, _MOST_LAYERS)
     if architecture.recurrent_type:
-        config["layer_types"] = _recurrent_layers(keys, architecture, layers)
+        config["layer_types"] = _recurrent_layers(keys, architecture, most)
     else:
         config.update(_layer_types(keys, config))
     if architecture.lettered:
-        config["hybrid_override_pattern"] = _letters(keys, layers)
+        config["hybrid_override_pattern"] = _letters(keys, most)
     if architecture.delta_config:
-        config["linear_attn_config"] = _delta_config(keys, heads, layers)
+        config["linear_attn_config"] = _delta_config(keys, heads, most)
     if architecture.at_interval:
-        config["full_attention_interval"] = _interval(keys, layers)
+        config["full_attention_interval"] = _interval(keys, most)
     config.update(rotary_fields(keys, architecture, config, factors))
     return config
 
@@ -145,28 +146,22 @@ def _check(keys: Keys, architecture: Architecture) -> None:
             keys.refuse(name, f"{said} in a {architecture.model_type} model")
 
 
-def _each(keys: Keys, name: str, layers: int) -> list[int]:
-    """A count of each layer, of as many as a model may have."""
-    most = min(layers, _MOST_LAYERS)
-    return keys.each(name, most)[:most]
-
-
 def _recurrent_layers(keys: Keys, architecture: Architecture, layers: int) -> list[str]:
     """Which layers have a recurrence in the place of attention."""
-    kv_heads = _each(keys, "attention.head_count_kv", layers)
+    kv_heads = keys.each("attention.head_count_kv", layers)
     return [architecture.attention_type if one else architecture.recurrent_type for one in kv_heads]
 
 
 def _letters(keys: Keys, layers: int) -> str:
     """What each layer is: attention, experts or a recurrence."""
     names = ("attention.head_count_kv", "feed_forward_length")
-    counts = [_each(keys, name, layers) for name in names]
+    counts = [keys.each(name, layers) for name in names]
     return "".join("*" if kv else "E" if width else "M" for kv, width in zip(*counts, strict=True))
 
 
 def _delta_config(keys: Keys, heads: int, layers: int) -> dict[str, Any]:
     """The layers of either kind, counted from 1, and the sizes of those with a recurrence."""
-    kv_heads = _each(keys, "attention.head_count_kv", layers)
+    kv_heads = keys.each("attention.head_count_kv", layers)
     attends = list(enumerate(map(bool, kv_heads), start=1))
     return {
         "full_attn_layers": [layer for layer, attending in attends if attending],
@@ -183,7 +178,7 @@ def _interval(keys: Keys, layers: int) -> int:
     name = "attention.recurrent_layers"
     if keys.get(name) is None:
         return keys.integer("full_attention_interval", 4)
-    recurs = [bool(one) for one in _each(keys, name, layers)]
+    recurs = [bool(one) for one in keys.each(name, layers)]
     interval = recurs.index(False) + 1 if False in recurs else layers + 1
     if recurs != [(layer + 1) % interval != 0 for layer in range(len(recurs))]:
         keys.refuse(name, "all but each n-th layer")

@@ -39,7 +39,8 @@ class Keys:
         return value
 
     def each(self, name: str, layers: int, default: int | None = None) -> list[int]:
-        """A count or a flag of each layer; one for all may stand for them."""
+        """A count or a flag of each of so many layers; one for all may stand for them, and what is
+        listed of later ones, which draft, is left out."""
         value = self.get(name)
         if not isinstance(value, list):
             return [self.integer(name, default)] * layers
@@ -47,7 +48,7 @@ class Keys:
         if not known or len(value) < layers:
             self._fault(name, value, f"one for each of {layers} layers")
             return [1] * layers
-        return value
+        return value[:layers]
 
     def count(self, name: str) -> int:
         """A count that may be 0, as it is where the key is missing."""

@@ -31,6 +31,10 @@ _RENAMED: dict[str, tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
         re.compile(r"(?<=\.feed_forward\.)w[123](?=\.)"),
         lambda match: _NUMBERED[match[0]],
     ),
+    "nemotron_h": (
+        re.compile(r"(?<=\.mixer\.switch_mlp\.)(up_proj|down_proj)(?=\.)"),
+        lambda match: _UNGATED[match[0]],
+    ),
 }
 """By model type, the modules that MLX's class names otherwise than the published checkpoints."""
 _PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
@@ -97,8 +101,6 @@ def targets(
         one = _whole(mlx_name(name), name, dtype, tuple(shape), is_matrix)
         if match is not None:
             proj = _NUMBERED.get(match["name"], match["name"])
-            if match["block"].endswith(".mixer"):
-                proj = _UNGATED[proj]
             stack = f"{match['block']}.switch_mlp.{proj}.{match['part']}"
             stacks.setdefault(mlx_name(stack), []).append((int(match["number"]), one))
             found.setdefault(mlx_name(stack), None)

@@ -34,8 +34,10 @@ are too small for the scales of some modes."""
 _EIGHT = {"group_size": 64, "bits": 8}
 _NONE = ("\0",)
 """What no name ends with."""
-_FLOAT = dict.fromkeys(("glm4_moe", "glm4_moe_lite", "deepseek_v3", "deepseek_v2"), ("mlp.gate",))
-_FLOAT["nemotron_h"] = ("mixer.gate",)
+_FLOAT = {
+    **dict.fromkeys(("glm4_moe", "glm4_moe_lite", "deepseek_v3", "deepseek_v2"), ("mlp.gate",)),
+    "nemotron_h": ("mixer.gate",),
+}
 """By model type, how modules are named that MLX's models have as floats alone."""
 
 
