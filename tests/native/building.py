@@ -60,10 +60,18 @@ THREAD = Build("thread", "thread", unit_tests=("test_engine", "test_cpu"))
 MLX = Build(
     "mlx",
     "address,undefined",
-    unit_tests=("test_model", "test_engine_mlx", "test_kernels", "test_gpu"),
+    unit_tests=("test_model", "test_engine_mlx", "test_kernels", "test_gpu", "test_gpu_draws"),
     needs_mlx=True,
 )
-BUILDS = (ADDRESS, THREAD, MLX)
+# Without sanitizers, for the test that draws a million times where it can.
+FAST = Build(
+    "fast",
+    "",
+    unit_tests=("test_gpu_draws",),
+    needs_mlx=True,
+    optimization="-O2",
+)
+BUILDS = (ADDRESS, THREAD, MLX, FAST)
 # What counts and computes nothing, without sanitizers: built in a fraction of the time.
 COUNTS = Build(
     "counts",
