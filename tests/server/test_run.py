@@ -1,5 +1,6 @@
 """A server within a block: it serves when that begins, or the reason is raised."""
 
+import asyncio
 import socket
 import threading
 
@@ -9,6 +10,7 @@ import pytest
 from convergio_mlx.errors import NetworkError, UnavailableError
 from convergio_mlx.providers.mlx import MlxProvider
 from convergio_mlx.server import ModelServer, ServerSettings, serving
+from convergio_mlx.server.connection import TimedConnection
 
 
 class CannotStart(MlxProvider):
@@ -48,3 +50,20 @@ def test_it_serves_when_the_block_begins(provider: MlxProvider) -> None:
         with pytest.raises(NetworkError), serving(provider, ServerSettings(port=port or 0)):
             pass
     assert provider.initialized
+
+
+def test_no_answer_waits_for_its_head_to_be_acknowledged(
+    server: ModelServer, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    made = TimedConnection.connection_made
+
+    def connection_made(self: TimedConnection, transport: asyncio.Transport) -> None:
+        connection = transport.get_extra_info("socket")
+        seen.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(self, transport)
+
+    monkeypatch.setattr(TimedConnection, "connection_made", connection_made)
+    assert http.get("/health").status_code == 200
+    assert all(seen)
+    assert len(seen) == 1
