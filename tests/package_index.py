@@ -83,6 +83,7 @@ class Index(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     server: Index
 
     def do_GET(self) -> None:

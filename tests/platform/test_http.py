@@ -68,7 +68,8 @@ def serve() -> Iterator[Callable[[Deed], Server]]:
 
 
 def whole(body: bytes, *headers: str) -> Deed:
-    head = "".join(f"{one}\r\n" for one in (f"Content-Length: {len(body)}", *headers))
+    said = (f"Content-Length: {len(body)}", "Connection: close", *headers)
+    head = "".join(f"{one}\r\n" for one in said)
     return lambda connection, _: connection.sendall(OK + head.encode() + b"\r\n" + body)
 
 
@@ -128,13 +129,13 @@ def test_a_body_without_end(serve: Callable[[Deed], Server]) -> None:
 def test_one_that_drips_is_given_up(
     serve: Callable[[Deed], Server], start: bytes, drop: bytes
 ) -> None:
-    assert failure(serve(dripping(start, drop)), seconds=0.5)
+    assert failure(serve(dripping(start, drop)), seconds=0.2)
 
 
 def test_a_slow_body_of_any_length_is_given_up(
     serve: Callable[[Deed], Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(http, "SLOW_SECONDS", 0.2)
     server = serve(dripping(OK + b"Content-Length: 10000000000\r\n\r\n", b"x"))
     with opened(server.url, {}) as answer, pytest.raises(RequestError, match="fewer than 1000 "):
         list(answer.pieces())
