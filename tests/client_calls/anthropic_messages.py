@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal
 
-import anthropic
 import pydantic
 
 from client_calls import MODEL, Calls
@@ -58,6 +57,7 @@ def _(client: Any) -> None:
 @CALLS.works("AsyncAnthropic: … create(…)")
 def _(client: Any) -> None:
     """Several at once have the answer that one has alone."""
+    import anthropic
 
     async def several() -> list[str]:
         async with anthropic.AsyncAnthropic(base_url=client.base_url, api_key="any") as there:
@@ -149,6 +149,8 @@ def _(client: Any) -> None:
 
 def run(client: Any, **given: Any) -> list[str]:
     """What the client's own loop calls a function with, in one round."""
+    import anthropic
+
     ran: list[str] = []
 
     @anthropic.beta_tool

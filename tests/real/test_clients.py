@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 
 from client_calls import Call, Calls, row, served
@@ -24,6 +22,9 @@ def address(real_home: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def clients(address: str) -> dict[str, tuple[Any, type[Exception]]]:
+    import anthropic
+    import openai
+
     given: Any = {"api_key": "any", "max_retries": 0}
     return {
         "openai": (openai.OpenAI(base_url=f"{address}/v1", **given), openai.APIStatusError),
