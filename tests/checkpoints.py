@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ import recurrent_layouts
 from checkpoint_shapes import Config, shapes
 
 BITS_OF = {"F32": 32, "F16": 16, "BF16": 16, "U32": 32, "U8": 8}
+_KEPT = 4096
+"""Numbers up to which a tensor is kept for the next checkpoint that has it."""
 ADDS_ONE = ("gemma", "gemma2", "gemma3_text", "nemotron", "muse_glimmer")
 """Their norms multiply by 1 + weight, so the weights lie around 0."""
 XIELU = ("alpha_p", "alpha_n", ".beta", ".eps")
@@ -42,6 +46,18 @@ class Tensor:
 def noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Numbers of mean 0 and variance 1 that depend on name and shape alone: raw Philox words,
     which NumPy promises never to change, as a uniform distribution."""
+    return _kept_noise(name, shape) if math.prod(shape) <= _KEPT else _made_noise(name, shape)
+
+
+@lru_cache(maxsize=4000)
+def _kept_noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """That of a small tensor, which the tiny models of many tests have alike."""
+    made = _made_noise(name, shape)
+    made.flags.writeable = False
+    return made
+
+
+def _made_noise(name: str, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
     digest = hashlib.sha256(f"{name} {shape}".encode()).digest()
     words = np.random.Philox(key=int.from_bytes(digest[:16], "little")).random_raw(
         int(np.prod(shape))

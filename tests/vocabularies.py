@@ -60,6 +60,11 @@ texts = st.lists(
 
 
 def byte_level() -> tokenizers.Tokenizer:
+    return tokenizers.Tokenizer.from_str(_trained())
+
+
+@cache
+def _trained() -> str:
     backend = tokenizers.Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -71,7 +76,8 @@ def byte_level() -> tokenizers.Tokenizer:
     )
     backend.train_from_iterator(LINES, trainer)
     backend.add_tokens([AddedToken("<think>", special=False), AddedToken("日本", special=False)])
-    return backend
+    text: str = backend.to_str()
+    return text
 
 
 def sentencepiece() -> tokenizers.Tokenizer:

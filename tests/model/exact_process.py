@@ -24,12 +24,16 @@ def _process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _be_exact)
 
 
-def _logits(folder: Path, tokens: tuple[int, ...], chunk: int) -> np.ndarray[Any, Any]:
+def _logits(
+    folder: Path, tokens: tuple[int, ...], chunks: tuple[int, ...]
+) -> list[np.ndarray[Any, Any]]:
     with cm.Engine.load(folder) as engine:
-        return np.asarray(engine.logits(tokens, chunk=chunk))
+        return [np.asarray(engine.logits(tokens, chunk=chunk)) for chunk in chunks]
 
 
 @cache
-def engine_logits(folder: Path, tokens: tuple[int, ...], chunk: int) -> np.ndarray[Any, Any]:
-    """At every token, (len(tokens), vocab_size), by forwards of `chunk` tokens each."""
-    return _process().submit(_logits, folder, tokens, chunk).result()
+def engine_logits(
+    folder: Path, tokens: tuple[int, ...], chunks: tuple[int, ...] = (512,)
+) -> list[np.ndarray[Any, Any]]:
+    """For each of `chunks`, at every token, (len(tokens), vocab_size), by forwards of so many."""
+    return _process().submit(_logits, folder, tokens, chunks).result()

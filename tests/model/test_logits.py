@@ -37,36 +37,35 @@ def test_logits_equal_mlx_lm(variant: Variant, folder_of: Folders) -> None:
     folder, tokens = folder_of(variant), tokens_of(variant)
     expected = mlx_lm_oracle.logits(folder, list(tokens))
     assert 0.3 < np.std(expected) < 3
-    for chunk in CHUNKS:
-        ours = engine_logits(folder, tokens, chunk)
+    for chunk, ours in zip(CHUNKS, engine_logits(folder, tokens, CHUNKS), strict=True):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
 
 
 @by_name([v for v in VARIANTS if not v.not_transformers])
 def test_logits_equal_transformers(variant: Variant, folder_of: Folders) -> None:
     expected = golden(variant)
-    for chunk in CHUNKS:
-        ours = engine_logits(folder_of(variant), tokens_of(variant), chunk)[-GOLDEN_ROWS:]
-        np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
+    found = engine_logits(folder_of(variant), tokens_of(variant), CHUNKS)
+    for chunk, ours in zip(CHUNKS, found, strict=True):
+        np.testing.assert_allclose(
+            ours[-GOLDEN_ROWS:], expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}"
+        )
 
 
 @by_name(VARIANTS)
 def test_cached_equals_uncached_and_chunked_equals_whole(
     variant: Variant, folder_of: Folders
 ) -> None:
-    folder, tokens = folder_of(variant), tokens_of(variant)
-    whole = engine_logits(folder, tokens, 512)
-    for chunk in CHUNKS[1:]:
-        np.testing.assert_allclose(
-            engine_logits(folder, tokens, chunk), whole, rtol=0, atol=2e-5, err_msg=f"{chunk=}"
-        )
+    whole, *others = engine_logits(folder_of(variant), tokens_of(variant), CHUNKS)
+    for chunk, ours in zip(CHUNKS[1:], others, strict=True):
+        np.testing.assert_allclose(ours, whole, rtol=0, atol=2e-5, err_msg=f"{chunk=}")
 
 
 @by_name([v for v in VARIANTS if v.changes])
 def test_what_a_config_says_shows(variant: Variant, folder_of: Folders) -> None:
     """A comparison proves something if ignoring the change would fail it."""
-    plain = engine_logits(folder_of(Variant(variant.row, variant.row)), tokens_of(variant), 512)
-    apart = np.abs(engine_logits(folder_of(variant), tokens_of(variant), 512) - plain).max()
+    row = Variant(variant.row, variant.row)
+    plain = engine_logits(folder_of(row), tokens_of(variant), CHUNKS)[0]
+    apart = np.abs(engine_logits(folder_of(variant), tokens_of(variant), CHUNKS)[0] - plain).max()
     assert apart < TOLERANCE if variant.as_row else apart > 100 * TOLERANCE
 
 

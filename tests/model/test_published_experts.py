@@ -39,10 +39,11 @@ PUBLISHED = {"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}
 def check(mlx: Path, raw: Path, config: dict[str, Any]) -> None:
     tokens = checkpoints.tokens(config, LENGTH)
     expected = mlx_lm_oracle.logits(raw, tokens)
-    for chunk in (512, 1, 7):
-        ours = engine_logits(raw, tuple(tokens), chunk)
+    chunks = (512, 1, 7)
+    both = (engine_logits(folder, tuple(tokens), chunks) for folder in (raw, mlx))
+    for chunk, ours, of_mlx in zip(chunks, *both, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=0, atol=TOLERANCE, err_msg=f"{chunk=}")
-        np.testing.assert_array_equal(ours, engine_logits(mlx, tuple(tokens), chunk))
+        np.testing.assert_array_equal(ours, of_mlx)
 
 
 @pytest.mark.parametrize("name", FUSED)
