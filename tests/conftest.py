@@ -11,15 +11,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Collecting makes a million objects that all stay: looking for garbage among them takes a third of
-# its time, and would go on taking it whenever a test looks for garbage of its own.
+# its time, and would go on taking it whenever a test looks for garbage of its own, and at the end.
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    gc.collect()
     gc.freeze()
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    gc.unfreeze()

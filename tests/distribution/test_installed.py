@@ -10,7 +10,6 @@ import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-import lief
 import pytest
 
 import convergio_mlx as cm
@@ -50,6 +49,8 @@ def test_its_metadata(installed: Distribution) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
 def test_its_extension_finds_libmlx_in_the_package_beside_it(installed: Distribution) -> None:
+    import lief
+
     (extension,) = Path(str(installed.locate_file("convergio_mlx"))).glob("_native*.so")
     binary = lief.ELF.parse(str(extension))
     assert binary is not None

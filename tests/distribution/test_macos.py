@@ -6,15 +6,18 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import abi3info
-import lief
 import pytest
 
 from distribution.builds import ROOT, extract, members, takes_minutes
 
 sys.path.append(str(ROOT / "tools"))
 from foreign import fetch_mlx
+
+if TYPE_CHECKING:
+    import lief
 
 MLX_FOR = ("macosx_14_0_arm64", "macosx_15_0_arm64", "macosx_26_0_arm64")
 """Of each, MLX has a wheel of its own."""
@@ -35,6 +38,8 @@ def extension(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> lief.Mac
 
 def macho(path: Path) -> lief.MachO.Binary:
     """The one binary of a file."""
+    import lief
+
     found = lief.MachO.parse(str(path))
     assert found is not None
     assert len(found) == 1
@@ -55,6 +60,8 @@ def test_its_name_is_for_macos_14_and_python_3_12(wheel: Path) -> None:
 
 
 def test_its_extension_is_for_arm64_and_macos_14(extension: lief.MachO.Binary) -> None:
+    import lief
+
     assert extension.header.cpu_type == lief.MachO.Header.CPU_TYPE.ARM64
     version = extension.build_version
     assert version is not None
@@ -65,6 +72,8 @@ def test_its_extension_is_for_arm64_and_macos_14(extension: lief.MachO.Binary) -
 def test_it_needs_libmlx_by_a_relative_path_and_the_system_alone(
     extension: lief.MachO.Binary,
 ) -> None:
+    import lief
+
     load = lief.MachO.LoadCommand.TYPE.LOAD_DYLIB
     needed = {library.name for library in extension.libraries if library.command == load}
     assert "@rpath/libmlx.dylib" in needed
@@ -79,6 +88,8 @@ def test_every_symbol_it_wants_is_somewhere(
     """In the libmlx that pip installs on that macOS, in Python's stable ABI as of 3.12, or in
     libSystem, as zig's own list has it. (zig links libc++ in, so that its symbols are defined or
     the link fails.)"""
+    import lief
+
     undefined = lief.MachO.Symbol.CATEGORY.UNDEFINED
     wanted = {str(symbol.name) for symbol in extension.symbols if symbol.category == undefined}
     mlx = macho(libraries(platform, macos_folder) / "libmlx.dylib")
