@@ -20,8 +20,12 @@ ENVIRONMENT = {
     "TERM": "xterm",
     "PYTHONUNBUFFERED": "",
     "CONVERGIO_HOME": _HOME.name,  # nobody's own choices
+    "SSL_CERT_DIR": "/nonexistent",  # what no http:// needs is not read by each program
 }
-for _name in ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "CONVERGIO_OFFLINE", "HF_HUB_OFFLINE"):
+for _name in (
+    *("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"),
+    *("CONVERGIO_OFFLINE", "HF_HUB_OFFLINE", "SSL_CERT_FILE"),
+):
     ENVIRONMENT.pop(_name, None)
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -23,5 +23,8 @@ def server(mlx: MlxProvider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("CONVERGIO_HOME", str(tmp_path))  # it lists the embedded model alone
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    # Each client reads all certificates of a machine, which takes longer than most of the tests.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
     with serving(mlx) as running:
         yield running
