@@ -282,10 +282,21 @@ def test_an_interrupt_ends_one_answer(models: Path) -> None:
 
 
 def test_an_interrupted_answer_as_json(models: Path) -> None:
-    code = (
-        "import os, signal, threading; from convergio_mlx.cli import main;"
-        "threading.Timer(2, os.kill, (os.getpid(), signal.SIGINT)).start(); main()"
-    )
+    code = """
+import os, signal
+from convergio_mlx.cli import main
+from convergio_mlx.generation.reader import Reader
+read, came = Reader.read, []
+def interrupted(reader, seconds):
+    chunk = read(reader, seconds)
+    came.extend([] if chunk is None else [chunk.text])
+    if len(came) == 9:
+        Reader.read = read
+        os.kill(os.getpid(), signal.SIGINT)
+    return chunk
+Reader.read = interrupted
+main()
+"""
     found = subprocess.run(
         [sys.executable, "-c", code, "complete", "go", "-m", "endless", "--json"],
         capture_output=True,
