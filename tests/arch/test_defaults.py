@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any
 
 import pytest
 
 from arch.variants import rows
 from convergio_mlx.platform.native import native
+from everyday import one_in
 
 transformers = pytest.importorskip("transformers")
 
@@ -369,8 +371,13 @@ def read(config: dict[str, Any]) -> dict[str, Any]:
         "rotated": [index >= 0 for index in geometry.rotary_of_layers],
         "rotary": [geometry.rotary(index, 1)[0] for index in range(tables)],
     }
-    keys = expected(published({"model_type": "llama"}))
-    return {**{key: getattr(geometry, key) for key in keys if key not in found}, **found}
+    return {**{key: getattr(geometry, key) for key in compared() if key not in found}, **found}
+
+
+@cache
+def compared() -> tuple[str, ...]:
+    """The names in `expected`, the same of every class."""
+    return (*expected(published({"model_type": "llama"})),)
 
 
 def approximately(values: dict[str, Any]) -> dict[str, Any]:
@@ -407,7 +414,7 @@ def test_model_type_alone(row: str) -> None:
     assert read(config) == approximately(expected(published(config)))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", one_in(4, ROWS))
 def test_one_key_missing_and_none(row: str) -> None:
     for missing in (None, *OTHER):
         config = {name: value for name, value in full(row).items() if name != missing}

@@ -44,8 +44,11 @@ def test_random_requests_are_answered_as_alone(engine: Engine, threads: int) -> 
     compare_random(engine, 80, threads, threads)
 
 
-def test_random_requests_of_every_kind_of_model_are_answered_as_alone(family: Engine) -> None:
-    compare_random(family, 40, 12, 1)
+@pytest.mark.parametrize("count", [15, pytest.param(40, marks=pytest.mark.slow)])
+def test_random_requests_of_every_kind_of_model_are_answered_as_alone(
+    family: Engine, count: int
+) -> None:
+    compare_random(family, count, 12, 1)
 
 
 @pytest.mark.slow
@@ -55,9 +58,10 @@ def test_random_requests_of_the_embedded_model_are_answered_as_alone() -> None:
             compare_random(guide, 120, threads, threads)
 
 
-def test_a_model_whose_logits_are_computed_beside_the_masks(slow: Engine) -> None:
+@pytest.mark.parametrize("count", [10, pytest.param(24, marks=pytest.mark.slow)])
+def test_a_model_whose_logits_are_computed_beside_the_masks(slow: Engine, count: int) -> None:
     """Its passes are graphs where a constraint is among the requests."""
-    compare_random(slow, 24, 8, 2)
+    compare_random(slow, count, 8, 2)
 
 
 def long_answers(engine: Engine, count: int, tokens: int) -> list[Generation]:

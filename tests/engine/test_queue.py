@@ -100,6 +100,7 @@ def test_one_that_never_fits_is_refused_or_runs_alone(roomy: Engine) -> None:
     short.text()
 
 
+@pytest.mark.slow
 @in_own_process
 def test_random_priorities_in_little_room_all_end_as_alone(roomy: Engine) -> None:
     def params(number: int) -> SamplingParams:
@@ -122,12 +123,15 @@ def test_random_priorities_in_little_room_all_end_as_alone(roomy: Engine) -> Non
 
 
 @pytest.mark.skipif(OWN in os.environ, reason="runs the others")
-def test_those_above_in_a_process_of_their_own() -> None:
+@pytest.mark.parametrize(
+    ("which", "count"), [("not slow", 3), pytest.param("slow", 1, marks=pytest.mark.slow)]
+)
+def test_those_above_in_a_process_of_their_own(which: str, count: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, __file__],
         env=os.environ | {OWN: "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{count} passed" in done.stdout, done.stdout + done.stderr

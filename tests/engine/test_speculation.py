@@ -77,12 +77,14 @@ def test_no_answer_depends_on_it(engine: Engine) -> None:
     compare(engine, 40, 20)
 
 
-def test_no_answer_of_any_kind_of_model_depends_on_it(family: Engine) -> None:
-    compare(family, 15, 6)
+@pytest.mark.parametrize("count", [5, pytest.param(15, marks=pytest.mark.slow)])
+def test_no_answer_of_any_kind_of_model_depends_on_it(family: Engine, count: int) -> None:
+    compare(family, count, 6)
 
 
-def test_no_answer_whose_passes_are_graphs_depends_on_it(slow: Engine) -> None:
-    compare(slow, 8, 4)
+@pytest.mark.parametrize("count", [4, pytest.param(8, marks=pytest.mark.slow)])
+def test_no_answer_whose_passes_are_graphs_depends_on_it(slow: Engine, count: int) -> None:
+    compare(slow, count, 4)
 
 
 @pytest.mark.slow

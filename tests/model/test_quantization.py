@@ -62,7 +62,17 @@ def run(name: str, folders: dict[str, Path], **environment: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", params=["off", *native().isas()])
+ISAS = ["off", *native().isas()]
+"""MLX's own ops, and sets of kernels from the plainest to the fastest."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(isa, marks=() if isa in (ISAS[1], ISAS[-1]) else pytest.mark.slow)
+        for isa in ISAS
+    ],
+)
 def isa(request: pytest.FixtureRequest, folders: dict[str, Path]) -> str:
     """A set of kernels, under which all folders have been run with float32 activations."""
     name = str(request.param)

@@ -55,7 +55,7 @@ EVERYDAY = [
 
 @pytest.mark.parametrize("tool_format", EVERYDAY)
 def test_calls_of_random_schemas_are_valid(speaker: Speaker, tool_format: str) -> None:
-    holds(speaker, tool_format, 20)
+    holds(speaker, tool_format, 10)
 
 
 @pytest.mark.slow
