@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tokenizers
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -24,6 +25,9 @@ if (GUIDE / "tokenizer.json").exists():
     FOLDERS["guide"] = GUIDE
 REAL = list(FOLDERS)
 MADE = ["byte-level", "sentencepiece", "metaspace"]
+OFTEN = {"guide", "llama-3", "phi-3", *MADE}
+"""One of each kind. To read a large one takes as long as many tests."""
+real = [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in REAL]
 
 SPECIAL = ["<s>", "</s>", "<unk>", "<|im_start|>", "<|im_end|>", "<|end|>"]
 

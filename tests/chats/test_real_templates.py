@@ -2,6 +2,7 @@
 reaches the model, and the answer that the template would write of a model is read back."""
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ TALK: list[dict[str, Any]] = [
 ANSWER = {"role": "assistant", "tool_calls": [call("get_time", {"city": "Oslo"}, 2)]}
 
 
+@cache  # what a template takes is found out once
 def tokenizer(name: str) -> Tokenizer:
     return Tokenizer(
         vocabularies.byte_level(),

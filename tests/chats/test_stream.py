@@ -37,11 +37,6 @@ def byte_tokens(tool_format: str, special: bool) -> Tokenizer:
     return Tokenizer(backend)
 
 
-@cache
-def real(name: str) -> Tokenizer:
-    return Tokenizer.from_folder(vocabularies.FOLDERS[name])
-
-
 def parser(tool_format: ToolFormat, inside: bool) -> EventParser:
     return EventParser(Splitter(THINK, inside), ToolParser(tool_format, TOOLS))
 
@@ -107,9 +102,9 @@ def test_byte_by_byte(case: Case) -> None:
         assert streamed(tokenizer, tool_format, ids, inside) == whole(tool_format, text, inside)
 
 
-@pytest.mark.parametrize("name", vocabularies.REAL)
+@pytest.mark.parametrize("name", vocabularies.real)
 def test_with_a_real_vocabulary(name: str) -> None:
-    tokenizer = real(name)
+    tokenizer = vocabularies.tokenizer(name)
     for case in CASES:
         known = BY_NAME[case.tool_format]
         for text, inside in answers(case):

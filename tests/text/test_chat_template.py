@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
 from convergio_mlx.text.chat_template import ChatTemplate
+from everyday import one_in
 from vocabularies import DATA, REAL, fuzz, made, tokenizer
 
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -31,15 +32,7 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SOURCES["chatml"] = CHATML
-EVERYDAY = 7
-"""Every how many-th of the templates is rendered by the tests that are not slow."""
-templates = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if index % EVERYDAY == 0 else pytest.mark.slow)
-        for index, name in enumerate([*SOURCES, *REAL])
-    ],
-)
+templates = pytest.mark.parametrize("name", one_in(7, [*SOURCES, *REAL]))
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import given
 from convergio_mlx.errors import InvalidRequestError
 from convergio_mlx.text.chat_template import ChatTemplate
 from convergio_mlx.text.control_tokens import SIGN, ControlTokens
-from vocabularies import MADE, REAL, SPECIAL, fuzz, made, texts, tokenizer
+from vocabularies import MADE, SPECIAL, fuzz, made, real, texts, tokenizer
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n"
@@ -25,7 +25,7 @@ def control_ids(name: str, ids: list[int]) -> list[int]:
     return [index for index in ids if index in tokenizer(name).special_ids]
 
 
-@pytest.mark.parametrize("name", [*REAL, *MADE])
+@pytest.mark.parametrize("name", [*real, *MADE])
 def test_no_control_token_comes_of_a_message(name: str) -> None:
     tok = tokenizer(name)
     special = [text for text in special_of(name) if text != "<unk>"]
@@ -44,7 +44,7 @@ def test_no_control_token_comes_of_a_message(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*REAL, *MADE])
+@pytest.mark.parametrize("name", [*real, *MADE])
 @fuzz
 @given(before=texts, after=texts)
 def test_the_rest_has_the_ids_that_it_would_have(name: str, before: str, after: str) -> None:
@@ -58,7 +58,7 @@ def test_the_rest_has_the_ids_that_it_would_have(name: str, before: str, after: 
     assert tok.control_tokens.encode(rendered) == tok.encode(rendered, add_special_tokens=False)
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 def test_a_text_is_encoded_as_without_its_special_tokens(name: str) -> None:
     """What splits words sees the text, without the sign."""
     tok = tokenizer(name)

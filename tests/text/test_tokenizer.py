@@ -25,6 +25,7 @@ from vocabularies import (
     SPECIAL,
     fuzz,
     made,
+    real,
     texts,
     tokenizer,
     write_folder,
@@ -48,7 +49,7 @@ def check(tok: Tokenizer, folder: Path, text: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 def test_known_texts_as_transformers(name: str) -> None:
     for text in LINES:
         check(tokenizer(name), FOLDERS[name], text)
@@ -62,14 +63,14 @@ def test_two_bos_tokens_of_the_text_itself_stay() -> None:
     assert tok.encode("<s><s>") == [bos, bos]
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 @fuzz
 @given(text=texts)
 def test_any_text_as_transformers(name: str, text: str) -> None:
     check(tokenizer(name), FOLDERS[name], text)
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 @fuzz
 @given(data=st.data(), skip=st.booleans())
 def test_any_ids_decode_as_transformers(name: str, data: st.DataObject, skip: bool) -> None:
@@ -78,7 +79,7 @@ def test_any_ids_decode_as_transformers(name: str, data: st.DataObject, skip: bo
     assert tok.decode(ids, skip) == ref.decode(ids, skip_special_tokens=skip)
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 def test_vocabulary_as_transformers(name: str) -> None:
     tok, ref = tokenizer(name), reference(FOLDERS[name])
     assert tok.vocab_size == len(ref)
@@ -268,7 +269,7 @@ def test_a_template_that_refuses_the_probe_adds_no_end(tmp_path: Path) -> None:
     assert tok.chat_stop_ids == tok.stop_ids
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", real)
 def test_ends_of_the_real_ones(name: str) -> None:
     expected = {
         "qwen2.5": {"<|im_end|>"},
@@ -567,7 +568,7 @@ def test_a_pointer_of_git_lfs_is_refused(name: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [*REAL, *MADE])
+@pytest.mark.parametrize("name", [*real, *MADE])
 def test_a_long_text_has_the_ids_of_a_short_one(name: str) -> None:
     text = "".join(LINES) * 20
     backend = tokenizer(name)._backend
