@@ -10,6 +10,8 @@ import pytest
 
 from distribution.builds import ROOT
 
+pytestmark = pytest.mark.slow  # it is built
+
 LEFT_OUT = (".ci/", ".github/", ".gitignore")
 
 

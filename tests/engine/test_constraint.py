@@ -331,7 +331,7 @@ def test_a_constraint_that_blocks_is_left_at_the_deadline_and_others_go_on(engin
         return ALL
 
     expected = engine.generate(ids(20), SamplingParams(max_tokens=9, ignore_eos=True)).text()
-    blocked = [engine.generate(ids(9), constraint=constraint, timeout=1) for _ in range(9)]
+    blocked = [engine.generate(ids(9), constraint=constraint, timeout=0.5) for _ in range(9)]
     assert entered.wait(60)
     params = SamplingParams(max_tokens=9, ignore_eos=True)
     assert engine.generate(ids(20), params).text() == expected
