@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import ids
+from small_models import ids, make_model
 
 from convergio_mlx import Engine, SamplingParams
 from convergio_mlx.errors import InvalidRequestError
@@ -76,18 +76,18 @@ def test_a_seeded_answer_is_the_same_among_others(engine: Engine) -> None:
         other.cancel()
 
 
-def test_requests_take_turns(engine: Engine) -> None:
+def test_requests_take_turns(tmp_path: Path) -> None:
     """A short request does not wait for the long ones that came before it."""
-    long = [
-        engine.generate(ids(10, start=n), SamplingParams(max_tokens=500, ignore_eos=True))
-        for n in range(4)
-    ]
-    short = engine.generate(ids(10), SamplingParams(max_tokens=5, ignore_eos=True))
-    short.text()
-    for generation in long:
-        generation.cancel()
-        generation.text()
-        assert generation.stats.output_tokens < 400
+    tokens = 30_000
+    endless = SamplingParams(max_tokens=tokens, ignore_eos=True)
+    folder = make_model(tmp_path / "model", max_position_embeddings=tokens + 10)
+    with Engine.load(folder) as engine:
+        long = [engine.generate(ids(10, start=n), endless) for n in range(4)]
+        engine.generate(ids(10), SamplingParams(max_tokens=5, ignore_eos=True)).text()
+        for generation in long:
+            generation.cancel()
+            generation.text()
+            assert generation.stats.output_tokens < tokens
 
 
 def test_several_engines_at_once(engine: Engine, folder: Path, alone: list[list[int]]) -> None:
