@@ -18,6 +18,7 @@
 #include "io/mmap.h"
 #include "kernels/mlx/primitive.h"
 #include "kernels/mlx/view.h"
+#include "kernels/ops/take_rows.h"
 #include "mlx/memory.h"
 #include "mlx/primitives.h"
 #include "model/forward.h"

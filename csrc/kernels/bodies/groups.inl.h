@@ -81,18 +81,22 @@ CONVERGIO_INLINE const std::uint8_t* packed_row(const Weights& w, std::int64_t r
   return static_cast<const std::uint8_t*>(spare);
 }
 
-/// Prefetches a line of a matrix well before its use: a page ahead, beyond what the machine sees
-/// coming by itself, and for the second-level cache, which has more requests open than the first.
+/// Prefetches a line of a matrix twice: well before its use, a page ahead, beyond what the machine
+/// sees coming by itself, for the second-level cache, which has more requests open than the first;
+/// and shortly before it for the first.
 CONVERGIO_INLINE void prefetch_ahead(const std::uint8_t* p) {
-  constexpr int kAhead = 4096;  // bytes
-  __builtin_prefetch(p + kAhead, 0, 2);
+  constexpr int kFar = 4096;  // bytes
+  constexpr int kNear = 1024;
+  __builtin_prefetch(p + kFar, 0, 2);
+  __builtin_prefetch(p + kNear, 0, 3);
 }
 
 /// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
 CONVERGIO_INLINE void prefetch_groups(const Weights& w, std::int64_t row) {
-  constexpr std::int64_t kRowsAhead = 8;
+  constexpr std::int64_t kAhead = 2048;  // bytes of the numbers
+  const std::int64_t rows_ahead = kAhead / row_bytes(w) + (kAhead < row_bytes(w) ? 1 : 0);
   const std::int64_t bytes = w.cols / w.group * group_bytes(w);
-  const std::int64_t from = (row + kRowsAhead) * bytes;
+  const std::int64_t from = (row + rows_ahead) * bytes;
   for (std::int64_t at = 0; at < bytes; at += 64) {
     __builtin_prefetch(w.scales + from + at);
     if (w.biases != nullptr) {

@@ -9,6 +9,8 @@ constexpr int kLanesOut = 16;
 constexpr int kVectorsOut = 2;
 constexpr std::int64_t kOutputs = kLanesOut * kVectorsOut;
 static_assert(kOutputs == kInt16Outputs);
+constexpr int kTileRows = 6;                // of x, whose sums the registers hold
+constexpr std::int64_t kInt16FewRows = 32;  // of x, all of which the second-level cache holds
 
 /// Where each of sixteen inputs stands: packed words are taken apart by masks, four bytes at a
 /// time, not into their order.
@@ -72,16 +74,57 @@ struct alignas(64) Panel {
 };
 static_assert(sizeof(Panel) <= kInt16Work);
 
+/// Memory that is wanted next, prefetched a few lines at each step of the work before it. All at
+/// once it would fill the queue of requests, and the work would wait behind it.
+class Ahead {
+ public:
+  /// Over so many steps.
+  CONVERGIO_METHOD explicit Ahead(std::int64_t steps) : steps_(steps) {}
+  /// Adds `bytes` bytes of each of `rows` rows that lie `stride` apart.
+  CONVERGIO_METHOD void add(const std::uint8_t* at, std::int64_t bytes, std::int64_t rows,
+                            std::int64_t stride) {
+    const std::int64_t lines = rows * (bytes / kLine + 1);
+    part_[parts_++] = {at, 0, bytes, rows, stride, (lines + steps_ - 1) / steps_};
+  }
+  CONVERGIO_METHOD void step() {
+    for (int i = 0; i < parts_; ++i) {
+      Part part = part_[i];
+      for (std::int64_t line = 0; line < part.each && part.rows > 0; ++line) {
+        __builtin_prefetch(part.row + part.at, 0, 2);
+        part.at += kLine;
+        if (part.at >= part.bytes) {
+          part.at = 0;
+          part.row += part.stride;
+          --part.rows;
+        }
+      }
+      part_[i] = part;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kLine = 64;
+  struct Part {
+    const std::uint8_t* row;
+    std::int64_t at;
+    std::int64_t bytes;
+    std::int64_t rows;  ///< that are left
+    std::int64_t stride;
+    std::int64_t each;  ///< lines a step
+  };
+  Part part_[3];
+  int parts_ = 0;
+  std::int64_t steps_;
+};
+
 /// Up to `bytes` of each of 16 rows of W, from byte `at` on: for each four inputs a vector of their
-/// words. Prefetches what lies `ahead` bytes after them.
+/// words.
 template <class Number>
 CONVERGIO_INLINE std::uint8_t* fill_words(const std::uint8_t* const* rows, std::int64_t at,
-                                          std::int64_t bytes, std::int64_t ahead,
-                                          std::uint8_t* out) {
+                                          std::int64_t bytes, std::uint8_t* out) {
   V r[kLanesOut];
   for (int i = 0; i < kLanesOut; ++i) {
     r[i] = _mm512_castsi512_ps(Number::read(rows[i] + at, bytes));
-    __builtin_prefetch(rows[i] + at + ahead, 0, 2);
   }
   transpose(r);
   const auto words = static_cast<int>(bytes * kLanesOut / Number::kBytes);
@@ -96,36 +139,76 @@ CONVERGIO_INLINE std::uint8_t* fill_words(const std::uint8_t* const* rows, std::
   return out;
 }
 
-/// Of up to 8 groups from number `first` (of the whole matrix) on: their scales, from lane 8 on
-/// their biases.
-CONVERGIO_INLINE V scales_and_biases(const Weights& w, std::int64_t first, int count) {
-  const std::int64_t at = first * type_bytes(w.type);
-  const __mmask8 lanes = static_cast<__mmask8>(first_lanes(count));
-  if (w.type == Type::F32) {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_maskz_loadu_ps(lanes, w.scales + at)),
-                              _mm256_maskz_loadu_ps(lanes, w.biases + at), 1);
+/// Up to 8 numbers of two bytes at `first[i] + g` of each of 16 rows, from rows to lanes: of number
+/// j those of all rows to half j % 2 of out[j / 2].
+CONVERGIO_INLINE void transpose_halves(const std::uint8_t* p, const std::int64_t* first,
+                                       std::int64_t g, int count, __m512i* out) {
+  const auto lanes = static_cast<__mmask8>(first_lanes(count));
+  __m512i r[4];  // of rows 4i … 4i + 3
+  for (int i = 0; i < 4; ++i) {
+    __m128i row[4];
+    for (int k = 0; k < 4; ++k) {
+      row[k] = _mm_maskz_loadu_epi16(lanes, p + 2 * (first[4 * i + k] + g));
+    }
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(row[0]), row[1], 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(row[2]), row[3], 1);
+    r[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
   }
-  const __m256i halves =
-      _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_maskz_loadu_epi16(lanes, w.scales + at)),
-                              _mm_maskz_loadu_epi16(lanes, w.biases + at), 1);
-  return w.type == Type::F16 ? _mm512_cvtph_ps(halves) : bfloats(halves);
+  // 16 bits 8 · number + row, of four numbers of eight rows
+  static constexpr auto kPairs = [] {
+    struct {
+      std::uint16_t at[32];
+    } index = {};
+    for (int number = 0; number < 4; ++number) {
+      for (int row = 0; row < 8; ++row) {
+        index.at[8 * number + row] =
+            static_cast<std::uint16_t>(row / 4 * 32 + row % 4 * 8 + number);
+      }
+    }
+    return index;
+  }();
+  const __m512i first_four = _mm512_loadu_si512(kPairs.at);
+  const __m512i last_four = _mm512_add_epi16(first_four, _mm512_set1_epi16(4));
+  for (int half = 0; half < 2; ++half) {
+    const __m512i numbers = half == 0 ? first_four : last_four;
+    const __m512i a = _mm512_permutex2var_epi16(r[0], numbers, r[1]);  // of rows 0 … 7
+    const __m512i b = _mm512_permutex2var_epi16(r[2], numbers, r[3]);  // of rows 8 … 15
+    out[2 * half] = _mm512_permutex2var_epi64(a, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), b);
+    out[2 * half + 1] =
+        _mm512_permutex2var_epi64(a, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), b);
+  }
+}
+
+/// Numbers of two bytes, the scales or the biases of `groups` groups of 16 rows, of each the first
+/// one's number `first`, as floats: a vector of 16 rows for each group.
+template <Type kType>
+CONVERGIO_INLINE void fill_halves(const std::uint8_t* p, const std::int64_t* first,
+                                  std::int64_t groups, float* out) {
+  constexpr int kAtOnce = 8;
+  for (std::int64_t g = 0; g < groups; g += kAtOnce) {
+    const int count = static_cast<int>(groups - g < kAtOnce ? groups - g : kAtOnce);
+    __m512i numbers[kAtOnce / 2];
+    transpose_halves(p, first, g, count, numbers);
+    for (int j = 0; j < kAtOnce; ++j) {  // a panel has room for all eight
+      const __m256i half = j % 2 == 0 ? _mm512_castsi512_si256(numbers[j / 2])
+                                      : _mm512_extracti64x4_epi64(numbers[j / 2], 1);
+      _mm512_store_ps(out + (g + j) * kLanesOut,
+                      kType == Type::F16 ? _mm512_cvtph_ps(half) : bfloats(half));
+    }
+  }
 }
 
 /// The scales and biases of `groups` groups of 16 rows, of each the first one's number `first`.
 CONVERGIO_INLINE void fill_groups(const Weights& w, const std::int64_t* first, std::int64_t groups,
                                   float* scales, float* biases) {
   const bool floats = w.format != Format::Affine;
-  if (!floats && groups <= kLanesOut / 2) {
-    V r[kLanesOut];
-    for (int i = 0; i < kLanesOut; ++i) {
-      r[i] = scales_and_biases(w, first[i], static_cast<int>(groups));
-    }
-    transpose(r);
-    for (int j = 0; j < groups; ++j) {
-      _mm512_store_ps(scales + j * kLanesOut, r[j]);
-      _mm512_store_ps(biases + j * kLanesOut, r[kLanesOut / 2 + j]);
-    }
-    return;
+  if (!floats && w.type == Type::F16) {
+    fill_halves<Type::F16>(w.scales, first, groups, scales);
+    return fill_halves<Type::F16>(w.biases, first, groups, biases);
+  }
+  if (!floats && w.type == Type::Bf16) {
+    fill_halves<Type::Bf16>(w.scales, first, groups, scales);
+    return fill_halves<Type::Bf16>(w.biases, first, groups, biases);
   }
   for (std::int64_t g = 0; g < groups; g += kLanesOut) {
     const int count = static_cast<int>(groups - g < kLanesOut ? groups - g : kLanesOut);
@@ -148,10 +231,10 @@ CONVERGIO_INLINE void fill_groups(const Weights& w, const std::int64_t* first, s
 }
 
 /// Vector `v` of a panel: the 16 outputs from `row` on (those past `end` repeat the last), inputs
-/// [from, from + cols). The next panel lies `next` bytes after this one.
+/// [from, from + cols).
 template <class Number>
 static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
-                       std::int64_t cols, std::int64_t next, int v, Panel& panel) {
+                       std::int64_t cols, int v, Panel& panel) {
   const std::int64_t row_groups = w.cols / w.group;
   const std::uint8_t* rows[kLanesOut];
   std::int64_t groups[kLanesOut];
@@ -164,24 +247,12 @@ static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std
   std::uint8_t* out = panel.words[v];
   std::int64_t at = 0;
   for (; at + Number::kBytes <= bytes; at += Number::kBytes) {
-    out = fill_words<Number>(rows, at, Number::kBytes, next, out);
+    out = fill_words<Number>(rows, at, Number::kBytes, out);
   }
   if (at < bytes) {
-    fill_words<Number>(rows, at, bytes - at, next, out);
+    fill_words<Number>(rows, at, bytes - at, out);
   }
   fill_groups(w, groups, cols / w.group, panel.scales[v], panel.biases[v]);
-}
-
-/// Prefetches the scales and biases of up to kOutputs outputs from `row` on.
-CONVERGIO_INLINE void prefetch_scales(const Weights& w, std::int64_t row, std::int64_t end) {
-  const std::int64_t bytes = w.cols / w.group * group_bytes(w);
-  const std::int64_t last = row + kOutputs < end ? row + kOutputs : end;
-  for (std::int64_t at = row * bytes; at < last * bytes; at += 64) {
-    __builtin_prefetch(w.scales + at, 0, 2);
-    if (w.biases != nullptr) {
-      __builtin_prefetch(w.biases + at, 0, 2);
-    }
-  }
 }
 
 /// sums += 64 products, four a lane. Not the intrinsic: around that GCC 12 copies every sum to
@@ -256,7 +327,7 @@ CONVERGIO_INLINE void group_products(const std::uint8_t* words, const std::int8_
 template <int kRows>
 CONVERGIO_INLINE void int16_tile(const Weights& w, const Int16Rows& x, std::int64_t first,
                                  std::int64_t from, std::int64_t cols, const Panel& panel, float* y,
-                                 std::int64_t y_stride, int outputs) {
+                                 std::int64_t y_stride, int outputs, Ahead& ahead) {
   const std::int64_t groups = cols / w.group;
   const std::int64_t group = block_at(x, from, w.group) + first * groups;
   const std::int8_t* q = x.bytes + 2 * (block_at(x, from, 1) + first * cols);
@@ -271,6 +342,7 @@ CONVERGIO_INLINE void int16_tile(const Weights& w, const Int16Rows& x, std::int6
   }
   const std::uint8_t* words = panel.words[0];
   for (std::int64_t g = 0; g < groups; ++g) {
+    ahead.step();
     __m512i products[kRows][kVectorsOut];
     group_products<kRows>(words, q, cols, w.group, products);
     words += 16 * w.group;
@@ -293,46 +365,96 @@ CONVERGIO_INLINE void int16_tile(const Weights& w, const Int16Rows& x, std::int6
 
 /// All rows of x by one panel.
 static void int16_tiles(const Weights& w, const Int16Rows& x, std::int64_t from, std::int64_t cols,
-                        const Panel& panel, float* y, std::int64_t y_stride, int outputs) {
-  for_row_tiles<6, 5, 4, 3, 2, 1>(x.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
-    int16_tile<kRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs);
+                        const Panel& panel, float* y, std::int64_t y_stride, int outputs,
+                        Ahead& ahead) {
+  for_row_tiles<kTileRows, 5, 4, 3, 2, 1>(x.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+    int16_tile<kRows>(w, x, i, from, cols, panel, y + i * y_stride, y_stride, outputs, ahead);
   });
 }
 
-/// The outputs [begin, end) for all rows of x.
+/// Steps that all rows of x take with a panel of `cols` inputs.
+CONVERGIO_INLINE std::int64_t panel_steps(const Weights& w, std::int64_t n, std::int64_t cols) {
+  return (n + kTileRows - 1) / kTileRows * (cols / w.group);
+}
+
+/// A panel and all rows of x by it; meanwhile comes what `ahead` has.
+template <class Number>
+CONVERGIO_INLINE void int16_panel(const Weights& w, const Int16Rows& x, std::int64_t row,
+                                  std::int64_t end, std::int64_t from, float* y,
+                                  std::int64_t y_stride, Panel& panel, Ahead& ahead) {
+  const std::int64_t cols = block_cols(w, from);
+  for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
+    fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, v, panel);
+  }
+  const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
+  int16_tiles(w, x, from, cols, panel, y, y_stride, outputs, ahead);
+}
+
+/// Adds inputs [from, from + cols) of up to kOutputs rows; with the first of them, the scales and
+/// biases of all.
+template <class Number>
+CONVERGIO_INLINE void add_rows(Ahead& ahead, const RowsAfter& rows, std::int64_t from,
+                               std::int64_t cols) {
+  if (rows.weights == nullptr) {
+    return;
+  }
+  const Weights& w = *rows.weights;
+  const std::int64_t left = w.rows - rows.row;
+  const std::int64_t count = left < kOutputs ? left : kOutputs;
+  const std::int64_t bytes = cols * Number::kBits / 8;
+  const std::uint8_t* const at = w.data + rows.row * row_bytes(w) + from * Number::kBits / 8;
+  if (cols == w.cols) {
+    ahead.add(at, count * bytes, 1, 0);
+  } else {
+    ahead.add(at, bytes, count, row_bytes(w));
+  }
+  if (from == 0) {
+    const std::int64_t groups = w.cols / w.group * group_bytes(w);
+    ahead.add(w.scales + rows.row * groups, count * groups, 1, 0);
+    if (w.biases != nullptr) {
+      ahead.add(w.biases + rows.row * groups, count * groups, 1, 0);
+    }
+  }
+}
+
+/// The outputs [begin, end) for all rows of x. Meanwhile the rows of W that follow are prefetched.
 template <class Number>
 static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
-                            std::int64_t begin, std::int64_t end, Panel& panel) {
-  // x stays in the second-level cache: all of a few rows, or a block of many
-  constexpr std::int64_t kFew = 32;
-  const std::int64_t blocks = (w.cols + kInt16Cols - 1) / kInt16Cols;
-  const std::int64_t across = (end - begin + kOutputs - 1) / kOutputs;
-  const auto row_of = [&](std::int64_t i) CONVERGIO_LAMBDA {
-    return begin + kOutputs * (x.n <= kFew ? i / blocks : i % across);
-  };
-  const auto from_of = [&](std::int64_t i) CONVERGIO_LAMBDA {
-    return kInt16Cols * (x.n <= kFew ? i % blocks : i / across);
-  };
-  for (std::int64_t i = 0; i < blocks * across; ++i) {
-    const std::int64_t row = row_of(i);
-    const std::int64_t from = from_of(i);
-    const std::int64_t cols = block_cols(w, from);
-    const std::int64_t next =
-        (row_of(i + 1) - row) * row_bytes(w) + (from_of(i + 1) - from) * Number::kBits / 8;
-    if (from == 0) {
-      prefetch_scales(w, row + kOutputs, end);
+                            std::int64_t begin, std::int64_t end, const RowsAfter& after,
+                            Panel& panel) {
+  if (x.n <= kInt16FewRows) {  // W as it lies in memory; all of x stays in the second-level cache
+    const std::int64_t rest = w.cols % kInt16Cols;
+    const std::int64_t steps = w.cols / kInt16Cols * panel_steps(w, x.n, kInt16Cols) +
+                               (rest > 0 ? panel_steps(w, x.n, rest) : 0);
+    for (std::int64_t row = begin; row < end; row += kOutputs) {
+      Ahead ahead(steps);
+      add_rows<Number>(ahead, row + kOutputs < end ? RowsAfter{&w, row + kOutputs} : after, 0,
+                       w.cols);
+      for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {
+        int16_panel<Number>(w, x, row, end, from, y + (row - begin), y_stride, panel, ahead);
+      }
     }
-    for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
-      fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, next, v, panel);
+    return;
+  }
+  for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {  // a block of x stays there
+    for (std::int64_t row = begin; row < end; row += kOutputs) {
+      Ahead ahead(panel_steps(w, x.n, block_cols(w, from)));
+      const std::int64_t next = from + kInt16Cols;
+      if (row + kOutputs < end) {
+        add_rows<Number>(ahead, {&w, row + kOutputs}, from, block_cols(w, from));
+      } else if (next < w.cols) {
+        add_rows<Number>(ahead, {&w, begin}, next, block_cols(w, next));
+      } else {
+        add_rows<Number>(ahead, after, 0, block_cols(w, 0));
+      }
+      int16_panel<Number>(w, x, row, end, from, y + (row - begin), y_stride, panel, ahead);
     }
-    const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
-    int16_tiles(w, x, from, cols, panel, y + (row - begin), y_stride, outputs);
   }
 }
 
 static void int16_matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
-                         std::int64_t begin, std::int64_t end, void* work) {
+                         std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work) {
   with_int16_number(w, [&]<class Number>() CONVERGIO_LAMBDA {
-    int16_matmul_of<Number>(w, x, y, y_stride, begin, end, *static_cast<Panel*>(work));
+    int16_matmul_of<Number>(w, x, y, y_stride, begin, end, after, *static_cast<Panel*>(work));
   });
 }

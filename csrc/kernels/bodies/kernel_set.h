@@ -257,15 +257,21 @@ struct Int16Rows {
   std::int64_t n;
 };
 
+/// Rows of a matrix from `row` on that the thread will want after those at hand.
+struct RowsAfter {
+  const Weights* weights = nullptr;  ///< null: nothing is known of them
+  std::int64_t row = 0;
+};
+
 /// The kernels that multiply whole numbers: activations of 16 bits as high and low int8.
 struct Int16Set {
   Gemv gemv;
   /// Row `row` of x.
   void (*quantize_row)(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out);
   /// y = x · Wᵀ for all rows of x and the outputs [begin, end), `begin` at y[0]; `work` is
-  /// kInt16Work bytes.
+  /// kInt16Work bytes. The first rows of `after`, alike in format and columns, are prefetched.
   void (*matmul)(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
-                 std::int64_t begin, std::int64_t end, void* work);
+                 std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work);
 };
 
 /// The outputs and inputs that Int16Set::matmul takes at a time, and the memory for them.
@@ -276,10 +282,10 @@ constexpr std::int64_t kInt16Work = 24 * 1024;
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const Int16Set* int16_set(Isa isa, const Weights& w);
 
-/// The most rows of x that are faster by a set's gemv than by its matmul, and by Int16Set's. Those
-/// read W from end to end, as memory likes it; a matmul does less for each row.
+/// The most rows of x that are faster by a set's gemv than by its matmul, and by Int16Set's: a gemv
+/// unpacks W for less, a matmul does less for each row.
 constexpr std::int64_t kFewRows = 8;
-constexpr std::int64_t kFewInt16Rows = 5;
+constexpr std::int64_t kFewInt16Rows = 2;
 
 /// The floats of `work` that a piece needs.
 std::int64_t linear_work(const Weights& w, std::int64_t n);

@@ -201,23 +201,26 @@ void ExpertsKernel::compute(const Stage& stage, const Group& group, std::int64_t
   auto* out = reinterpret_cast<float*>(work + work_bytes);
   float* up = out + floats;
   const float* x = prepacked_.get() + group.first * row_floats_;
-  const auto multiply = [&](const BoundLinear& matrix, std::int64_t each, float* y) {
-    product.run(matrix, x, row_floats_, each * begin, each * end, work, y);
+  const auto multiply = [&](const BoundLinear& matrix, std::int64_t each, const RowsAfter& after,
+                            float* y) {
+    product.run(matrix, x, row_floats_, each * begin, each * end, after, work, y);
   };
   const auto expert = static_cast<std::size_t>(group.expert);
   const bool in_turns = layout.rows > stage.width;
   if (in_turns) {
     float* both = up + floats;
-    multiply((*stage.matrices)[expert], 2, both);
+    multiply((*stage.matrices)[expert], 2, {}, both);
     for (std::int64_t i = 0; i < group.n * width; ++i) {
       out[i] = both[2 * i];
       up[i] = both[2 * i + 1];
     }
   } else {
-    multiply((*stage.matrices)[expert], 1, out);
+    const RowsAfter after =
+        stage.others == nullptr ? RowsAfter{} : RowsAfter{&(*stage.others)[expert].weights, begin};
+    multiply((*stage.matrices)[expert], 1, after, out);
   }
   if (stage.others != nullptr) {
-    multiply((*stage.others)[expert], 1, up);
+    multiply((*stage.others)[expert], 1, {}, up);
   }
   if (in_turns || stage.others != nullptr) {
     if (config_.swiglu_limit > 0.0F) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "kernels/cpu/cores.h"
 #include "kernels/cpu/pool.h"
 #include "kernels/mlx/primitive.h"
 #include "mlx/ops.h"
@@ -99,6 +100,15 @@ LinearKernel::Chunk LinearKernel::prepack(const Rows& x, std::int64_t from, std:
   return {from, n, prepacked_.get(), 0, product};
 }
 
+/// Where the thread that computes a piece is likely to go on: threads take pieces in turn.
+RowsAfter LinearKernel::after(const Piece& piece) const {
+  const auto next = static_cast<std::size_t>(&piece - pieces_.data() + thread_count());
+  if (next >= pieces_.size()) {
+    return {};
+  }
+  return {&matrices_[pieces_[next].matrix].weights, pieces_[next].begin};
+}
+
 /// A piece's outputs with bias, gate and what is added, into y.
 void LinearKernel::compute(const Chunk& chunk, const Piece& piece) const {
   const auto& [from, n, x, x_stride, product] = chunk;
@@ -106,11 +116,17 @@ void LinearKernel::compute(const Chunk& chunk, const Piece& piece) const {
   const std::int64_t floats = n * largest_piece_;
   auto* work = static_cast<std::uint8_t*>(scratch(work_bytes_ + (gate_ ? 2 : 1) * floats * kFloat));
   auto* out = reinterpret_cast<float*>(work + work_bytes_);
-  product.run(matrices_[piece.matrix], x, x_stride, piece.begin, piece.end, work, out);
+  const BoundLinear& matrix = matrices_[piece.matrix];
+  const RowsAfter next = after(piece);
   if (gate_) {
     float* up = out + floats;
-    product.run(matrices_[1], x, x_stride, piece.begin, piece.end, work, up);
+    const BoundLinear& other = matrices_[1];
+    product.run(matrix, x, x_stride, piece.begin, piece.end, {&other.weights, piece.begin}, work,
+                out);
+    product.run(other, x, x_stride, piece.begin, piece.end, next, work, up);
     set_.gated(out, up, *gate_, n * width, out);
+  } else {
+    product.run(matrix, x, x_stride, piece.begin, piece.end, next, work, out);
   }
   for (std::int64_t i = 0; i < n; ++i) {
     const float* sums = out + i * width;

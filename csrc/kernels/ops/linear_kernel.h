@@ -56,6 +56,7 @@ class LinearKernel {
   const Weights& layout() const { return matrices_.front().weights; }
   void split_outputs();
   Chunk prepack(const Rows& x, std::int64_t from, std::int64_t n) const;
+  RowsAfter after(const Piece& piece) const;
   void compute(const Chunk& chunk, const Piece& piece) const;
 
   const KernelSet& set_;

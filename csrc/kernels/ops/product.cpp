@@ -81,11 +81,13 @@ std::int64_t Product::work_bytes() const {
 }
 
 void Product::run(const BoundLinear& linear, const float* x, std::int64_t x_stride,
-                  std::int64_t begin, std::int64_t end, void* work, float* out) const {
+                  std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work,
+                  float* out) const {
   const std::int64_t width = end - begin;
   if (int16_matmul()) {
     // of what prepack wrote, read only
-    int16_->matmul(linear.weights, int16_rows(const_cast<float*>(x)), out, width, begin, end, work);
+    int16_->matmul(linear.weights, int16_rows(const_cast<float*>(x)), out, width, begin, end, after,
+                   work);
   } else {
     const LinearPiece piece{x,     row_floats_ > 0 ? row_floats_ : x_stride,
                             n_,    out,

@@ -41,9 +41,10 @@ class Product {
   std::int64_t work_bytes() const;  ///< of the thread's own memory, beside its outputs
 
   /// Outputs [begin, end) of every row of x, side by side in `out`: prepacked rows, or with a
-  /// stride of `x_stride` where x is read as it is.
+  /// stride of `x_stride` where x is read as it is. `after`, of the same layout, comes next on this
+  /// thread.
   void run(const BoundLinear& linear, const float* x, std::int64_t x_stride, std::int64_t begin,
-           std::int64_t end, void* work, float* out) const;
+           std::int64_t end, const RowsAfter& after, void* work, float* out) const;
 
  private:
   bool int16_matmul() const { return int16_ != nullptr && many_; }
