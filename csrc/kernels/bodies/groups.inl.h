@@ -91,12 +91,16 @@ CONVERGIO_INLINE void prefetch_ahead(const std::uint8_t* p) {
   __builtin_prefetch(p + kNear, 0, 3);
 }
 
-/// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
-CONVERGIO_INLINE void prefetch_groups(const Weights& w, std::int64_t row) {
+/// How many rows ahead prefetch_groups looks.
+CONVERGIO_INLINE std::int64_t rows_ahead(const Weights& w) {
   constexpr std::int64_t kAhead = 2048;  // bytes of the numbers
-  const std::int64_t rows_ahead = kAhead / row_bytes(w) + (kAhead < row_bytes(w) ? 1 : 0);
-  const std::int64_t bytes = w.cols / w.group * group_bytes(w);
-  const std::int64_t from = (row + rows_ahead) * bytes;
+  return kAhead < row_bytes(w) ? 1 : kAhead / row_bytes(w);
+}
+
+/// Scales and biases are thin streams, a line of each for a row: nothing but us sees them coming.
+CONVERGIO_INLINE void prefetch_groups(const Weights& w, std::int64_t row, std::int64_t groups) {
+  const std::int64_t bytes = groups * group_bytes(w);
+  const std::int64_t from = row * bytes;
   for (std::int64_t at = 0; at < bytes; at += 64) {
     __builtin_prefetch(w.scales + from + at);
     if (w.biases != nullptr) {

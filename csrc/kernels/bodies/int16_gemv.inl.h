@@ -292,7 +292,8 @@ CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, con
   constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
   constexpr int kResults = 256;  // of a row of W at a time: 16 KB
   alignas(64) float results[kOutputRows * kResults];
-  const std::int64_t groups = round_up(w.cols / w.group, kGroupsAtOnce);
+  const std::int64_t groups = round_up(w.cols / kGroup, kGroupsAtOnce);
+  const std::int64_t ahead = rows_ahead(w);
   const std::int64_t at_once = kResults / n / kGroupsAtOnce * kGroupsAtOnce;
   for (std::int64_t row = piece.begin; row < piece.end; row += kOutputRows) {
     const int rows =
@@ -303,7 +304,7 @@ CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, con
       const std::int64_t row_results = n * (to - from);
       for (int r = 0; r < rows; ++r) {
         if (from == 0) {
-          prefetch_groups(w, row + r);
+          prefetch_groups(w, row + r + ahead, w.cols / kGroup);
         }
         group_results<Number, kGroupLanes>(w, row + r, from, to, x, piece.x_stride, n,
                                            results + r * row_results, to - from);

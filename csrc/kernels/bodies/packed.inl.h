@@ -189,11 +189,13 @@ struct PackedGemv {
   const LinearPiece& piece;
   template <class Number, int kWords>
   CONVERGIO_METHOD void run() const {
+    const std::int64_t ahead = rows_ahead(w);
+    const std::int64_t groups = w.cols / w.group;
     for_row_tiles<4, 3, 2, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
       const float* x = piece.x + i * piece.x_stride;
       float* y = piece.y + i * piece.y_stride;
       for (std::int64_t row = piece.begin; row < piece.end; ++row) {
-        prefetch_groups(w, row);
+        prefetch_groups(w, row + ahead, groups);
         packed_row_dot<Number, kWords, kRows>(w, row, x, piece.x_stride, y + (row - piece.begin),
                                               piece.y_stride);
       }
