@@ -65,6 +65,7 @@ def test_that_of_fastapi_answers_and_ends_where_the_client_leaves(leaves: bool) 
             pieces.append(message["body"])
             if leaves:
                 left.set()
+                await asyncio.Event().wait()  # as for a socket that nobody reads
 
     scope = {
         **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET"},
