@@ -9,8 +9,8 @@ constexpr int kLanesOut = 16;
 constexpr int kVectorsOut = 2;
 constexpr std::int64_t kOutputs = kLanesOut * kVectorsOut;
 static_assert(kOutputs == kInt16Outputs);
-constexpr int kTileRows = 6;                // of x, whose sums the registers hold
-constexpr std::int64_t kInt16FewRows = 32;  // of x, all of which the second-level cache holds
+constexpr int kTileRows = 6;              // of x, whose sums the registers hold
+constexpr std::int64_t kCachedRows = 32;  // of x, all of which the second-level cache holds
 
 /// Where each of sixteen inputs stands: packed words are taken apart by masks, four bytes at a
 /// time, not into their order.
@@ -155,7 +155,7 @@ CONVERGIO_INLINE void transpose_halves(const std::uint8_t* p, const std::int64_t
     r[i] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
   }
   // 16 bits 8 · number + row, of four numbers of eight rows
-  static constexpr auto kPairs = [] {
+  static constexpr auto kIndex = [] {
     struct {
       std::uint16_t at[32];
     } index = {};
@@ -167,7 +167,7 @@ CONVERGIO_INLINE void transpose_halves(const std::uint8_t* p, const std::int64_t
     }
     return index;
   }();
-  const __m512i first_four = _mm512_loadu_si512(kPairs.at);
+  const __m512i first_four = _mm512_loadu_si512(kIndex.at);
   const __m512i last_four = _mm512_add_epi16(first_four, _mm512_set1_epi16(4));
   for (int half = 0; half < 2; ++half) {
     const __m512i numbers = half == 0 ? first_four : last_four;
@@ -181,8 +181,7 @@ CONVERGIO_INLINE void transpose_halves(const std::uint8_t* p, const std::int64_t
 
 /// Numbers of two bytes, the scales or the biases of `groups` groups of 16 rows, of each the first
 /// one's number `first`, as floats: a vector of 16 rows for each group.
-template <Type kType>
-CONVERGIO_INLINE void fill_halves(const std::uint8_t* p, const std::int64_t* first,
+CONVERGIO_INLINE void fill_halves(Type type, const std::uint8_t* p, const std::int64_t* first,
                                   std::int64_t groups, float* out) {
   constexpr int kAtOnce = 8;
   for (std::int64_t g = 0; g < groups; g += kAtOnce) {
@@ -193,7 +192,7 @@ CONVERGIO_INLINE void fill_halves(const std::uint8_t* p, const std::int64_t* fir
       const __m256i half = j % 2 == 0 ? _mm512_castsi512_si256(numbers[j / 2])
                                       : _mm512_extracti64x4_epi64(numbers[j / 2], 1);
       _mm512_store_ps(out + (g + j) * kLanesOut,
-                      kType == Type::F16 ? _mm512_cvtph_ps(half) : bfloats(half));
+                      type == Type::F16 ? _mm512_cvtph_ps(half) : bfloats(half));
     }
   }
 }
@@ -202,13 +201,9 @@ CONVERGIO_INLINE void fill_halves(const std::uint8_t* p, const std::int64_t* fir
 CONVERGIO_INLINE void fill_groups(const Weights& w, const std::int64_t* first, std::int64_t groups,
                                   float* scales, float* biases) {
   const bool floats = w.format != Format::Affine;
-  if (!floats && w.type == Type::F16) {
-    fill_halves<Type::F16>(w.scales, first, groups, scales);
-    return fill_halves<Type::F16>(w.biases, first, groups, biases);
-  }
-  if (!floats && w.type == Type::Bf16) {
-    fill_halves<Type::Bf16>(w.scales, first, groups, scales);
-    return fill_halves<Type::Bf16>(w.biases, first, groups, biases);
+  if (!floats && w.type != Type::F32) {
+    fill_halves(w.type, w.scales, first, groups, scales);
+    return fill_halves(w.type, w.biases, first, groups, biases);
   }
   for (std::int64_t g = 0; g < groups; g += kLanesOut) {
     const int count = static_cast<int>(groups - g < kLanesOut ? groups - g : kLanesOut);
@@ -372,7 +367,7 @@ static void int16_tiles(const Weights& w, const Int16Rows& x, std::int64_t from,
   });
 }
 
-/// Steps that all rows of x take with a panel of `cols` inputs.
+/// Steps that all rows of x take with panels of `cols` inputs together.
 CONVERGIO_INLINE std::int64_t panel_steps(const Weights& w, std::int64_t n, std::int64_t cols) {
   return (n + kTileRows - 1) / kTileRows * (cols / w.group);
 }
@@ -422,12 +417,9 @@ template <class Number>
 static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
                             std::int64_t begin, std::int64_t end, const RowsAfter& after,
                             Panel& panel) {
-  if (x.n <= kInt16FewRows) {  // W as it lies in memory; all of x stays in the second-level cache
-    const std::int64_t rest = w.cols % kInt16Cols;
-    const std::int64_t steps = w.cols / kInt16Cols * panel_steps(w, x.n, kInt16Cols) +
-                               (rest > 0 ? panel_steps(w, x.n, rest) : 0);
+  if (x.n <= kCachedRows) {  // W as it lies in memory
     for (std::int64_t row = begin; row < end; row += kOutputs) {
-      Ahead ahead(steps);
+      Ahead ahead(panel_steps(w, x.n, w.cols));
       add_rows<Number>(ahead, row + kOutputs < end ? RowsAfter{&w, row + kOutputs} : after, 0,
                        w.cols);
       for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {

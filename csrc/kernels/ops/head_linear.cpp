@@ -128,7 +128,8 @@ class HeadLinearKernel {
     float* y = y_ + (from * x.heads + head) * width;
     for (std::int64_t begin = 0; begin < rows; begin += piece) {
       const std::int64_t end = std::min(begin + piece, rows);
-      product.run(matrix, packed > 0 ? memory : in, x.row, begin, end, {}, work, out);
+      const RowsAfter after = end < rows ? RowsAfter{&matrix.weights, end} : RowsAfter{};
+      product.run(matrix, packed > 0 ? memory : in, x.row, begin, end, after, work, out);
       for (std::int64_t i = 0; i < n; ++i) {
         std::copy_n(out + i * (end - begin), end - begin, y + i * x.heads * width + begin);
       }

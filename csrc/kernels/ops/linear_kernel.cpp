@@ -116,17 +116,13 @@ void LinearKernel::compute(const Chunk& chunk, const Piece& piece) const {
   const std::int64_t floats = n * largest_piece_;
   auto* work = static_cast<std::uint8_t*>(scratch(work_bytes_ + (gate_ ? 2 : 1) * floats * kFloat));
   auto* out = reinterpret_cast<float*>(work + work_bytes_);
-  const BoundLinear& matrix = matrices_[piece.matrix];
   const RowsAfter next = after(piece);
+  product.run(matrices_[piece.matrix], x, x_stride, piece.begin, piece.end,
+              gate_ ? RowsAfter{&matrices_[1].weights, piece.begin} : next, work, out);
   if (gate_) {
     float* up = out + floats;
-    const BoundLinear& other = matrices_[1];
-    product.run(matrix, x, x_stride, piece.begin, piece.end, {&other.weights, piece.begin}, work,
-                out);
-    product.run(other, x, x_stride, piece.begin, piece.end, next, work, up);
+    product.run(matrices_[1], x, x_stride, piece.begin, piece.end, next, work, up);
     set_.gated(out, up, *gate_, n * width, out);
-  } else {
-    product.run(matrix, x, x_stride, piece.begin, piece.end, next, work, out);
   }
   for (std::int64_t i = 0; i < n; ++i) {
     const float* sums = out + i * width;
