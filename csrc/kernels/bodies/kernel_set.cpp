@@ -16,7 +16,8 @@ const Int16Set* int16_set(Isa isa, const Weights& w) {
 #if defined(__x86_64__)
   if (isa == Isa::Avx512 && cpu_features().avx512_vnni && integer && w.group <= 128 &&
       kInt16Cols % w.group == 0) {
-    return &vnni_set();
+    // with smaller groups, a tile's products are too few for what it takes to move their sums
+    return cpu_features().amx && w.group >= 32 ? &amx_set() : &vnni_set();
   }
 #endif
   static_cast<void>(isa);

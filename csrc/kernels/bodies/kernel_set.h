@@ -251,7 +251,7 @@ constexpr std::int64_t panel_rows(const Weights& w) {
 /// inputs (the last time those that are left) are a block: its bytes, scales and sums lie
 /// together, row by row.
 struct Int16Rows {
-  std::int8_t* bytes;  ///< 2 · n · cols: the high bytes of four inputs, the low ones, and so on
+  std::int8_t* bytes;  ///< 2 · n · cols: the high bytes of a group, its low ones, and so on
   float* scales;       ///< n · groups
   float* sums;         ///< n · groups: of the rounded numbers times their scale
   std::int64_t n;
@@ -272,6 +272,11 @@ struct Int16Set {
   /// kInt16Work bytes. The first rows of `after`, alike in format and columns, are prefetched.
   void (*matmul)(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
                  std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work);
+  /// The most rows of x and outputs of one call that the caches hold.
+  struct {
+    std::int64_t rows;
+    std::int64_t outputs;
+  } most;
 };
 
 /// The outputs and inputs that Int16Set::matmul takes at a time, and the memory for them.

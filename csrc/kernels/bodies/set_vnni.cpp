@@ -26,10 +26,19 @@ namespace vnni {
 #include "kernels/bodies/groups.inl.h"
 #include "kernels/bodies/int16.inl.h"
 #include "kernels/bodies/row_tiles.inl.h"
-// what both ways of multiplying them share comes first
+// what the ways of multiplying them share comes first
+#include "kernels/bodies/int16_numbers.inl.h"
+// then the ways
 #include "kernels/bodies/int16_gemv.inl.h"
+#include "kernels/bodies/int16_panel.inl.h"
+// of panels, by what their products are made with
 #include "kernels/bodies/int16_matmul.inl.h"
-constexpr Int16Set kSet = {{int16_floats, int16_prepack, int16_gemv}, quantize_row, int16_matmul};
+#include "kernels/bodies/int16_quantize.inl.h"
+#include "kernels/bodies/int16_vnni.inl.h"
+constexpr Int16Set kSet = {{int16_floats, int16_prepack, int16_gemv},
+                           quantize_row,
+                           int16_matmul<VnniProducts>,
+                           {.rows = 512, .outputs = 128}};
 }  // namespace vnni
 
 #if defined(__clang__)

@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -38,12 +42,25 @@ unsigned saved_registers() {
 
 bool all(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; }
 
+/// Tiles take 8 KB of a thread's state, which Linux saves for those processes alone that ask for
+/// it; it refuses where a thread's stack for signals has no room for them.
+bool tiles_granted() {
+#if defined(__linux__)
+  constexpr long kRequest = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;     // its number among the state's parts
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 CpuFeatures detect() {
   constexpr unsigned kFma = 1U << 12, kOsxsave = 1U << 27, kF16c = 1U << 29;
   constexpr unsigned kAvx2 = 1U << 5;
   constexpr unsigned kAvx512 = 1U << 16 | 1U << 17 | 1U << 30 | 1U << 31;  // F, DQ, BW, VL
   constexpr unsigned kVnni = 1U << 11 | 1U << 1;                           // and VBMI
-  constexpr unsigned kYmm = 0x06, kZmm = 0xe6;
+  constexpr unsigned kAmx = 1U << 24 | 1U << 25;                           // tiles, and of int8
+  constexpr unsigned kYmm = 0x06, kZmm = 0xe6, kTiles = 1U << 17 | 1U << 18;
   CpuFeatures f;
   const Cpuid one = cpuid(1, 0);
   if (!all(one.ecx, kFma | kOsxsave | kF16c)) {
@@ -54,6 +71,7 @@ CpuFeatures detect() {
   f.avx2 = all(saved, kYmm) && all(seven.ebx, kAvx2);
   f.avx512 = f.avx2 && all(saved, kZmm) && all(seven.ebx, kAvx512);
   f.avx512_vnni = f.avx512 && all(seven.ecx, kVnni);
+  f.amx = f.avx512_vnni && all(saved, kTiles) && all(seven.edx, kAmx) && tiles_granted();
   return f;
 }
 

@@ -19,6 +19,7 @@ struct CpuFeatures {
   bool avx2 = false;         ///< AVX2, FMA and F16C
   bool avx512 = false;       ///< AVX-512 F, BW, DQ and VL
   bool avx512_vnni = false;  ///< and VNNI and VBMI: dot products and shuffles of bytes
+  bool amx = false;          ///< and AMX: products of tiles of bytes, where the system lets us
   bool neon = false;
   bool dotprod = false;  ///< NEON's 8-bit dot products
 };

@@ -13,7 +13,6 @@ namespace convergio::kernels {
 namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
-constexpr std::int64_t kMostRows = 512;  // of a chunk of x: bounds the memory of a piece
 
 }  // namespace
 
@@ -50,8 +49,9 @@ void LinearKernel::bind(const std::vector<mx::array>& inputs, mx::array& out) {
     const BoundLinear whole = matrices_.front();
     matrices_ = {rows_of(whole, 0, width_), rows_of(whole, width_, 2 * width_)};
   }
+  chunk_rows_ = Product::rows_at_a_time(layout(), x_.shape().n);
   split_outputs();
-  const Product product(layout(), std::min(x_.shape().n, kMostRows));
+  const Product product(layout(), chunk_rows_);
   if (product.prepacked_floats() > 0) {
     prepacked_ = aligned_floats(product.prepacked_floats());
   }
@@ -59,7 +59,7 @@ void LinearKernel::bind(const std::vector<mx::array>& inputs, mx::array& out) {
 
 /// Cuts the outputs into pieces for the threads.
 void LinearKernel::split_outputs() {
-  const Product product(layout(), std::min(x_.shape().n, kMostRows));
+  const Product product(layout(), chunk_rows_);
   largest_piece_ = std::min(range_size(width_, product.step(), product.grain()),
                             gate_ ? product.most() / 2 : product.most());
   std::int64_t column = 0;
@@ -78,8 +78,8 @@ void LinearKernel::run() {
   if (adds_) {
     added_ = addend_.read();
   }
-  for (std::int64_t from = 0; from < x.n; from += kMostRows) {
-    const Chunk chunk = prepack(x, from, std::min(kMostRows, x.n - from));
+  for (std::int64_t from = 0; from < x.n; from += chunk_rows_) {
+    const Chunk chunk = prepack(x, from, std::min(chunk_rows_, x.n - from));
     parallel(static_cast<std::int64_t>(pieces_.size()),
              [&](std::int64_t i) { compute(chunk, pieces_[static_cast<std::size_t>(i)]); });
   }

@@ -71,6 +71,7 @@ class LinearKernel {
   Rows added_{};
   float* y_ = nullptr;
   std::vector<Piece> pieces_;
+  std::int64_t chunk_rows_ = 0;         ///< of x
   std::int64_t largest_piece_ = 0;      ///< outputs
   std::int64_t work_bytes_ = 0;         ///< of a piece's own memory, before its results
   std::shared_ptr<float[]> prepacked_;  ///< of a chunk

@@ -13,7 +13,8 @@ namespace convergio::kernels {
 namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
-constexpr std::int64_t kMostOutputs = 128;       // of a piece with many rows: bounds its memory
+constexpr std::int64_t kMostRows = 512;          // at a time: bounds the memory of a piece
+constexpr std::int64_t kMostOutputs = 128;       // of a piece with many rows: the same
 constexpr std::int64_t kPieceBytes = 16 * 1024;  // of weights, at least, times many rows
 
 const Int16Set* int16_for(const Weights& layout) {
@@ -71,7 +72,17 @@ std::int64_t Product::grain() const {
 }
 
 std::int64_t Product::most() const {
-  return many_ ? kMostOutputs : std::numeric_limits<std::int64_t>::max();
+  return !many_              ? std::numeric_limits<std::int64_t>::max()
+         : int16_ != nullptr ? int16_->most.outputs
+                             : kMostOutputs;
+}
+
+std::int64_t Product::rows_at_a_time(const Weights& layout, std::int64_t all) {
+  constexpr std::int64_t kTile = 16;  // rows: a multiple of what every kernel takes, or near it
+  const Int16Set* int16 = int16_for(layout);
+  const std::int64_t most = int16 != nullptr ? int16->most.rows : kMostRows;
+  const std::int64_t times = (all + most - 1) / most;
+  return times < 2 ? all : ((all + times - 1) / times + kTile - 1) / kTile * kTile;
 }
 
 std::int64_t Product::work_bytes() const {

@@ -35,9 +35,12 @@ class Product {
   /// Rows that a thread prepacks at a time, to be worth its while.
   static constexpr std::int64_t kRowsWorthSharing = 8;
 
-  std::int64_t step() const;        ///< outputs of a piece are a multiple of this
-  std::int64_t grain() const;       ///< and at least so many, to be worth a thread's while
-  std::int64_t most() const;        ///< and at most
+  std::int64_t step() const;   ///< outputs of a piece are a multiple of this
+  std::int64_t grain() const;  ///< and at least so many, to be worth a thread's while
+  std::int64_t most() const;   ///< and at most
+  /// Rows of x that are worth taking at a time, of `all` there are: so that all times have about as
+  /// many.
+  static std::int64_t rows_at_a_time(const Weights& layout, std::int64_t all);
   std::int64_t work_bytes() const;  ///< of the thread's own memory, beside its outputs
 
   /// Outputs [begin, end) of every row of x, side by side in `out`: prepacked rows, or with a

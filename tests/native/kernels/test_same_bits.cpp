@@ -118,6 +118,20 @@ TEST(linear_of_many_outputs_does_not_depend_on_the_number_of_rows) {
   }
 }
 
+TEST(linear_of_more_rows_than_are_taken_at_a_time_does_not_depend_on_their_number) {
+  for (const int group : {32, 64}) {
+    const Matrix m = quantized(37, 576, Format::Affine, group, 4, mx::bfloat16, 5);
+    for (const int n : {129, 301, 1050}) {
+      const mx::array x = random({n, m.cols}, 7);
+      const auto pass = [&](int begin, int end) {
+        return linear(rows_of(x, begin, end), {m, std::nullopt});
+      };
+      check_same_bits(pass(0, n), {5, 33, 128, 150}, pass,
+                      std::to_string(n) + " rows, groups of " + std::to_string(group));
+    }
+  }
+}
+
 TEST(gated_linear_does_not_depend_on_the_number_of_rows) {
   for (const Kind& kind : kinds()) {
     const auto half = [&](std::uint64_t seed) {
