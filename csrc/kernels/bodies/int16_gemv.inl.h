@@ -7,15 +7,50 @@
 /// Vectors of unpacked bytes in a block, from the width of a number alone.
 constexpr std::int64_t block_vectors(int bits) { return bits == 2 ? 4 : bits == 4 ? 2 : 1; }
 
-/// The high and low bytes of a row of x.
-CONVERGIO_INLINE std::int64_t int8_bytes(const Weights& w) {
-  return 2 * round_up(w.cols, 64 * block_vectors(w.bits));
+constexpr int kMostRows = kFewInt16Rows;  // of x at a time
+constexpr int kOutputRows = 16;           // of W, whose groups' results are added up together
+constexpr std::int64_t kResults = 256;    // of one of these rows at a time: 16 KB of all
+
+/// Short rows of W whose groups are not whole sixteens: so many of them, one after another in
+/// memory, that they are. They are read as one row, by as many copies of x.
+CONVERGIO_INLINE std::int64_t rows_in_one(const Weights& w) {
+  constexpr std::int64_t kMost = 4;
+  constexpr std::int64_t kMostGroups = kResults / kMostRows;  // longer rows waste little
+  const std::int64_t groups = w.cols / w.group;
+  if (w.cols % (64 * block_vectors(w.bits)) == 0) {
+    for (std::int64_t count = 1; count <= kMost && count * groups <= kMostGroups; count *= 2) {
+      if (count * groups % kGroupsAtOnce == 0) {
+        return count;
+      }
+    }
+  }
+  return 1;
 }
 
-/// Floats of a prepacked row: its bytes, then a scale and a sum for each group.
-static std::int64_t int16_floats(const Weights& w) {
-  return round_up(int8_bytes(w) / 4 + 2 * round_up(w.cols / w.group, kGroupsAtOnce), 16);
+/// The rows of W from `row` on, `count` of them to one.
+CONVERGIO_INLINE Weights in_one(Weights w, std::int64_t row, std::int64_t count) {
+  const std::int64_t groups = w.cols / w.group * group_bytes(w);
+  w.data += row * row_bytes(w);
+  w.scales += row * groups;
+  w.biases += w.biases == nullptr ? 0 : row * groups;
+  w.rows = (w.rows - row) / count;
+  w.cols *= count;
+  return w;
 }
+
+/// A row of x, prepacked: the high and low bytes, and a scale and a sum for each group, as often as
+/// W has rows in one.
+struct PackedRow {
+  CONVERGIO_METHOD PackedRow(const Weights& w, std::int64_t copies)
+      : bytes(2 * round_up(copies * w.cols, 64 * block_vectors(w.bits))),
+        groups(round_up(copies * (w.cols / w.group), kGroupsAtOnce)) {}
+  CONVERGIO_METHOD std::int64_t floats() const { return round_up(bytes / 4 + 2 * groups, 16); }
+
+  std::int64_t bytes;
+  std::int64_t groups;  ///< with those that fill the last sixteen
+};
+
+static std::int64_t int16_floats(const Weights& w) { return PackedRow(w, rows_in_one(w)).floats(); }
 
 /// Every second byte of two vectors in a row.
 CONVERGIO_INLINE __m512i every_second(__m512i a, __m512i b, int first) {
@@ -56,11 +91,12 @@ CONVERGIO_INLINE void deal(const std::int8_t* in, std::int64_t vectors, std::int
 
 static void int16_prepack(const Weights& w, const float* x, float* out) {
   constexpr std::int64_t kStretch = 256;  // a multiple of every block and every group
+  const std::int64_t copies = rows_in_one(w);
+  const PackedRow row(w, copies);
   const std::int64_t vectors = block_vectors(w.bits);
-  const std::int64_t groups = w.cols / w.group;
   auto* bytes = reinterpret_cast<std::int8_t*>(out);
-  float* scales = out + int8_bytes(w) / 4;
-  float* sums = scales + round_up(groups, kGroupsAtOnce);
+  float* scales = out + row.bytes / 4;
+  float* sums = scales + row.groups;
   std::int64_t g = 0;
   for (std::int64_t from = 0; from < w.cols; from += kStretch) {
     const std::int64_t count = w.cols - from < kStretch ? w.cols - from : kStretch;
@@ -76,9 +112,12 @@ static void int16_prepack(const Weights& w, const float* x, float* out) {
       bytes += 128 * vectors;
     }
   }
-  for (; g < round_up(groups, kGroupsAtOnce); ++g) {
-    scales[g] = 0.0F;
-    sums[g] = 0.0F;
+  for (std::int64_t copy = 1; copy < copies; ++copy) {
+    __builtin_memcpy(bytes + (copy - 1) * 2 * w.cols, out, static_cast<std::size_t>(2 * w.cols));
+  }
+  for (const std::int64_t first = g; g < row.groups; ++g) {
+    scales[g] = copies > 1 ? scales[g - first] : 0.0F;
+    sums[g] = copies > 1 ? sums[g - first] : 0.0F;
   }
 }
 
@@ -136,8 +175,6 @@ CONVERGIO_INLINE __m512i block_dots(const __m512i* q, const std::int8_t* x) {
   return _mm512_add_epi32(_mm512_slli_epi32(high, 8), low);
 }
 
-constexpr int kMostRows = kFewInt16Rows;  // of x at a time
-
 /// The dot products of sixteen groups of a row of W and n rows of x, `x_stride` bytes apart: those
 /// of row i to sums[i]. W is unpacked once for all of them. kTail: W ends after `left` bytes.
 template <class Number, int kGroupLanes, bool kTail>
@@ -180,23 +217,28 @@ CONVERGIO_INLINE void sixteen_groups(const std::uint8_t* p, int left, const std:
   }
 }
 
-constexpr int kOutputRows = 16;  // of W, whose groups' results are added up together
+/// Prepacked rows of x, `stride` floats apart.
+struct PackedRows {
+  const float* bytes;
+  const float* scales;
+  const float* sums;
+  std::int64_t stride;
+};
 
-/// What each of the groups [first, last) of a row of W adds to its output of n rows of x: those of
-/// row i to out + i · out_stride.
-template <class Number, int kGroupLanes>
+/// What each of the groups [first, last) of a row of W adds to its output of kRows rows of x: those
+/// of row i to out + i · out_stride.
+template <class Number, int kGroupLanes, int kRows>
 CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int64_t first,
-                                    std::int64_t last, const float* x, std::int64_t x_stride, int n,
-                                    float* out, std::int64_t out_stride) {
+                                    std::int64_t last, const PackedRows& x, float* out,
+                                    std::int64_t out_stride) {
   constexpr int kBytes = kGroupLanes * Number::kBytes;  // of sixteen groups of W
   constexpr int kXBytes = kGroupLanes * 128 * Number::kVectors;
   const bool floats = w.format != Format::Affine;
   const std::int64_t groups = w.cols / w.group;
-  const float* x_scales = x + int8_bytes(w) / 4;
-  const float* x_sums = x_scales + round_up(groups, kGroupsAtOnce);
   const std::uint8_t* p = w.data + row * row_bytes(w) + first / kGroupsAtOnce * kBytes;
-  const auto* bytes = reinterpret_cast<const std::int8_t*>(x) + first / kGroupsAtOnce * kXBytes;
-  const auto byte_stride = static_cast<std::int64_t>(sizeof(float)) * x_stride;
+  const auto* bytes =
+      reinterpret_cast<const std::int8_t*>(x.bytes) + first / kGroupsAtOnce * kXBytes;
+  const auto byte_stride = static_cast<std::int64_t>(sizeof(float)) * x.stride;
   for (std::int64_t g = first; g < last; g += kGroupsAtOnce) {
     const int count = static_cast<int>(groups - g < kGroupsAtOnce ? groups - g : kGroupsAtOnce);
     const V own = scales_of(w, row * groups + g, count);
@@ -206,14 +248,14 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
     const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
     __m512i sums[kMostRows];
     if (count == kGroupsAtOnce) {
-      sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes, byte_stride, n, sums);
+      sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes, byte_stride, kRows, sums);
     } else {
-      sixteen_groups<Number, kGroupLanes, true>(p, left, bytes, byte_stride, n, sums);
+      sixteen_groups<Number, kGroupLanes, true>(p, left, bytes, byte_stride, kRows, sums);
     }
-    for (int i = 0; i < n; ++i) {
-      const std::int64_t at = i * x_stride + g;
+    for (int i = 0; i < kRows; ++i) {
+      const std::int64_t at = i * x.stride + g;
       store(out + i * out_stride,
-            group_result(sums[i], scale * load(x_scales + at), bias, load(x_sums + at)));
+            group_result(sums[i], scale * load(x.scales + at), bias, load(x.sums + at)));
     }
     out += kGroupsAtOnce;
     p += kBytes;
@@ -221,45 +263,55 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
   }
 }
 
-/// n rows of x. Sixteen rows of W at a time, so that their groups' results can be added with rows
-/// as lanes: in the order of groups, as the kernel of more rows adds them.
-template <class Number, int kGroup>
-CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, const float* x,
-                                 float* y, int n) {
+/// Up to sixteen rows of W from `row` on, each of which has `in_one` outputs, for kRows rows of x.
+/// Their groups' results are added with rows as lanes: in the order of groups, as the kernel of
+/// more rows adds them.
+template <class Number, int kGroup, int kRows>
+static void sixteen_rows(const Weights& w, std::int64_t row, int rows, std::int64_t in_one,
+                         std::int64_t ahead, const PackedRows& x, float* y, std::int64_t y_stride) {
   constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
-  constexpr int kResults = 256;  // of a row of W at a time: 16 KB
   alignas(64) float results[kOutputRows * kResults];
   const std::int64_t groups = round_up(w.cols / kGroup, kGroupsAtOnce);
-  const std::int64_t ahead = rows_ahead(w);
-  const std::int64_t at_once = kResults / n / kGroupsAtOnce * kGroupsAtOnce;
-  for (std::int64_t row = piece.begin; row < piece.end; row += kOutputRows) {
-    const int rows =
-        static_cast<int>(piece.end - row < kOutputRows ? piece.end - row : kOutputRows);
-    float* const out = y + (row - piece.begin);
-    for (std::int64_t from = 0; from < groups; from += at_once) {
-      const std::int64_t to = groups - from < at_once ? groups : from + at_once;
-      const std::int64_t row_results = n * (to - from);
-      for (int r = 0; r < rows; ++r) {
-        if (from == 0) {
-          prefetch_groups(w, row + r + ahead, w.cols / kGroup);
-        }
-        group_results<Number, kGroupLanes>(w, row + r, from, to, x, piece.x_stride, n,
-                                           results + r * row_results, to - from);
+  constexpr std::int64_t at_once = kResults / kRows / kGroupsAtOnce * kGroupsAtOnce;
+  for (std::int64_t from = 0; from < groups; from += at_once) {
+    const std::int64_t to = groups - from < at_once ? groups : from + at_once;
+    const std::int64_t row_results = kRows * (to - from);
+    for (int r = 0; r < rows; ++r) {
+      if (from == 0) {
+        prefetch_groups(w, row + r + ahead, w.cols / kGroup);
       }
-      for (int i = 0; i < n; ++i) {
-        V total = from == 0 ? splat(0.0F) : load(out + i * piece.y_stride, rows);
-        for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
-          V of_rows[kOutputRows];
-          for (int r = 0; r < kOutputRows; ++r) {
-            of_rows[r] =
-                r < rows ? load(results + r * row_results + i * (to - from) + g) : splat(0.0F);
-          }
-          transpose(of_rows);
-          for (const V& group : of_rows) {
-            total = total + group;
+      group_results<Number, kGroupLanes, kRows>(w, row + r, from, to, x, results + r * row_results,
+                                                to - from);
+    }
+    for (int i = 0; i < kRows; ++i) {
+      float* const out = y + i * y_stride;
+      const std::int64_t output_groups = w.cols / in_one / kGroup;
+      std::int64_t left = output_groups;  // of an output, where a row has several
+      std::int64_t output = 0;
+      V total = from == 0 || in_one > 1 ? splat(0.0F) : load(out, rows);
+      for (std::int64_t g = 0; g < to - from; g += kGroupsAtOnce) {
+        V of_rows[kOutputRows];
+        for (int r = 0; r < kOutputRows; ++r) {
+          of_rows[r] =
+              r < rows ? load(results + r * row_results + i * (to - from) + g) : splat(0.0F);
+        }
+        transpose(of_rows);
+        for (const V& group : of_rows) {
+          total = total + group;
+          if (in_one > 1 && output < in_one && --left == 0) {  // the last sixteen may have more
+            alignas(64) float ends[kOutputRows];
+            store(ends, total);
+            for (int r = 0; r < rows; ++r) {
+              out[r * in_one + output] = ends[r];
+            }
+            ++output;
+            left = output_groups;
+            total = splat(0.0F);
           }
         }
-        store(out + i * piece.y_stride, total, rows);
+      }
+      if (in_one == 1) {
+        store(out, total, rows);
       }
     }
   }
@@ -267,14 +319,27 @@ CONVERGIO_INLINE void int16_rows(const Weights& w, const LinearPiece& piece, con
 
 template <class Number, int kGroup>
 static void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
-  if (piece.n == 1) {
-    return int16_rows<Number, kGroup>(w, piece, piece.x, piece.y, 1);
-  }
-  for (std::int64_t i = 0; i < piece.n; i += kMostRows) {
-    const int n = static_cast<int>(piece.n - i < kMostRows ? piece.n - i : kMostRows);
-    int16_rows<Number, kGroup>(w, piece, piece.x + i * piece.x_stride, piece.y + i * piece.y_stride,
-                               n);
-  }
+  const std::int64_t count = rows_in_one(w);
+  const PackedRow packed(w, count);
+  const Weights rows = in_one(w, piece.begin, count);
+  const std::int64_t ahead = rows_ahead(rows);
+  const std::int64_t whole = (piece.end - piece.begin) / count;
+  const std::int64_t left = (piece.end - piece.begin) % count;
+  for_row_tiles<kMostRows, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
+    const float* bytes = piece.x + i * piece.x_stride;
+    const float* scales = bytes + packed.bytes / 4;
+    const PackedRows x = {bytes, scales, scales + packed.groups, piece.x_stride};
+    float* const y = piece.y + i * piece.y_stride;
+    for (std::int64_t row = 0; row < whole; row += kOutputRows) {
+      const auto n = static_cast<int>(whole - row < kOutputRows ? whole - row : kOutputRows);
+      sixteen_rows<Number, kGroup, kRows>(rows, row, n, count, ahead, x, y + row * count,
+                                          piece.y_stride);
+    }
+    if (left > 0) {
+      sixteen_rows<Number, kGroup, kRows>(in_one(w, piece.end - left, left), 0, 1, left, 0, x,
+                                          y + whole * count, piece.y_stride);
+    }
+  });
 }
 
 /// piece.x is prepacked by int16_prepack.
