@@ -68,9 +68,8 @@ CONVERGIO_INLINE void amx_group(const Panel& panel, std::int64_t word, const std
   store_tile<kLow1>(sums[1].low, kLine);
 }
 
-/// `rows` rows of x, up to 16, from `first` on by kOutputs outputs, over one block of inputs: y =
-/// or
-/// += them.
+/// `rows` rows of x, up to 16, from `first` on by kOutputs outputs, over one block of inputs: y is
+/// them, or they are added to it.
 static void amx_tile(const Weights& w, const Int16Rows& x, std::int64_t first, int rows,
                      std::int64_t from, std::int64_t cols, const Panel& panel, float* y,
                      std::int64_t y_stride, int outputs, Ahead& ahead) {

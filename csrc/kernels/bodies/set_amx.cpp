@@ -47,8 +47,8 @@ static void matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t 
 #pragma clang attribute pop
 #endif
 
-// With fewer rows at a time than VNNI's, which are done sooner than the third-level cache gives
-// more.
+// Fewer rows at a time than VNNI takes: these are done with before the third-level cache has the
+// next.
 const Int16Set& amx_set() {
   static const Int16Set set = {
       vnni_set().gemv, vnni_set().quantize_row, amx::matmul, {.rows = 128, .outputs = 256}};
