@@ -11,7 +11,7 @@ CONVERGIO_INLINE void int16_panel(const Weights& w, const Int16Rows& x, std::int
                                   Ahead& ahead) {
   const std::int64_t cols = block_cols(w, from);
   for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
-    fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, v, panel);
+    fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, v, panel, ahead);
   }
   const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
   products.run(w, x, from, cols, panel, y, y_stride, outputs, ahead);
@@ -52,7 +52,7 @@ static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std:
   Products products(w, x.n);
   if (x.n <= kCachedRows) {  // W as it lies in memory
     for (std::int64_t row = begin; row < end; row += kOutputs) {
-      Ahead ahead(products.steps(x.n, w.cols));
+      Ahead ahead(fill_steps<Number>(w.cols) + products.steps(x.n, w.cols));
       add_rows<Number>(ahead, row + kOutputs < end ? RowsAfter{&w, row + kOutputs} : after, 0,
                        w.cols);
       for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {
@@ -64,7 +64,8 @@ static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std:
   }
   for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {  // a block of x stays there
     for (std::int64_t row = begin; row < end; row += kOutputs) {
-      Ahead ahead(products.steps(x.n, block_cols(w, from)));
+      Ahead ahead(fill_steps<Number>(block_cols(w, from)) +
+                  products.steps(x.n, block_cols(w, from)));
       const std::int64_t next = from + kInt16Cols;
       if (row + kOutputs < end) {
         add_rows<Number>(ahead, {&w, row + kOutputs}, from, block_cols(w, from));

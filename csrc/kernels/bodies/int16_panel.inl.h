@@ -181,11 +181,17 @@ CONVERGIO_INLINE void fill_groups(const Weights& w, const std::int64_t* first, s
   }
 }
 
+/// Steps of `ahead` while both vectors of panels of `cols` inputs are filled.
+template <class Number>
+CONVERGIO_INLINE std::int64_t fill_steps(std::int64_t cols) {
+  return kVectorsOut * (cols * Number::kBits / 8 / Number::kBytes);
+}
+
 /// Vector `v` of a panel: the 16 outputs from `row` on (those past `end` repeat the last), inputs
 /// [from, from + cols).
 template <class Number>
 static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
-                       std::int64_t cols, int v, Panel& panel) {
+                       std::int64_t cols, int v, Panel& panel, Ahead& ahead) {
   const std::int64_t row_groups = w.cols / w.group;
   const std::uint8_t* rows[kLanesOut];
   std::int64_t groups[kLanesOut];
@@ -198,6 +204,7 @@ static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std
   std::uint8_t* out = panel.words[v];
   std::int64_t at = 0;
   for (; at + Number::kBytes <= bytes; at += Number::kBytes) {
+    ahead.step();
     out = fill_words<Number>(rows, at, Number::kBytes, out);
   }
   if (at < bytes) {
