@@ -223,13 +223,14 @@ struct PackedRows {
   const float* scales;
   const float* sums;
   std::int64_t stride;
+  int n;
 };
 
-/// What each of the groups [first, last) of a row of W adds to its output of kRows rows of x: those
-/// of row i to out + i · out_stride.
-template <class Number, int kGroupLanes, int kRows>
+/// What each of the groups [first, last) of a row of W adds to its output of n rows of x: those of
+/// row i to out + i · out_stride.
+template <class Number, int kGroupLanes>
 CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int64_t first,
-                                    std::int64_t last, const PackedRows& x, float* out,
+                                    std::int64_t last, const PackedRows& x, int n, float* out,
                                     std::int64_t out_stride) {
   constexpr int kBytes = kGroupLanes * Number::kBytes;  // of sixteen groups of W
   constexpr int kXBytes = kGroupLanes * 128 * Number::kVectors;
@@ -248,11 +249,11 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
     const auto left = static_cast<int>(row_bytes(w) - g / kGroupsAtOnce * kBytes);
     __m512i sums[kMostRows];
     if (count == kGroupsAtOnce) {
-      sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes, byte_stride, kRows, sums);
+      sixteen_groups<Number, kGroupLanes, false>(p, 0, bytes, byte_stride, n, sums);
     } else {
-      sixteen_groups<Number, kGroupLanes, true>(p, left, bytes, byte_stride, kRows, sums);
+      sixteen_groups<Number, kGroupLanes, true>(p, left, bytes, byte_stride, n, sums);
     }
-    for (int i = 0; i < kRows; ++i) {
+    for (int i = 0; i < n; ++i) {
       const std::int64_t at = i * x.stride + g;
       store(out + i * out_stride,
             group_result(sums[i], scale * load(x.scales + at), bias, load(x.sums + at)));
@@ -263,27 +264,29 @@ CONVERGIO_INLINE void group_results(const Weights& w, std::int64_t row, std::int
   }
 }
 
-/// Up to sixteen rows of W from `row` on, each of which has `in_one` outputs, for kRows rows of x.
-/// Their groups' results are added with rows as lanes: in the order of groups, as the kernel of
-/// more rows adds them.
-template <class Number, int kGroup, int kRows>
+/// Up to sixteen rows of W from `row` on, each of which has `in_one` outputs, for one row of x or
+/// several. Their groups' results are added with rows as lanes: in the order of groups, as the
+/// kernel of more rows adds them.
+template <class Number, int kGroup, bool kOneRow>
 static void sixteen_rows(const Weights& w, std::int64_t row, int rows, std::int64_t in_one,
                          std::int64_t ahead, const PackedRows& x, float* y, std::int64_t y_stride) {
   constexpr int kGroupLanes = kGroup / (4 * Number::kVectors);
+  // no constant where there are two: GCC would unroll them, and run out of registers
+  const int n = kOneRow ? 1 : x.n;
   alignas(64) float results[kOutputRows * kResults];
   const std::int64_t groups = round_up(w.cols / kGroup, kGroupsAtOnce);
-  constexpr std::int64_t at_once = kResults / kRows / kGroupsAtOnce * kGroupsAtOnce;
+  const std::int64_t at_once = kResults / n / kGroupsAtOnce * kGroupsAtOnce;
   for (std::int64_t from = 0; from < groups; from += at_once) {
     const std::int64_t to = groups - from < at_once ? groups : from + at_once;
-    const std::int64_t row_results = kRows * (to - from);
+    const std::int64_t row_results = n * (to - from);
     for (int r = 0; r < rows; ++r) {
       if (from == 0) {
         prefetch_groups(w, row + r + ahead, w.cols / kGroup);
       }
-      group_results<Number, kGroupLanes, kRows>(w, row + r, from, to, x, results + r * row_results,
-                                                to - from);
+      group_results<Number, kGroupLanes>(w, row + r, from, to, x, n, results + r * row_results,
+                                         to - from);
     }
-    for (int i = 0; i < kRows; ++i) {
+    for (int i = 0; i < n; ++i) {
       float* const out = y + i * y_stride;
       const std::int64_t output_groups = w.cols / in_one / kGroup;
       std::int64_t left = output_groups;  // of an output, where a row has several
@@ -328,16 +331,16 @@ static void int16_gemv_of(const Weights& w, const LinearPiece& piece) {
   for_row_tiles<kMostRows, 1>(piece.n, [&]<int kRows>(std::int64_t i) CONVERGIO_LAMBDA {
     const float* bytes = piece.x + i * piece.x_stride;
     const float* scales = bytes + packed.bytes / 4;
-    const PackedRows x = {bytes, scales, scales + packed.groups, piece.x_stride};
+    const PackedRows x = {bytes, scales, scales + packed.groups, piece.x_stride, kRows};
     float* const y = piece.y + i * piece.y_stride;
     for (std::int64_t row = 0; row < whole; row += kOutputRows) {
       const auto n = static_cast<int>(whole - row < kOutputRows ? whole - row : kOutputRows);
-      sixteen_rows<Number, kGroup, kRows>(rows, row, n, count, ahead, x, y + row * count,
-                                          piece.y_stride);
+      sixteen_rows<Number, kGroup, kRows == 1>(rows, row, n, count, ahead, x, y + row * count,
+                                               piece.y_stride);
     }
     if (left > 0) {
-      sixteen_rows<Number, kGroup, kRows>(in_one(w, piece.end - left, left), 0, 1, left, 0, x,
-                                          y + whole * count, piece.y_stride);
+      sixteen_rows<Number, kGroup, kRows == 1>(in_one(w, piece.end - left, left), 0, 1, left, 0, x,
+                                               y + whole * count, piece.y_stride);
     }
   });
 }

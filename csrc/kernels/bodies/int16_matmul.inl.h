@@ -2,6 +2,7 @@
 // (`Products`: VNNI's or AMX's).
 
 constexpr std::int64_t kCachedRows = 32;  // of x, all of which the second-level cache holds
+constexpr std::int64_t kFilledFor = 5;  // rows of x whose products take less time than their panel
 
 /// A panel and all rows of x by it; meanwhile comes what `ahead` has.
 template <class Number, class Products>
@@ -10,8 +11,9 @@ CONVERGIO_INLINE void int16_panel(const Weights& w, const Int16Rows& x, std::int
                                   std::int64_t y_stride, Panel& panel, Products& products,
                                   Ahead& ahead) {
   const std::int64_t cols = block_cols(w, from);
+  Ahead* const while_filling = x.n <= kFilledFor ? &ahead : nullptr;
   for (int v = 0; v < kVectorsOut && row + v * kLanesOut < end; ++v) {
-    fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, v, panel, ahead);
+    fill_panel<Number>(w, row + v * kLanesOut, end, from, cols, v, panel, while_filling);
   }
   const auto outputs = static_cast<int>(end - row < kOutputs ? end - row : kOutputs);
   products.run(w, x, from, cols, panel, y, y_stride, outputs, ahead);
@@ -52,7 +54,8 @@ static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std:
   Products products(w, x.n);
   if (x.n <= kCachedRows) {  // W as it lies in memory
     for (std::int64_t row = begin; row < end; row += kOutputs) {
-      Ahead ahead(fill_steps<Number>(w.cols) + products.steps(x.n, w.cols));
+      Ahead ahead(products.steps(x.n, w.cols) +
+                  (x.n <= kFilledFor ? fill_steps<Number>(w.cols) : 0));
       add_rows<Number>(ahead, row + kOutputs < end ? RowsAfter{&w, row + kOutputs} : after, 0,
                        w.cols);
       for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {
@@ -64,8 +67,7 @@ static void int16_matmul_of(const Weights& w, const Int16Rows& x, float* y, std:
   }
   for (std::int64_t from = 0; from < w.cols; from += kInt16Cols) {  // a block of x stays there
     for (std::int64_t row = begin; row < end; row += kOutputs) {
-      Ahead ahead(fill_steps<Number>(block_cols(w, from)) +
-                  products.steps(x.n, block_cols(w, from)));
+      Ahead ahead(products.steps(x.n, block_cols(w, from)));
       const std::int64_t next = from + kInt16Cols;
       if (row + kOutputs < end) {
         add_rows<Number>(ahead, {&w, row + kOutputs}, from, block_cols(w, from));

@@ -191,7 +191,7 @@ CONVERGIO_INLINE std::int64_t fill_steps(std::int64_t cols) {
 /// [from, from + cols).
 template <class Number>
 static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std::int64_t from,
-                       std::int64_t cols, int v, Panel& panel, Ahead& ahead) {
+                       std::int64_t cols, int v, Panel& panel, Ahead* ahead) {
   const std::int64_t row_groups = w.cols / w.group;
   const std::uint8_t* rows[kLanesOut];
   std::int64_t groups[kLanesOut];
@@ -204,7 +204,9 @@ static void fill_panel(const Weights& w, std::int64_t row, std::int64_t end, std
   std::uint8_t* out = panel.words[v];
   std::int64_t at = 0;
   for (; at + Number::kBytes <= bytes; at += Number::kBytes) {
-    ahead.step();
+    if (ahead != nullptr) {
+      ahead->step();
+    }
     out = fill_words<Number>(rows, at, Number::kBytes, out);
   }
   if (at < bytes) {
