@@ -74,7 +74,7 @@ bool install() {
     struct sigaction action{};
     action.sa_sigaction = on_bus_error;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    ::sigemptyset(&action.sa_mask);
+    sigemptyset(&action.sa_mask);  // unqualified: macOS has it as a macro
     // what was there is known before the first fault can ask for it
     return ::sigaction(SIGBUS, nullptr, &previous) == 0 &&
            ::sigaction(SIGBUS, &action, nullptr) == 0;

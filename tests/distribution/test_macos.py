@@ -111,7 +111,8 @@ def test_every_symbol_it_wants_is_somewhere(
 def test_what_a_frozen_program_has_to_take_along(platform: str, macos_folder: Path) -> None:
     """libmlx, the Metal kernels beside it, and no library of MLX's own that lies elsewhere."""
     lib = libraries(platform, macos_folder)
-    needed = {library.name for library in macho(lib / "libmlx.dylib").libraries}
+    libmlx = macho(lib / "libmlx.dylib")  # held: lief's iterators do not hold their binary
+    needed = {library.name for library in libmlx.libraries}
     own = {name.removeprefix("@rpath/") for name in needed if name.startswith("@rpath/")}
     assert own | {"mlx.metallib"} <= {path.name for path in lib.iterdir()}
 
