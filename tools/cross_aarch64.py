@@ -9,6 +9,7 @@ the package index. The emulated processor has every extension that qemu knows (`
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 from pathlib import Path
 
@@ -40,15 +41,30 @@ def build(out: Path, jobs: int) -> Path:
     return tree / "tests" / "native" / TEST
 
 
+def environment(out: Path) -> dict[str, str]:
+    """What the emulated program runs in: MLX compiles chains of operations by the `g++` that it
+    finds, which has to be the other machine's, and keeps them in the temporary folder, where those
+    of this machine may lie."""
+    programs, temporary = out / "bin", out / "tmp"
+    programs.mkdir(exist_ok=True)
+    temporary.mkdir(exist_ok=True)
+    compiler = programs / "g++"
+    compiler.write_text(f'#!/bin/sh\nexec {TRIPLE}-g++ "$@"\n')
+    compiler.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "TMPDIR": str(temporary)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder to build in")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cpu", default="max", help="qemu's name of the processor (max)")
     arguments = parser.parse_args()
-    program = build(arguments.out.resolve(), arguments.jobs)
+    out = arguments.out.resolve()
+    program = build(out, arguments.jobs)
     emulated = ["qemu-aarch64", "-cpu", arguments.cpu, "-L", str(SYSROOT), str(program)]
-    raise SystemExit(subprocess.run(emulated, check=False).returncode)
+    raise SystemExit(subprocess.run(emulated, env=environment(out), check=False).returncode)
 
 
 if __name__ == "__main__":
