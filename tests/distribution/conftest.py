@@ -40,7 +40,7 @@ def linux_wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def macos_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the macOS wheel is cross-built: dist/ and MLX's own wheel, in wheel/mlx."""
-    given = os.environ.get("CONVERGIO_CROSS_FOLDER")  # keeps zig and objects from run to run
+    given = os.environ.get("CONVERGIO_CROSS_FOLDER")  # keeps zig and MLX from run to run
     out = Path(given) if given else tmp_path_factory.mktemp("macos")
     command = [new_python(), str(ROOT / "tools" / "cross_macos.py"), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
