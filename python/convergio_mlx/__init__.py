@@ -60,7 +60,8 @@ if TYPE_CHECKING:
         UnsupportedModelError,
         VersionMismatchError,
     )
-    from convergio_mlx.generation.batch import AsyncBatch, Batch, Completion
+    from convergio_mlx.generation.async_batch import AsyncBatch
+    from convergio_mlx.generation.batch import Batch, Completion
     from convergio_mlx.generation.generation import AsyncGeneration, Generation
     from convergio_mlx.generation.sampling import SamplingOptions, SamplingParams
     from convergio_mlx.generation.stats import Chunk, GenerationStats, TokenLogprob
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
     from convergio_mlx.text.frozen import freeze_support
 
 _HOMES = {
-    "AsyncBatch": "generation.batch",
+    "AsyncBatch": "generation.async_batch",
     "AsyncEventStream": "chats.stream",
     "AsyncGeneration": "generation.generation",
     "AuthError": "errors",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from convergio_mlx.chats.async_tool_runs import aopened
 from convergio_mlx.chats.events import (
     End,
     FinishEvent,
@@ -20,7 +21,7 @@ from convergio_mlx.chats.request import ChatRequest
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, EventStream
-from convergio_mlx.chats.tool_runs import aopened, opened
+from convergio_mlx.chats.tool_runs import opened
 from convergio_mlx.chats.tools import ToolCall, ToolDefinition
 from convergio_mlx.errors import DeadlineExceededError, InvalidRequestError
 from convergio_mlx.generation.stats import GenerationStats

@@ -26,6 +26,17 @@ def test_importing_the_package_is_light() -> None:
     assert output(code) == "[]\n"
 
 
+LATER = """asyncio ssl logging subprocess secrets convergio_mlx.registry.entry
+convergio_mlx.chats.planning convergio_mlx.structured.schema"""
+"""What some requests need and others do not."""
+
+
+def test_an_engine_imports_what_every_request_needs() -> None:
+    code = "from convergio_mlx import Engine\n"
+    code += f"print([name for name in {LATER.split()!r} if name in sys.modules])"
+    assert output(code) == "[]\n"
+
+
 def test_public_names_are_there_and_no_others() -> None:
     assert set(dir(cm)) == set(cm.__all__)
     for name in cm.__all__:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from convergio_mlx.chats.events import End, SourceEvent, StreamEvent
 from convergio_mlx.chats.response import ChatResponse
@@ -15,6 +14,9 @@ from convergio_mlx.errors import InferenceError
 from convergio_mlx.generation.reader import already_read
 from convergio_mlx.generation.stats import GenerationStats
 from convergio_mlx.generation.turns import Turns
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class _Cancellable(Protocol):
@@ -203,6 +205,8 @@ class AsyncEventStream(_Stream[AsyncSource], AsyncIterator[StreamEvent]):
         self, open_source: Callable[[], Awaitable[AsyncSource]]
     ) -> AsyncSource | None:
         """The source; None where `cancel()` came meanwhile."""
+        import asyncio
+
         opening = self._opening = asyncio.ensure_future(open_source())
         try:
             return await opening

@@ -12,12 +12,11 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from convergio_mlx.chats import planning
 from convergio_mlx.chats.event_parser import EventParser
 from convergio_mlx.chats.request import CHAT_OPTIONS, ChatOptions, ChatRequest, Tools, seconds
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
-from convergio_mlx.chats.tool_runs import aopened, opened
+from convergio_mlx.chats.tool_runs import opened
 from convergio_mlx.engine.batch import (
     ChatJob,
     CompletionJob,
@@ -56,14 +55,7 @@ from convergio_mlx.errors import (
     TokenizerError,
 )
 from convergio_mlx.generation.background import within
-from convergio_mlx.generation.batch import (
-    AHEAD,
-    Asking,
-    AsyncBatch,
-    Batch,
-    Completion,
-    answered,
-)
+from convergio_mlx.generation.batch import AHEAD, Batch, Completion
 from convergio_mlx.generation.generation import AsyncGeneration, Generation
 from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
@@ -77,6 +69,7 @@ from convergio_mlx.text.model_folder import ModelFolder
 from convergio_mlx.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from convergio_mlx.generation.async_batch import Asking, AsyncBatch
     from convergio_mlx.store.locks import Use
 
 
@@ -322,6 +315,8 @@ class Engine:
     ) -> AsyncBatch[Completion]:
         """As `generate_many`, for asyncio: `async for completion in engine.agenerate_many(…)`.
         `prompts` may be an asynchronous iterable."""
+        from convergio_mlx.generation.async_batch import AsyncBatch, answered
+
         check_keywords("Engine.agenerate_many", options, MANY_OPTIONS)
         asked = PromptsWithParams(self._later(), params, options)
 
@@ -371,8 +366,9 @@ class Engine:
     ) -> AsyncEventStream:
         """As `stream`, for asyncio: `async for event in engine.astream(…)`. What `stream` raises is
         raised by `await stream.start()`, or when it is first awaited."""
-        check_keywords("Engine.astream", options, CHAT_OPTIONS)
+        from convergio_mlx.chats.async_tool_runs import aopened
 
+        check_keywords("Engine.astream", options, CHAT_OPTIONS)
         builder = ResponseBuilder(self.folder.name)
 
         async def open_source() -> AsyncSource:
@@ -458,7 +454,9 @@ class Engine:
         Raises:
             InvalidRequestError: answers of this model's tokenizer cannot be constrained.
         """
-        planning.prepare_constraints(self.tokenizer)
+        from convergio_mlx.chats.planning import prepare_constraints
+
+        prepare_constraints(self.tokenizer)
 
     def logits(self, tokens: Sequence[int], *, chunk: int = 256) -> Any:
         """The model's logits at every token, for scoring and tests.

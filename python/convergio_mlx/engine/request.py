@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from convergio_mlx.chats import planning
 from convergio_mlx.chats.request import (
     PRIORITIES,
     ChatRequest,
@@ -34,6 +33,7 @@ from convergio_mlx.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from convergio_mlx.chats.event_parser import EventParser
+    from convergio_mlx.chats.planning import Plan
     from convergio_mlx.structured.constraint import Constraint
     from convergio_mlx.text.detokenizer import Detokenizer
 
@@ -150,6 +150,8 @@ def prepare_chat(
         InvalidRequestError: the model cannot honour it.
         ContextLengthError: max_tokens exceeds every context window.
     """
+    from convergio_mlx.chats import planning
+
     settings = _settings(target, request.params, is_chat=True)
     plan = planning.plan(target.tokenizer, request)
     encoded = _encode_plan(plan)
@@ -304,7 +306,7 @@ def _render(
     return _Encoded(ids, rendered - start, time.perf_counter() - rendered)
 
 
-def _encode_plan(plan: planning.Plan) -> _Encoded:
+def _encode_plan(plan: Plan) -> _Encoded:
     return _render(
         plan.tokenizer,
         plan.messages,
@@ -321,7 +323,9 @@ def chat_prompt(tokenizer: Tokenizer, request: ChatRequest) -> list[int]:
     Raises:
         InvalidRequestError: the model's chat template cannot honour it.
     """
-    return _encode_plan(planning.plan(tokenizer, request)).ids
+    from convergio_mlx.chats.planning import plan
+
+    return _encode_plan(plan(tokenizer, request)).ids
 
 
 def _is_messages(prompt: object) -> bool:

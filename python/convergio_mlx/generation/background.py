@@ -3,16 +3,17 @@ deadline, which neither a template nor a tokenizer knows of."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from convergio_mlx.platform.deadline import Deadline
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _THREADS = 2
 """The work is Python's for the most part: more threads would but wait for each other's GIL, and the
@@ -25,6 +26,8 @@ Result = TypeVar("Result")
 async def off_the_loop(work: Callable[[Deadline], Result], timeout: float | None = None) -> Result:
     """What `work` returns or raises, run on one of these threads; as `within`, which others that
     hold them do not delay."""
+    import asyncio
+
     deadline = Deadline(timeout)
     loop = asyncio.get_running_loop()
     running = loop.run_in_executor(_pool(os.getpid()), partial(work, deadline))
@@ -48,6 +51,8 @@ def within(timeout: float | None, work: Callable[[Deadline], Result]) -> Result:
     deadline = Deadline(timeout)
     if timeout is None:
         return work(deadline)
+    from concurrent.futures import Future, wait
+
     done: Future[Result] = Future()
     context = copy_context()
 
@@ -75,6 +80,8 @@ def start() -> None:
 @lru_cache(maxsize=1)
 def _pool(process: int) -> ThreadPoolExecutor:
     """The threads of a process; a forked one has none of its parent's."""
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="convergio-mlx-prepare")
     all_there = threading.Barrier(_THREADS)
     for started in [pool.submit(all_there.wait) for _ in range(_THREADS)]:

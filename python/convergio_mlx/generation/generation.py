@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -81,6 +80,8 @@ class AsyncGeneration(AsyncIterator[Chunk]):
     ) -> None:
         """Made by `Engine.agenerate`; `prepare` runs on a thread of its own, `timeout` says at the
         start in how many seconds the answer must be complete."""
+        import asyncio
+
         self._prepare = prepare
         self._timeout = timeout
         self._reader: Reader | None = None
@@ -99,6 +100,8 @@ class AsyncGeneration(AsyncIterator[Chunk]):
         return self
 
     async def _start(self) -> Reader:
+        import asyncio
+
         from convergio_mlx.generation.background import off_the_loop
         from convergio_mlx.generation.pump import pump
 

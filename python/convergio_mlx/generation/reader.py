@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -70,6 +69,8 @@ class Reader:
 
     async def compiled(self) -> None:
         """As `wait_for_grammar`, for asyncio."""
+        import asyncio
+
         pause = 0.001
         while not self.prepared.is_compiled(0):
             await asyncio.sleep(pause)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
@@ -126,6 +125,8 @@ class SamplingParams:
         Raises:
             InvalidRequestError: it is no whole number of 64 bits.
         """
+        import secrets
+
         return secrets.randbits(63) if self.seed is None else _integer("seed", self.seed, _MAX_SEED)
 
     def stop_strings(self) -> list[str]:

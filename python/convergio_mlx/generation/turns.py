@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from convergio_mlx.generation.reader import already_read
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Turns:
@@ -26,6 +29,8 @@ class Turns:
         Raises:
             InvalidRequestError: another task is reading, or one on another loop has read.
         """
+        import asyncio
+
         loop = asyncio.get_running_loop()
         if self._taken or (self.loop or loop) is not loop:
             raise already_read(self._speaker)

@@ -23,7 +23,7 @@ from convergio_mlx.chats.request import (
 from convergio_mlx.chats.response import ChatResponse
 from convergio_mlx.chats.response_builder import ResponseBuilder
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream, Source
-from convergio_mlx.chats.tool_runs import aopened, opened
+from convergio_mlx.chats.tool_runs import opened
 from convergio_mlx.chats.tools import parse_tools
 from convergio_mlx.errors import (
     InvalidRequestError,
@@ -258,8 +258,9 @@ class BaseProvider(ABC):
         **options: Unpack[ChatOptions],
     ) -> AsyncEventStream:
         """An answer as it is made, for asyncio."""
-        asked = self._asked("astream", (system, user), params, tools, options)
+        from convergio_mlx.chats.async_tool_runs import aopened
 
+        asked = self._asked("astream", (system, user), params, tools, options)
         builder = self._builder(model)
 
         async def open_source() -> AsyncSource:

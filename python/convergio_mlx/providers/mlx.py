@@ -20,7 +20,7 @@ from convergio_mlx.chats.request import (
 )
 from convergio_mlx.chats.stream import AsyncEventStream, AsyncSource, EventStream
 from convergio_mlx.errors import ConvergioError, InvalidRequestError, UnavailableError
-from convergio_mlx.generation.batch import AHEAD, AsyncBatch, Batch
+from convergio_mlx.generation.batch import AHEAD, Batch
 from convergio_mlx.generation.sampling import SamplingParams, check_keywords
 from convergio_mlx.platform.machine import availability
 from convergio_mlx.providers.base import BaseProvider
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from convergio_mlx.engine.engine import Engine
     from convergio_mlx.engine.request import GenerateOptions
     from convergio_mlx.engine.sources import AsyncEngineSource, EngineSource
+    from convergio_mlx.generation.async_batch import AsyncBatch
     from convergio_mlx.generation.sampling import SamplingParams
     from convergio_mlx.text.tokenizer import Tokenizer
 
@@ -239,6 +240,7 @@ class MlxProvider(BaseProvider):
         """As `chat_many`, for asyncio. `users` may be an asynchronous iterable; a model that cannot
         be loaded is the error of each completion."""
         from convergio_mlx.engine.batch import ChatCompletion, each_of, lookahead, shared_chat
+        from convergio_mlx.generation.async_batch import AsyncBatch
 
         shared_chat(f"{type(self).__name__}.achat_many", system, params, tools, options)
 

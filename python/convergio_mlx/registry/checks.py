@@ -40,6 +40,11 @@ _LARGEST = 1 << 53
 """Whole numbers up to here mean the same to every reader of JSON."""
 
 
+def plain_id(model: str) -> str:
+    """An id without the `mlx/` that hosts put before it."""
+    return model.removeprefix("mlx/")
+
+
 def is_id(value: object) -> bool:
     """A model's id is also the name of its folder: small letters, digits, dots, dashes and
     underscores, so that it is safe on every file system, a letter or digit at either end."""

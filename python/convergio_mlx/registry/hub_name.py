@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -56,6 +55,8 @@ class HubName:
         made = exact.lower().replace("/", "--")
         if checks.is_id(made) and revision == revision.lower().replace("/", ""):
             return made
+        import hashlib
+
         digest = hashlib.sha256(exact.encode()).hexdigest()[:_HASH_SHOWN]
         return f"{made[: _LONGEST - _HASH_SHOWN - 1]}-{digest}"
 

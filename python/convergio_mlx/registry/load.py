@@ -10,6 +10,7 @@ from typing import Any
 
 from convergio_mlx.errors import ConvergioError, ModelNotFoundError
 from convergio_mlx.platform.home import home
+from convergio_mlx.registry.checks import plain_id
 from convergio_mlx.registry.entry import HubEntry, RegistryEntry
 from convergio_mlx.registry.hub_name import PREFIX, HubName
 from convergio_mlx.registry.parsing import read
@@ -85,11 +86,6 @@ class Registry:
                 "repository of the hub."
             )
         return entry
-
-
-def plain_id(model: str) -> str:
-    """An id without the `mlx/` that hosts put before it."""
-    return model.removeprefix("mlx/")
 
 
 def user_file() -> Path:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from convergio_mlx.errors import ModelNotFoundError, StorageError
 from convergio_mlx.platform.home import models_folder
-from convergio_mlx.registry.checks import is_id
+from convergio_mlx.registry.checks import is_id, plain_id
 from convergio_mlx.registry.hub_name import PREFIX
-from convergio_mlx.registry.load import load_registry, plain_id
 
 PART = ".part"
 """What the name of a file ends with that is not whole and verified yet."""
@@ -37,6 +36,8 @@ def checked_id(model: str) -> str:
     """
     plain = plain_id(model) if isinstance(model, str) else model
     if isinstance(plain, str) and plain.startswith(PREFIX):
+        from convergio_mlx.registry.load import load_registry
+
         plain = load_registry().id_of(plain)
     if not is_id(plain):
         raise ModelNotFoundError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from convergio_mlx.errors import InvalidRequestError, TokenizerError
 from convergio_mlx.text import messages as conversation
-from convergio_mlx.text import template_process, template_renderer
+from convergio_mlx.text import template_renderer
 from convergio_mlx.text.template_shape import TemplateShape
 
 _MAX_SOURCE = 1 << 20
@@ -150,7 +150,10 @@ class ChatTemplate:
                 f"use one of at most {_MAX_SOURCE}."
             )
         in_process = self._trusted or os.environ.get("CONVERGIO_MLX_TEMPLATES") == "in-process"
-        render = template_renderer.render if in_process else template_process.render
+        if in_process:
+            render = template_renderer.render
+        else:
+            from convergio_mlx.text.template_process import render
         try:
             kind, text = render(self.source, variables, None if date is None else date.isoformat())
         except (ValueError, RecursionError) as error:  # numbers of thousands of digits

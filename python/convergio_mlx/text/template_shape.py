@@ -8,7 +8,6 @@ made over where a template wants nine letters and digits.
 
 from __future__ import annotations
 
-import hashlib
 import string
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -303,6 +302,8 @@ def _short(identity: str, made: dict[str, str]) -> str:
         while not (len(short) == _ID_LENGTH and short.isascii() and short.isalnum()) or (
             short in taken
         ):
+            import hashlib
+
             digest = hashlib.sha256(f"{identity}{salt or ''}".encode("utf-8", "surrogatepass"))
             number = int.from_bytes(digest.digest())
             short = "".join(
