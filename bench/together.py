@@ -39,6 +39,11 @@ BESIDE = 4
 """Requests that decode beside a newcomer."""
 
 
+def tell(text: str) -> None:
+    """Says at once what a measurement gave: a run that is cut short leaves that."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def rate(contender: Contender, folder: Path, geometry: str, count: int, args: Any) -> float:
     """Tokens a second of `count` requests, measured in a process of its own."""
     job = {
@@ -49,7 +54,9 @@ def rate(contender: Contender, folder: Path, geometry: str, count: int, args: An
         "threads": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "together": count,
     }
-    return float(launch(contender.engine, job)["together"])
+    measured = float(launch(contender.engine, job)["together"])
+    tell(f"{contender.name} {count} together: {measured:.1f} tokens/s")
+    return measured
 
 
 def gaps(engine: cm.Engine, prompts: list[list[int]], newcomer: list[int]) -> dict[str, float]:
@@ -81,9 +88,11 @@ def gaps(engine: cm.Engine, prompts: list[list[int]], newcomer: list[int]) -> di
     between = [
         (later - earlier, later) for one in seen for earlier, later in itertools.pairwise(one)
     ]
+    longest = max(gap for gap, at in between if begin < at <= end)
+    tell(f"a newcomer, pauses of {engine.prefill_pause} s: {longest:.3f} s at most")
     return {
         "alone": statistics.median(gap for gap, at in between if at < begin),
-        "longest": max(gap for gap, at in between if begin < at <= end),
+        "longest": longest,
         "first_token": end - begin,
     }
 
