@@ -2,41 +2,8 @@
 // deep. A panel's words are a tile as they lie; so are a group's high bytes, and its low ones, of
 // 16 rows of x. What comes after the products, and so every number, is as with VNNI.
 
-constexpr int kAmxRows = 16;   // of a tile
-constexpr int kAmxDepth = 64;  // bytes of a row of a tile
-
 /// What the tiles hold: sums of the first and of the second vector of outputs, rows of x, words.
 enum Tile : int { kHigh0, kLow0, kHigh1, kLow1, kHighRows, kLowRows, kWords0, kWords1 };
-
-/// The shapes of the tiles, as ldtilecfg reads them.
-struct alignas(64) TileShapes {
-  std::uint8_t palette = 1;
-  std::uint8_t reserved[15] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileShapes) == 64);
-
-template <Tile kTile>
-CONVERGIO_INLINE void zero_tile() {
-  __asm__ volatile("tilezero %%tmm%c0" : : "i"(kTile));
-}
-template <Tile kTile>
-CONVERGIO_INLINE void load_tile(const void* at, std::int64_t stride) {
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(at), "r"(stride), "i"(kTile) : "memory");
-}
-template <Tile kTile>
-CONVERGIO_INLINE void store_tile(void* at, std::int64_t stride) {
-  __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)"
-                   :
-                   : "r"(at), "r"(stride), "i"(kTile)
-                   : "memory");
-}
-/// sums += signed rows · unsigned words, four products to a sum at a time.
-template <Tile kSums, Tile kRows, Tile kWords>
-CONVERGIO_INLINE void add_tile_products() {
-  __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kRows), "i"(kWords));
-}
 
 /// Sums of one vector of outputs, a row of x a line.
 struct alignas(64) TileSums {
@@ -55,12 +22,12 @@ CONVERGIO_INLINE void amx_group(const Panel& panel, std::int64_t word, const std
   for (int k = 0; k < group; k += kAmxDepth) {
     load_tile<kHighRows>(q + k, stride);
     load_tile<kWords0>(panel.words[0] + word + k * kLanesOut, kLine);
-    add_tile_products<kHigh0, kHighRows, kWords0>();
+    add_signed_by_unsigned<kHigh0, kHighRows, kWords0>();
     load_tile<kLowRows>(q + group + k, stride);
-    add_tile_products<kLow0, kLowRows, kWords0>();
+    add_signed_by_unsigned<kLow0, kLowRows, kWords0>();
     load_tile<kWords1>(panel.words[1] + word + k * kLanesOut, kLine);
-    add_tile_products<kHigh1, kHighRows, kWords1>();
-    add_tile_products<kLow1, kLowRows, kWords1>();
+    add_signed_by_unsigned<kHigh1, kHighRows, kWords1>();
+    add_signed_by_unsigned<kLow1, kLowRows, kWords1>();
   }
   store_tile<kHigh0>(sums[0].high, kLine);
   store_tile<kLow0>(sums[0].low, kLine);
@@ -109,16 +76,13 @@ static void amx_tile(const Weights& w, const Int16Rows& x, std::int64_t first, i
   }
 }
 
-/// All rows of x by a panel. The thread has tiles as long as this lives.
+/// All rows of x by a panel.
 class AmxProducts {
  public:
   AmxProducts(const Weights& w, std::int64_t n)
       : group_(w.group),
         whole_(shapes(w, kAmxRows)),
         rest_(shapes(w, static_cast<int>(n % kAmxRows))) {}
-  AmxProducts(const AmxProducts&) = delete;
-  AmxProducts& operator=(const AmxProducts&) = delete;
-  ~AmxProducts() { __asm__ volatile("tilerelease"); }
 
   /// Steps of `ahead` with a panel of `cols` inputs.
   std::int64_t steps(std::int64_t n, std::int64_t cols) const {
@@ -129,7 +93,7 @@ class AmxProducts {
            const Panel& panel, float* y, std::int64_t y_stride, int outputs, Ahead& ahead) {
     for (std::int64_t i = 0; i < x.n; i += kAmxRows) {
       const int rows = static_cast<int>(x.n - i < kAmxRows ? x.n - i : kAmxRows);
-      use(rows == kAmxRows ? whole_ : rest_);
+      tiles_.use(rows == kAmxRows ? whole_ : rest_);
       amx_tile(w, x, i, rows, from, cols, panel, y + i * y_stride, y_stride, outputs, ahead);
     }
   }
@@ -152,15 +116,9 @@ class AmxProducts {
     }
     return shapes;
   }
-  void use(const TileShapes& shapes) {
-    if (in_use_ != &shapes) {
-      __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
-      in_use_ = &shapes;
-    }
-  }
 
   std::int64_t group_;
   TileShapes whole_;
   TileShapes rest_;
-  const TileShapes* in_use_ = nullptr;
+  Tiles tiles_;
 };

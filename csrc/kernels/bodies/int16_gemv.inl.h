@@ -14,7 +14,7 @@ constexpr std::int64_t kResults = 256;    // of one of these rows at a time: 16 
 /// Short rows of W whose groups are not whole sixteens: so many of them, one after another in
 /// memory, that they are. They are read as one row, by as many copies of x.
 CONVERGIO_INLINE std::int64_t rows_in_one(const Weights& w) {
-  constexpr std::int64_t kMost = 4;
+  constexpr std::int64_t kMost = 8;
   constexpr std::int64_t kMostGroups = kResults / kMostRows;  // longer rows waste little
   const std::int64_t groups = w.cols / w.group;
   if (w.cols % (64 * block_vectors(w.bits)) == 0) {

@@ -19,6 +19,16 @@ CONVERGIO_INLINE void int16_panel(const Weights& w, const Int16Rows& x, std::int
   products.run(w, x, from, cols, panel, y, y_stride, outputs, ahead);
 }
 
+/// Adds the scales and biases of `count` rows.
+CONVERGIO_INLINE void add_groups(Ahead& ahead, const RowsAfter& rows, std::int64_t count) {
+  const Weights& w = *rows.weights;
+  const std::int64_t groups = w.cols / w.group * group_bytes(w);
+  ahead.add(w.scales + rows.row * groups, count * groups, 1, 0);
+  if (w.biases != nullptr) {
+    ahead.add(w.biases + rows.row * groups, count * groups, 1, 0);
+  }
+}
+
 /// Adds inputs [from, from + cols) of up to kOutputs rows; with the first of them, the scales and
 /// biases of all.
 template <class Number>
@@ -38,11 +48,7 @@ CONVERGIO_INLINE void add_rows(Ahead& ahead, const RowsAfter& rows, std::int64_t
     ahead.add(at, bytes, count, row_bytes(w));
   }
   if (from == 0) {
-    const std::int64_t groups = w.cols / w.group * group_bytes(w);
-    ahead.add(w.scales + rows.row * groups, count * groups, 1, 0);
-    if (w.biases != nullptr) {
-      ahead.add(w.biases + rows.row * groups, count * groups, 1, 0);
-    }
+    add_groups(ahead, rows, count);
   }
 }
 

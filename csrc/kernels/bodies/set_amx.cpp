@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#include <utility>
+
 // Everything below is compiled for this set only; nothing but static functions comes out of it.
 #if defined(__clang__)
 #pragma clang attribute push(                                                                          \
@@ -30,11 +32,25 @@ namespace amx {
 #include "kernels/bodies/int16_numbers.inl.h"
 #include "kernels/bodies/int16_panel.inl.h"
 // and what its products are made with
+#include "kernels/bodies/amx_tiles.inl.h"
 #include "kernels/bodies/int16_amx.inl.h"
 #include "kernels/bodies/int16_matmul.inl.h"
+#include "kernels/bodies/int16_quantize.inl.h"
+// for a few rows from what W's rows are filled into
+#include "kernels/bodies/int16_amx_few.inl.h"
+
+/// Whether these rows of x are laid out for products of a few.
+static bool are_few(const Weights& w, std::int64_t n) { return n <= kFewAmxRows && w.group >= 32; }
+
+static void quantize(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out) {
+  (are_few(w, out.n) ? quantize_few : quantize_row)(w, x, row, out);
+}
 
 static void matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
                    std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work) {
+  if (are_few(w, x.n)) {
+    return few_matmul(w, x, y, y_stride, begin, end, after, work);
+  }
   constexpr std::int64_t kFewest = 8 * 64;  // rows · inputs of a group that pay for moving tiles
   if (x.n * w.group < kFewest) {
     return vnni_set().matmul(w, x, y, y_stride, begin, end, after, work);
@@ -51,7 +67,7 @@ static void matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t 
 // next.
 const Int16Set& amx_set() {
   static const Int16Set set = {
-      vnni_set().gemv, vnni_set().quantize_row, amx::matmul, {.rows = 128, .outputs = 256}};
+      vnni_set().gemv, amx::quantize, amx::matmul, {.rows = 128, .outputs = 256}};
   return set;
 }
 
