@@ -6,8 +6,7 @@
 // all rows and then their low ones; scales and sums group by group. What comes after the products,
 // and so every number, is as with VNNI.
 
-constexpr int kFewAmxRows = 8;  // of x: a line of their words is a row of a tile
-
+constexpr int kFewAmxRows = 8;              // of x: a line of their words is a row of a tile
 constexpr std::int64_t kFewAmxCols = 2048;  // whose scales and biases are at hand at a time
 
 /// The scale and the bias of each group of 16 outputs, by outputs.
@@ -121,7 +120,7 @@ class FewRows {
         fill(rows, next, from + (u + 2) * kUnit, from + cols, bytes_[u & 1]);
       }
       if (u >= -1 && u + 1 < units) {
-        multiply(from + (u + 1) * kUnit, bytes_[(u + 1) & 1], sums_[(u + 1) & 1]);
+        multiply(from + (u + 1) * kUnit, from + cols, bytes_[(u + 1) & 1], sums_[(u + 1) & 1]);
       }
       if (u >= 0) {
         add(from + u * kUnit, from + cols, sums_[u & 1], groups, u * kUnit / kGroup, total);
@@ -132,6 +131,7 @@ class FewRows {
     }
   }
 
+  /// Steps of `ahead`.
   static std::int64_t steps(std::int64_t cols) { return (cols + kUnit - 1) / kUnit; }
 
   /// The totals of the first `outputs` outputs.
@@ -148,8 +148,9 @@ class FewRows {
   static constexpr int kUnit = kLoad < kGroup ? kGroup : kLoad;
   static constexpr int kGroups = kUnit / kGroup;
   static constexpr int kDepth = kGroup < kAmxDepth ? kGroup : kAmxDepth;
-  static constexpr int kInFlight = 4;                                          // groups
-  enum Tile : int { kSums, kBytes = kSums + kInFlight, kWords = kBytes + 2 };  // the first of each
+  static constexpr int kInFlight = 4;  // groups
+  /// The first tile of each kind.
+  enum Tile : int { kSums, kBytes = kSums + kInFlight, kWords = kBytes + 2 };
 
   /// Sums of 16 outputs: a line an output, the high ones of all rows of x and then the low ones.
   struct alignas(64) Sums {
@@ -198,22 +199,22 @@ class FewRows {
     }
   }
 
-  /// The products of a unit.
-  CONVERGIO_METHOD void multiply(std::int64_t from, const std::uint8_t* bytes, Sums* sums) const {
-    const std::int8_t* const words = x_.bytes + 2 * x_.n * from;
+  /// The products of a unit, which has no group past input `end`.
+  CONVERGIO_METHOD void multiply(std::int64_t from, std::int64_t end, const std::uint8_t* bytes,
+                                 Sums* sums) const {
     [&]<int... kNumber>(std::integer_sequence<int, kNumber...>) CONVERGIO_LAMBDA {
-      (multiply_group<kNumber>(bytes, words, sums), ...);
+      ((from + kNumber * kGroup < end ? multiply_group<kNumber>(from, bytes, sums) : void()), ...);
     }(std::make_integer_sequence<int, kGroups>());
   }
   template <int kNumber>
-  CONVERGIO_METHOD void multiply_group(const std::uint8_t* bytes, const std::int8_t* words,
+  CONVERGIO_METHOD void multiply_group(std::int64_t from, const std::uint8_t* bytes,
                                        Sums* sums) const {
     constexpr int kOf = kSums + kNumber % kInFlight;
     constexpr int kTheirBytes = kBytes + kNumber % 2;
     constexpr int kTheirWords = kWords + kNumber % 2;
     zero_tile<kOf>();
     for (int k = kNumber * kGroup; k < (kNumber + 1) * kGroup; k += kDepth) {
-      load_tile<kTheirWords>(words + k * 2 * x_.n, 8 * x_.n);
+      load_tile<kTheirWords>(x_.bytes + (from + k) * 2 * x_.n, 8 * x_.n);
       load_tile<kTheirBytes>(bytes + kAmxRows * k, kDepth);
       add_unsigned_by_signed<kOf, kTheirBytes, kTheirWords>();
     }
