@@ -7,9 +7,9 @@
 // and so every number, is as with VNNI.
 
 constexpr int kFewAmxRows = 8;              // of x: a line of their words is a row of a tile
-constexpr std::int64_t kFewAmxCols = 2048;  // whose scales and biases are at hand at a time
+constexpr std::int64_t kFewAmxCols = 2048;  // inputs whose scales and biases are at hand
 
-/// The scale and the bias of each group of 16 outputs, by outputs.
+/// For each group a vector of the scales of 16 outputs, and one of their biases.
 struct alignas(64) GroupsOfOutputs {
   float scales[kLanesOut * kFewAmxCols / 32];
   float biases[kLanesOut * kFewAmxCols / 32];
@@ -50,7 +50,7 @@ CONVERGIO_INLINE __m128i quarter_of(__m512i v, int number) {
                        : _mm512_extracti32x4_epi32(v, 3);
 }
 
-/// Part `part` of a vector, of which each has kPart lanes.
+/// The `part`-th kPart lanes of a vector.
 template <int kPart>
 CONVERGIO_INLINE void store_part(std::uint8_t* out, __m512i v, int part) {
   if constexpr (kPart == 16) {
@@ -68,7 +68,7 @@ CONVERGIO_INLINE void store_part(std::uint8_t* out, __m512i v, int part) {
   }
 }
 
-/// Sixteen rows of W, from one on, and where they lie: those past the last repeat it.
+/// Where sixteen rows of W lie, from `row` on: those past the last repeat it.
 struct SixteenRows {
   CONVERGIO_METHOD SixteenRows(const Weights& w, std::int64_t row, std::int64_t end) {
     for (int i = 0; i < kLanesOut; ++i) {
@@ -86,8 +86,8 @@ struct SixteenRows {
 ///
 /// Inputs are taken by units, what a load or two of each row of W hold. A core has no more than
 /// about 16 lines on their way from memory: so each unit asks for the lines of the same inputs of
-/// the next rows, and the work on it takes place while these come. Units are at three stages at a
-/// time, so that what one stores the next does not wait for.
+/// the next rows, and the work on it takes place while these come. Three units are
+/// at work at a time, each at another stage, so that none waits for what was just stored.
 template <class Number, int kRows, int kGroup>
 class FewRows {
  public:
@@ -146,6 +146,7 @@ class FewRows {
  private:
   static constexpr int kLoad = 64 * Number::kVectors;  // inputs
   static constexpr int kUnit = kLoad < kGroup ? kGroup : kLoad;
+  static_assert(kFewAmxCols % kUnit == 0);
   static constexpr int kGroups = kUnit / kGroup;
   static constexpr int kDepth = kGroup < kAmxDepth ? kGroup : kAmxDepth;
   static constexpr int kInFlight = 4;  // groups
@@ -182,7 +183,9 @@ class FewRows {
     const std::int64_t at = from * Number::kBits / 8;
     const std::int64_t left = (end - from) * Number::kBits / 8;
     for (int i = 0; i < kLanesOut; ++i) {
-      __builtin_prefetch(next.at[i] + at, 0, 2);
+      for (int byte = 0; byte < kUnit * Number::kBits / 8; byte += 64) {
+        __builtin_prefetch(next.at[i] + at + byte, 0, 2);
+      }
       std::uint8_t* group = out + i * kDepth;
       for (int load = 0; load < kUnit / kLoad; ++load) {
         __m512i q[Number::kVectors];
@@ -272,15 +275,16 @@ static void few_matmul_of(const Weights& w, const Int16Rows& x, float* y, std::i
   FewRows<Number, kRows, kGroup> products(x);
   for (std::int64_t row = begin; row < end; row += kLanesOut) {
     const bool is_last = row + kLanesOut >= end;
-    const RowsAfter follows = !is_last                   ? RowsAfter{&w, row + kLanesOut}
-                              : after.weights != nullptr ? after
-                                                         : RowsAfter{&w, row};
+    const RowsAfter follows = is_last ? after : RowsAfter{&w, row + kLanesOut};
     const SixteenRows rows(w, row, end);
-    const SixteenRows next(*follows.weights, follows.row, is_last ? follows.weights->rows : end);
+    const SixteenRows next =
+        follows.weights == nullptr
+            ? rows
+            : SixteenRows(*follows.weights, follows.row, is_last ? follows.weights->rows : end);
     for (std::int64_t from = 0; from < w.cols; from += kFewAmxCols) {
       const std::int64_t cols = w.cols - from < kFewAmxCols ? w.cols - from : kFewAmxCols;
       Ahead ahead(products.steps(cols));
-      if (from == 0) {
+      if (from == 0 && follows.weights != nullptr) {
         add_groups(ahead, follows, kLanesOut);
       }
       products.run(w, rows, next, from, cols, groups, ahead);

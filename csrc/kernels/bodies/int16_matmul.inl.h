@@ -2,7 +2,8 @@
 // (`Products`: VNNI's or AMX's).
 
 constexpr std::int64_t kCachedRows = 32;  // of x, all of which the second-level cache holds
-constexpr std::int64_t kFilledFor = 5;  // rows of x whose products take less time than their panel
+constexpr std::int64_t kFilledFor = 5;    // rows of x whose products, by VNNI, take less time than
+                                          // their panel
 
 /// A panel and all rows of x by it; meanwhile comes what `ahead` has.
 template <class Number, class Products>
@@ -19,9 +20,10 @@ CONVERGIO_INLINE void int16_panel(const Weights& w, const Int16Rows& x, std::int
   products.run(w, x, from, cols, panel, y, y_stride, outputs, ahead);
 }
 
-/// Adds the scales and biases of `count` rows.
-CONVERGIO_INLINE void add_groups(Ahead& ahead, const RowsAfter& rows, std::int64_t count) {
+/// Adds the scales and biases of up to `most` rows.
+CONVERGIO_INLINE void add_groups(Ahead& ahead, const RowsAfter& rows, std::int64_t most) {
   const Weights& w = *rows.weights;
+  const std::int64_t count = w.rows - rows.row < most ? w.rows - rows.row : most;
   const std::int64_t groups = w.cols / w.group * group_bytes(w);
   ahead.add(w.scales + rows.row * groups, count * groups, 1, 0);
   if (w.biases != nullptr) {
@@ -48,7 +50,7 @@ CONVERGIO_INLINE void add_rows(Ahead& ahead, const RowsAfter& rows, std::int64_t
     ahead.add(at, bytes, count, row_bytes(w));
   }
   if (from == 0) {
-    add_groups(ahead, rows, count);
+    add_groups(ahead, rows, kOutputs);
   }
 }
 

@@ -247,11 +247,11 @@ constexpr std::int64_t panel_rows(const Weights& w) {
   return rows < 4 ? 4 : rows > 16 ? 16 : rows;
 }
 
-/// Rows of x rounded to 16 bits, a scale and a sum for each group of a matrix. Each kInt16Cols
-/// inputs (the last time those that are left) are a block: its bytes, scales and sums lie
-/// together, row by row.
+/// Rows of x rounded to 16 bits, a scale and a sum for each group of a matrix, as the set's matmul
+/// reads them: that follows from the matrix and n alone. Of many rows, each kInt16Cols inputs (the
+/// last time those that are left) are a block: its bytes, scales and sums lie together, row by row.
 struct Int16Rows {
-  std::int8_t* bytes;  ///< 2 · n · cols: the high bytes of a group, its low ones, and so on
+  std::int8_t* bytes;  ///< 2 · n · cols: of many rows the high bytes of a group, then its low ones
   float* scales;       ///< n · groups
   float* sums;         ///< n · groups: of the rounded numbers times their scale
   std::int64_t n;
@@ -279,7 +279,7 @@ struct Int16Set {
   } most;
 };
 
-/// The outputs and inputs that Int16Set::matmul takes at a time, and the memory for them.
+/// The outputs and inputs that Int16Set::matmul takes at a time of many rows, and its memory.
 constexpr std::int64_t kInt16Outputs = 32;
 constexpr std::int64_t kInt16Cols = 512;
 constexpr std::int64_t kInt16Work = 24 * 1024;

@@ -36,19 +36,19 @@ namespace amx {
 #include "kernels/bodies/int16_amx.inl.h"
 #include "kernels/bodies/int16_matmul.inl.h"
 #include "kernels/bodies/int16_quantize.inl.h"
-// for a few rows from what W's rows are filled into
+// and, for a few rows, products with W's rows as tiles
 #include "kernels/bodies/int16_amx_few.inl.h"
 
 /// Whether these rows of x are laid out for products of a few.
-static bool are_few(const Weights& w, std::int64_t n) { return n <= kFewAmxRows && w.group >= 32; }
+static bool are_few(std::int64_t n) { return n <= kFewAmxRows; }
 
 static void quantize(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out) {
-  (are_few(w, out.n) ? quantize_few : quantize_row)(w, x, row, out);
+  (are_few(out.n) ? quantize_few : quantize_row)(w, x, row, out);
 }
 
 static void matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t y_stride,
                    std::int64_t begin, std::int64_t end, const RowsAfter& after, void* work) {
-  if (are_few(w, x.n)) {
+  if (are_few(x.n)) {
     return few_matmul(w, x, y, y_stride, begin, end, after, work);
   }
   constexpr std::int64_t kFewest = 8 * 64;  // rows · inputs of a group that pay for moving tiles

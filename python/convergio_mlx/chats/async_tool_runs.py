@@ -20,14 +20,14 @@ AsyncOpen = Callable[[ChatRequest], Awaitable[AsyncSource]]
 
 
 async def aopened(request: ChatRequest, open_source: AsyncOpen) -> AsyncSource:
-    """The source of an answer, of several rounds where the request wants its tools run."""
+    """As `opened`, for asyncio."""
     if not request.run_tools:
         return await open_source(request)
     return await AsyncToolRuns(request, open_source).start()
 
 
 class AsyncToolRuns:
-    """For asyncio. Functions that are not async run on threads of their own."""
+    """As `ToolRuns`, for asyncio. Functions that are not async run on threads of their own."""
 
     def __init__(self, request: ChatRequest, open_source: AsyncOpen) -> None:
         """Opens nothing yet; see `start`."""

@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from convergio_mlx.generation.sampling import SamplingParams
     from convergio_mlx.text.tokenizer import Tokenizer
 
-_NEEDED = ("engine.engine", "chats.planning", "text.template_process", "generation.pump")
+_NEEDED = (
+    "engine.engine",
+    "chats.planning",
+    "chats.async_tool_runs",
+    "text.template_process",
+    "generation.pump",
+    "generation.async_batch",
+)
 """Modules of this package that answers need, with what they import from elsewhere."""
 _LONGEST = 10**9
 """Seconds."""

@@ -101,7 +101,7 @@ TEST(linear_of_packed_rows_does_not_depend_on_their_number) {
   for (const Kind& kind : kinds()) {
     const int unit = kind.group < 32 ? 32 : kind.group;
     // within a panel and past its edge; 2 · unit, 384, 512, 768: several rows of W in one
-    for (const int cols : {unit, 2 * unit, 3 * unit, 384, 512, 768, 1024 + unit, 2304}) {
+    for (const int cols : {unit, 2 * unit, 3 * unit, 384, 512, 768, 1024 + unit, 2048 + unit}) {
       for (const int rows : {1, 17, 37}) {
         linear_has_same_bits(
             quantized(rows, cols, kind.format, kind.group, kind.bits, mx::bfloat16, ++seed), 33);
@@ -121,7 +121,8 @@ TEST(linear_of_many_outputs_does_not_depend_on_the_number_of_rows) {
 TEST(linear_of_more_rows_than_are_taken_at_a_time_does_not_depend_on_their_number) {
   for (const int group : {32, 64}) {
     const Matrix m = quantized(37, 576, Format::Affine, group, 4, mx::bfloat16, 5);
-    for (const int n : {129, 301, 1050}) {
+    for (const int n :
+         {129, 301, 1025, 1026, 1030, 1050}) {  // with 1, 2 and 6 in the last time too
       const mx::array x = random({n, m.cols}, 7);
       const auto pass = [&](int begin, int end) {
         return linear(rows_of(x, begin, end), {m, std::nullopt});
