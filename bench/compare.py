@@ -25,6 +25,7 @@ from comparison.checkpoint import Checkpoints
 from comparison.contender import CONTENDERS
 from comparison.measure import Patience, measure_alone
 from comparison.presence import device, missing
+from comparison.progress import tell
 from comparison.row import Row, UnlikeRowsError, check_same_run
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -81,11 +82,6 @@ def chosen(given: argparse.Namespace) -> list[plan.Sample]:
         and (not given.case or sample.case.name in given.case)
         and (given.rounds is None or sample.round < given.rounds)
     ]
-
-
-def tell(text: str) -> None:
-    """Everything but the table goes to standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

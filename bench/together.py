@@ -33,15 +33,11 @@ from comparison.contender import CONTENDERS, Contender
 from comparison.crowd import Crowd
 from comparison.geometry import GEOMETRIES
 from comparison.launch import launch
+from comparison.progress import tell
 
 COMPARED = ("ours affine-64", "llama_cpp Q4_0")
 BESIDE = 4
 """Requests that decode beside a newcomer."""
-
-
-def tell(text: str) -> None:
-    """Says at once what a measurement gave: a run that is cut short leaves that."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def rate(contender: Contender, folder: Path, geometry: str, count: int, args: Any) -> float:

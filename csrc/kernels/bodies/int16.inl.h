@@ -7,6 +7,9 @@
 // q_x + bias_w · Σ x, with the sum over what was rounded. 4-bit floats become 2 · value + 12, with
 // half the scale and a bias of -6 scales.
 
+/// Vectors of bytes that a load of W unpacks to, from the width of a number alone.
+constexpr std::int64_t block_vectors(int bits) { return bits == 2 ? 4 : bits == 4 ? 2 : 1; }
+
 /// 4-bit floats as bytes: 2 · value + 12.
 CONVERGIO_INLINE __m512i e2m1_bytes() {
   return _mm512_broadcast_i32x4(

@@ -19,7 +19,7 @@ static_assert(sizeof(GroupsOfOutputs) <= kInt16Work);
 /// Row `row` of x, of at most kFewAmxRows.
 static void quantize_few(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out) {
   const __m128i order = order_of(w.bits);
-  const int vectors = w.bits == 2 ? 4 : w.bits == 4 ? 2 : 1;  // that a load of W unpacks to
+  const auto vectors = static_cast<int>(block_vectors(w.bits));
   const int lanes = w.group / (4 * vectors);
   const auto line = static_cast<std::int64_t>(8 * out.n);
   std::int8_t* at = out.bytes + 4 * row;
@@ -86,8 +86,8 @@ struct SixteenRows {
 ///
 /// Inputs are taken by units, what a load or two of each row of W hold. A core has no more than
 /// about 16 lines on their way from memory: so each unit asks for the lines of the same inputs of
-/// the next rows, and the work on it takes place while these come. Three units are
-/// at work at a time, each at another stage, so that none waits for what was just stored.
+/// the next rows, and the work on it takes place while these come. Three units are at work at a
+/// time, each at another stage, so that none waits for what was just stored.
 template <class Number, int kRows, int kGroup>
 class FewRows {
  public:

@@ -4,9 +4,6 @@
 // A block is what a load of W unpacks to: kVectors vectors of 64 bytes, of which lane l holds items
 // of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
 
-/// Vectors of unpacked bytes in a block, from the width of a number alone.
-constexpr std::int64_t block_vectors(int bits) { return bits == 2 ? 4 : bits == 4 ? 2 : 1; }
-
 constexpr int kMostRows = kFewInt16Rows;  // of x at a time
 constexpr int kOutputRows = 16;           // of W, whose groups' results are added up together
 constexpr std::int64_t kResults = 256;    // of one of these rows at a time: 16 KB of all

@@ -298,12 +298,12 @@ def _shorten_ids(chat: Sequence[Message]) -> None:
 
 def _short(identity: str, made: dict[str, str]) -> str:
     if identity not in made:
+        import hashlib
+
         taken, salt, short = set(made.values()), 0, identity
         while not (len(short) == _ID_LENGTH and short.isascii() and short.isalnum()) or (
             short in taken
         ):
-            import hashlib
-
             digest = hashlib.sha256(f"{identity}{salt or ''}".encode("utf-8", "surrogatepass"))
             number = int.from_bytes(digest.digest())
             short = "".join(

@@ -101,7 +101,8 @@ TEST(linear_of_packed_rows_does_not_depend_on_their_number) {
   for (const Kind& kind : kinds()) {
     const int unit = kind.group < 32 ? 32 : kind.group;
     // within a panel and past its edge; 2 · unit, 384, 512, 768: several rows of W in one
-    for (const int cols : {unit, 2 * unit, 3 * unit, 384, 512, 768, 1024 + unit, 2048 + unit}) {
+    for (const int cols :
+         {unit, 2 * unit, 3 * unit, 384, 512, 768, 1024 + unit, 2048 + unit, 2304}) {
       for (const int rows : {1, 17, 37}) {
         linear_has_same_bits(
             quantized(rows, cols, kind.format, kind.group, kind.bits, mx::bfloat16, ++seed), 33);
