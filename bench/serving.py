@@ -99,6 +99,18 @@ class Server:
         folder = Path(f"/proc/{self.process.pid}/fd")
         return len([*folder.iterdir()]) if folder.exists() else 0
 
+    def holds(self) -> dict[str, float]:
+        """Memory and open files, once the files have stayed the same for half a second.
+
+        A client sees its connection closed before the server has closed its own end.
+        """
+        over, same, open_files = time.monotonic() + 20, 0, self.open_files()
+        while same < 5 and time.monotonic() < over:
+            time.sleep(0.1)
+            now = self.open_files()
+            same, open_files = (same + 1 if now == open_files else 0), now
+        return {"memory_mb": self.resident_bytes() / 1e6, "open_files": open_files}
+
     def stop(self) -> int:
         """Ends it as Ctrl-C does; its exit code."""
         self.process.terminate()
@@ -278,11 +290,10 @@ def main() -> None:
     server = Server.started(given.max_requests)
     try:
         alone, over = token_milliseconds(server)
-        at_rest = {"memory_mb": server.resident_bytes() / 1e6, "open_files": server.open_files()}
+        at_rest = server.holds()
         tally, held = asyncio.run(load(server, given.clients, given.seconds, right))
-        time.sleep(1)
+        after = server.holds()
         left = httpx.get(f"{server.url}/metrics").text
-        after = {"memory_mb": server.resident_bytes() / 1e6, "open_files": server.open_files()}
     finally:
         code = server.stop()
     counts = [tally.answered[number] for number in range(given.clients)]
