@@ -80,11 +80,16 @@ def even(vocab_size: int) -> bytes:
     return np.packbits(np.arange(-(-vocab_size // 32) * 32) % 2 == 0, bitorder="little").tobytes()
 
 
+def form_of(one: Case) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """The messages and the response_format of a case with a form."""
+    messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
+    return messages, {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
+
+
 def answered(engine: Engine, one: Case, priority: Priority = "normal") -> Answered:
     """All that can be seen of it."""
     if one.form:
-        messages = [{"role": "user", "content": f"Say {len(one.prompt)}."}]
-        form = {"type": "json_schema", "json_schema": {"name": "form", "schema": SCHEMA}}
+        messages, form = form_of(one)
         stream = engine.stream(messages, one.params, response_format=form, priority=priority)
         response = stream.response()
         return list(response.logprobs), response.text, response.finish_reason

@@ -1,5 +1,5 @@
-"""Threads and tasks at once, cancelled, dropped, late and refused at random: nothing is left over.
-bench/soak.py is the same, longer."""
+"""Threads and tasks at once, cancelled, dropped, late, refused and out of memory at random: each is
+answered as alone, and nothing is left over. bench/soak.py is the same, longer."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def test_memory_is_flat_and_the_loop_turns(folder: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
     rows = json.loads(rows_file.read_text())["rows"]
     assert [row["requests"] for row in rows] == list(range(0, 601, 60))
+    assert [row["wrong"] for row in rows] == [0] * len(rows)
+    for row in rows:
+        row["active_mb"] -= row["prefix_cache_mb"]
     early, late = rows[2:5], rows[-3:]
 
     def growth(name: str) -> float:
