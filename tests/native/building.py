@@ -72,12 +72,13 @@ FAST = Build(
     optimization="-O2",
 )
 BUILDS = (ADDRESS, THREAD, MLX, FAST)
-# What counts and computes nothing, without sanitizers: built in a fraction of the time.
+# What counts and computes nothing, and benchmarks that nobody measures with: without sanitizers,
+# built in a fraction of the time.
 COUNTS = Build(
     "counts",
     "",
     unit_tests=(),
-    tools=("count_primitives",),
+    tools=("count_primitives", "kernel_benches"),
     needs_mlx=True,
     optimization="-O0",
 )
