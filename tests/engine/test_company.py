@@ -22,6 +22,7 @@ from convergio_mlx.errors import (
     InvalidRequestError,
     ModelCorruptError,
 )
+from exhaustive import either
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -55,7 +56,7 @@ def test_random_requests_of_every_kind_of_model_are_answered_as_alone(
 def test_random_requests_of_the_embedded_model_are_answered_as_alone() -> None:
     with Engine.load("convergio-guide") as guide:
         for threads in (5, 16, 40):
-            compare_random(guide, 120, threads, threads)
+            compare_random(guide, either(120, 500), threads, threads)
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(24, marks=pytest.mark.slow)])
