@@ -117,6 +117,12 @@ void bind_model(nb::module_& m) {
           "state_bytes", [](const ModelHandle& self) { return self.model().state_bytes(); },
           "Of the states of a sequence's recurrences, however long it is.")
       .def_prop_ro(
+          "prefill_chunk",
+          [](const ModelHandle& self) {
+            return engine::prefill_chunk(self.model().spec().config.experts.has_value());
+          },
+          "Tokens of a prompt that are best run at once.")
+      .def_prop_ro(
           "step_weight_bytes", [](const ModelHandle& self) { return self.model().step_bytes(); },
           "Bytes of the weights that making a token reads: of an embedding that is not the head "
           "too, one row.")

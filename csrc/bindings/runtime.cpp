@@ -33,8 +33,8 @@ void bind_runtime(nb::module_& m) {
       "mlx_version", [] { return std::string(mlx::core::version()); },
       "The version of the libmlx that this process loaded.");
   m.def("backend", &engine::backend, "Where MLX computes: 'metal', 'cuda' or 'cpu'.");
-  m.def("prefill_chunk", &engine::prefill_chunk,
-        "Tokens of a prompt that are best run at once there.");
+  m.def("prefill_chunk", &engine::prefill_chunk, "experts"_a,
+        "Tokens of a prompt that are best run at once there, by a model with experts or without.");
   m.def(
       "memory",
       [] {

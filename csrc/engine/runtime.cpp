@@ -275,9 +275,9 @@ std::string backend() {
   return kernels::policy().name;
 }
 
-int prefill_chunk() {
+int prefill_chunk(bool experts) {
   prepare();
-  return kernels::policy().prefill_chunk;
+  return experts ? kernels::policy().expert_chunk : kernels::policy().prefill_chunk;
 }
 
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu() {

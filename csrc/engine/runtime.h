@@ -31,8 +31,8 @@ void shutdown();
 /// this machine lacks.
 std::string backend();
 
-/// Tokens of a prompt that are best run at once there.
-int prefill_chunk();
+/// Tokens of a prompt that are best run at once there, by a model with experts or without.
+int prefill_chunk(bool experts);
 
 /// What MLX tells of the GPU it computes on, by MLX's own names; empty on a CPU.
 std::unordered_map<std::string, std::variant<std::string, std::size_t>> gpu();

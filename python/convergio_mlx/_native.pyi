@@ -12,8 +12,10 @@ def mlx_version() -> str:
 def backend() -> str:
     """Where MLX computes: 'metal', 'cuda' or 'cpu'."""
 
-def prefill_chunk() -> int:
-    """Tokens of a prompt that are best run at once there."""
+def prefill_chunk(experts: bool) -> int:
+    """
+    Tokens of a prompt that are best run at once there, by a model with experts or without.
+    """
 
 def memory() -> tuple[int, int, int, int, int, int]:
     """
@@ -271,6 +273,10 @@ class Model:
     @property
     def state_bytes(self) -> int:
         """Of the states of a sequence's recurrences, however long it is."""
+
+    @property
+    def prefill_chunk(self) -> int:
+        """Tokens of a prompt that are best run at once."""
 
     @property
     def step_weight_bytes(self) -> int:

@@ -86,7 +86,7 @@ def test_layers_that_are_listed_outrank_steps() -> None:
 def test_a_cache_of_chunks_is_bounded(tmp_path: Path) -> None:
     known = footprint(tiny(ROW), 1000)
     row = 2 * 2 * 32
-    rows = prefill_chunk() - 1 + 8
+    rows = prefill_chunk(known.geometry.experts) - 1 + 8
     wanted = (3 * row * min(200, rows) + row * 200) * known.kv_bytes
     assert known.need(200).kv_cache == wanted
     with cm.Engine.load(checkpoints.write(tmp_path, tiny(ROW))) as engine:

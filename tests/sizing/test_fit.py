@@ -356,7 +356,7 @@ class Machine:
 )
 def test_recommendations(machine: Machine, memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Core:
-        prefill_chunk = staticmethod(lambda: 512 if machine.gpu else 256)
+        prefill_chunk = staticmethod(lambda experts: 512 if machine.gpu or experts else 256)
         backend = staticmethod(lambda: "metal" if machine.gpu else "cpu")
         model_types = staticmethod(native().model_types)
         geometry = staticmethod(native().geometry)

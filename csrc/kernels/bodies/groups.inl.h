@@ -93,7 +93,7 @@ CONVERGIO_INLINE void prefetch_ahead(const std::uint8_t* p) {
 
 /// How many rows ahead prefetch_groups looks.
 CONVERGIO_INLINE std::int64_t rows_ahead(const Weights& w) {
-  constexpr std::int64_t kAhead = 2048;  // bytes of the numbers
+  constexpr std::int64_t kAhead = 4096;  // bytes of the numbers
   return kAhead < row_bytes(w) ? 1 : kAhead / row_bytes(w);
 }
 

@@ -4,9 +4,9 @@
 // A block is what a load of W unpacks to: kVectors vectors of 64 bytes, of which lane l holds items
 // of one stretch of x. x is prepacked to match: for each block the high bytes, then the low.
 
-constexpr int kMostRows = kFewInt16Rows;  // of x at a time
-constexpr int kOutputRows = 16;           // of W, whose groups' results are added up together
-constexpr std::int64_t kResults = 256;    // of one of these rows at a time: 16 KB of all
+constexpr int kMostRows = 2;            // of x at a time
+constexpr int kOutputRows = 16;         // of W, whose groups' results are added up together
+constexpr std::int64_t kResults = 256;  // of one of these rows at a time: 16 KB of all
 
 /// Short rows of W whose groups are not whole sixteens: so many of them, one after another in
 /// memory, that they are. They are read as one row, by as many copies of x.

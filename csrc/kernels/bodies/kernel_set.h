@@ -266,6 +266,7 @@ struct RowsAfter {
 /// The kernels that multiply whole numbers: activations of 16 bits as high and low int8.
 struct Int16Set {
   Gemv gemv;
+  std::int64_t gemv_rows;  ///< of x, at most: more are faster by matmul
   /// Row `row` of x.
   void (*quantize_row)(const Weights& w, const float* x, std::int64_t row, const Int16Rows& out);
   /// y = x · Wᵀ for all rows of x and the outputs [begin, end), `begin` at y[0]; `work` is
@@ -287,10 +288,9 @@ constexpr std::int64_t kInt16Work = 24 * 1024;
 /// Those of a set, where this machine has them and the format has small whole numbers; else null.
 const Int16Set* int16_set(Isa isa, const Weights& w);
 
-/// The most rows of x that are faster by a set's gemv than by its matmul, and by Int16Set's: a gemv
-/// unpacks W for less, a matmul does less for each row.
+/// The most rows of x that are faster by a set's gemv than by its matmul: a gemv unpacks W for
+/// less, a matmul does less for each row.
 constexpr std::int64_t kFewRows = 8;
-constexpr std::int64_t kFewInt16Rows = 2;
 
 /// The floats of `work` that a piece needs.
 std::int64_t linear_work(const Weights& w, std::int64_t n);

@@ -155,25 +155,130 @@ static void gated_delta(const GatedDeltaPiece& p) {
   }
 }
 
+/// Of many tokens some at a time go through a tile of the state that registers hold; what a token
+/// has of a row so far, lane by lane, is kept in memory until the last tile of the row.
+constexpr int kTiledTokens = 32;
+constexpr int kTiledRows = kUpdatedRows / 2;
+constexpr int kTiledVectors = 4;
+constexpr std::int64_t kTiledFrom = 8;  // tokens; fewer read a state as memory gives it
+
+/// kVectors · kLanes numbers, from `column` on, of kRows rows of the state, and `tokens` tokens.
+/// added: kTiledRows for each token, as is acc.
+template <int kRows, int kVectors>
+CONVERGIO_INLINE void scan_tile(const SelectiveScanPiece& p, std::int64_t first, int tokens,
+                                std::int64_t row, std::int64_t column, const float* added,
+                                float* acc) {
+  float* const state = p.state + row * p.width + column;
+  V s[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
+    for (int j = 0; j < kVectors; ++j) {
+      s[r][j] = load(state + r * p.width + j * kLanes);
+    }
+  }
+  for (int i = 0; i < tokens; ++i) {
+    const float* const b = p.b + (first + i) * p.bc_row + column;
+    const float* const c = p.c + (first + i) * p.bc_row + column;
+    const V decay = splat(p.decay[(first + i) * p.dt_row]);
+    float* const sums = acc + i * kTiledRows * kLanes;
+    V add[kRows];
+    V sum[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      add[r] = splat(added[i * kTiledRows + r]);
+      sum[r] = column == 0 ? splat(0.0F) : load(sums + r * kLanes);
+    }
+    for (int j = 0; j < kVectors; ++j) {
+      const V bj = load(b + j * kLanes);
+      const V cj = load(c + j * kLanes);
+      for (int r = 0; r < kRows; ++r) {
+        s[r][j] = fma(s[r][j], decay, bj * add[r]);
+        sum[r] = fma(s[r][j], cj, sum[r]);
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      store(sums + r * kLanes, sum[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int j = 0; j < kVectors; ++j) {
+      store(state + r * p.width + j * kLanes, s[r][j]);
+    }
+  }
+}
+
+/// Tokens [first, first + tokens), at most kTiledTokens, through kRows rows of whole vectors.
+template <int kRows>
+CONVERGIO_INLINE void scan_rows(const SelectiveScanPiece& p, std::int64_t first, int tokens,
+                                std::int64_t row) {
+  alignas(64) float acc[kTiledTokens * kTiledRows * kLanes];
+  alignas(64) float added[kTiledTokens * kTiledRows] = {};
+  alignas(64) float sums[kTiledTokens * kTiledRows + kLanes];
+  for (int i = 0; i < tokens; ++i) {
+    const float* const x = p.x + (first + i) * p.x_row + row;
+    const float dt = p.dt[(first + i) * p.dt_row];
+    for (int r = 0; r < kRows; ++r) {
+      added[i * kTiledRows + r] = x[r] * dt;
+    }
+  }
+  for (std::int64_t column = 0; column < p.width;) {
+    if (column + kTiledVectors * kLanes <= p.width) {
+      scan_tile<kRows, kTiledVectors>(p, first, tokens, row, column, added, acc);
+      column += kTiledVectors * kLanes;
+    } else {
+      scan_tile<kRows, 1>(p, first, tokens, row, column, added, acc);
+      column += kLanes;
+    }
+  }
+  for (int i = 0; i < tokens * kTiledRows; i += kLanes) {
+    V rows[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int at = i + lane;  // those of rows or tokens that there are not stay unwritten
+      const bool is_one = at / kTiledRows < tokens && at % kTiledRows < kRows;
+      rows[lane] = is_one ? load(acc + at * kLanes) : splat(0.0F);
+    }
+    store(sums + i, sums_of(rows));
+  }
+  for (int i = 0; i < tokens; ++i) {
+    const float* const x = p.x + (first + i) * p.x_row + row;
+    float* const y = p.y + (first + i) * p.y_row + row;
+    for (int r = 0; r < kRows; ++r) {
+      y[r] = sums[i * kTiledRows + r] + p.d * x[r];
+    }
+  }
+}
+
+/// A token through all rows, for few tokens and rows that are no whole vectors.
+CONVERGIO_INLINE void scan_token(const SelectiveScanPiece& p, std::int64_t i, std::int64_t ahead) {
+  const float* x = p.x + i * p.x_row;
+  const float* b = p.b + i * p.bc_row;
+  const float* c = p.c + i * p.bc_row;
+  const float dt = p.dt[i * p.dt_row];
+  const OneDecay decay{splat(p.decay[i * p.dt_row])};
+  float* y = p.y + i * p.y_row;
+  for_row_tiles<kStateRows, 4, 1>(p.rows, [&]<int kRows>(std::int64_t r) CONVERGIO_LAMBDA {
+    float sums[kSums<kRows>];
+    float added[kRows];
+    for (int j = 0; j < kRows; ++j) {
+      added[j] = x[r + j] * dt;
+    }
+    update_and_read<kRows>(p.state + r * p.width, p.width, ahead, decay, b, added, c, sums);
+    for (int j = 0; j < kRows; ++j) {
+      y[r + j] = sums[j] + p.d * x[r + j];
+    }
+  });
+}
+
 static void selective_scan(const SelectiveScanPiece& p) {
-  const std::int64_t ahead = rows_ahead(p.tokens) * p.width;
-  for (std::int64_t i = 0; i < p.tokens; ++i) {
-    const float* x = p.x + i * p.x_row;
-    const float* b = p.b + i * p.bc_row;
-    const float* c = p.c + i * p.bc_row;
-    const float dt = p.dt[i * p.dt_row];
-    const OneDecay decay{splat(p.decay[i * p.dt_row])};
-    float* y = p.y + i * p.y_row;
-    for_row_tiles<kStateRows, 4, 1>(p.rows, [&]<int kRows>(std::int64_t r) CONVERGIO_LAMBDA {
-      float sums[kSums<kRows>];
-      float added[kRows];
-      for (int j = 0; j < kRows; ++j) {
-        added[j] = x[r + j] * dt;
-      }
-      update_and_read<kRows>(p.state + r * p.width, p.width, ahead, decay, b, added, c, sums);
-      for (int j = 0; j < kRows; ++j) {
-        y[r + j] = sums[j] + p.d * x[r + j];
-      }
+  if (p.tokens < kTiledFrom || p.width % kLanes != 0) {
+    const std::int64_t ahead = rows_ahead(p.tokens) * p.width;
+    for (std::int64_t i = 0; i < p.tokens; ++i) {
+      scan_token(p, i, ahead);
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i < p.tokens; i += kTiledTokens) {
+    const auto tokens = static_cast<int>(p.tokens - i < kTiledTokens ? p.tokens - i : kTiledTokens);
+    for_row_tiles<kTiledRows, 1>(p.rows, [&]<int kRows>(std::int64_t row) CONVERGIO_LAMBDA {
+      scan_rows<kRows>(p, i, tokens, row);
     });
   }
 }

@@ -67,7 +67,7 @@ static void matmul(const Weights& w, const Int16Rows& x, float* y, std::int64_t 
 // next.
 const Int16Set& amx_set() {
   static const Int16Set set = {
-      vnni_set().gemv, amx::quantize, amx::matmul, {.rows = 128, .outputs = 256}};
+      vnni_set().gemv, 1, amx::quantize, amx::matmul, {.rows = 128, .outputs = 256}};
   return set;
 }
 

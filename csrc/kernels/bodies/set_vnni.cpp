@@ -36,6 +36,7 @@ namespace vnni {
 #include "kernels/bodies/int16_quantize.inl.h"
 #include "kernels/bodies/int16_vnni.inl.h"
 constexpr Int16Set kSet = {{int16_floats, int16_prepack, int16_gemv},
+                           kMostRows,
                            quantize_row,
                            int16_matmul<VnniProducts>,
                            {.rows = 512, .outputs = 128}};

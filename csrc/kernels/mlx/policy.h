@@ -14,6 +14,7 @@ struct Policy {
   Backend backend;
   const char* name;
   int prefill_chunk;         ///< tokens of a prompt in a pass, where nobody is kept waiting
+  int expert_chunk;          ///< the same through experts, each of which gets a part of them
   int kv_step;               ///< rows by which a KV cache grows; 0: it is reserved, and doubles
   std::size_t buffer_cache;  ///< bytes of freed buffers that MLX keeps at most; 0: as MLX has it
   bool wires;                ///< weights are kept resident

@@ -22,7 +22,9 @@ const Int16Set* int16_for(const Weights& layout) {
 }
 
 /// The most rows that gemv takes.
-std::int64_t few_rows(const Int16Set* int16) { return int16 != nullptr ? kFewInt16Rows : kFewRows; }
+std::int64_t few_rows(const Int16Set* int16) {
+  return int16 != nullptr ? int16->gemv_rows : kFewRows;
+}
 
 /// Of a row quantized for many: its bytes, a scale and a sum for each group.
 std::int64_t quantized_floats(const Weights& layout) {

@@ -25,7 +25,6 @@ from convergio_mlx.generation.reader import Prepared
 from convergio_mlx.generation.sampling import SamplingParams
 from convergio_mlx.platform.deadline import Deadline
 from convergio_mlx.platform.native import native
-from convergio_mlx.sizing.footprint import prefill_chunk
 from convergio_mlx.structured.host import grammar_of, native_constraint
 from convergio_mlx.text import messages as conversation
 from convergio_mlx.text.stop_strings import StopStrings
@@ -222,7 +221,7 @@ def _prepared(
         stop_tokens=settings.stop_tokens,
         timeout=deadline.seconds,
         elapsed=deadline.elapsed,
-        prefill_chunk=prefill_chunk(),
+        prefill_chunk=target.model.prefill_chunk,
         constraint=native_form,
         known_tokens=target.tokenizer.known_ids(vocab_size),
         priority=PRIORITIES.index(priority),

@@ -27,10 +27,11 @@ _PROGRAM = 200_000_000
 MB, and 212 while its file is read."""
 
 
-def prefill_chunk() -> int:
-    """Tokens of a prompt that are run at once; other requests get their turn between. On a CPU more
-    at once go no faster, and what they take grows with them (csrc/kernels/mlx/policy.cpp)."""
-    chunk: int = native().prefill_chunk()
+def prefill_chunk(experts: int = 0) -> int:
+    """Tokens of a prompt that are run at once by a model with so many experts; other requests get
+    their turn between. On a CPU more at once go no faster, but for experts, each of which gets a
+    part of them; and what they take grows with them (csrc/kernels/mlx/policy.cpp)."""
+    chunk: int = native().prefill_chunk(experts > 0)
     return chunk
 
 
@@ -102,7 +103,7 @@ class Footprint:
     def need(self, context: int) -> Need:
         """Bytes at a length of context. Layers with a sliding window keep two windows, or one and
         a chunk of the prompt (csrc/model/cache.cpp)."""
-        chunk = prefill_chunk()
+        chunk = prefill_chunk(self.geometry.experts)
         numbers = sum(
             row * (min(context, max(2 * window, window - 1 + chunk)) if window else context)
             for window, row in self._layers
@@ -175,7 +176,7 @@ class Footprint:
         """The most that a pass takes beside weights and KV caches: over a chunk of a prompt, or
         over the tokens of all requests that share one."""
         shared = 8 * self.geometry.vocab_size * _MOST_TOGETHER
-        own = self._compute(prefill_chunk()) - _PROGRAM + shared
+        own = self._compute(prefill_chunk(self.geometry.experts)) - _PROGRAM + shared
         return own if self.draft is None else max(own, self.draft.pass_bytes)
 
 

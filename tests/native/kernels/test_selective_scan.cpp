@@ -135,6 +135,15 @@ TEST(selective_scan_gives_the_same_bits_however_rows_are_passed) {
   }
 }
 
+/// As many as go through the registers in turns, widths of whole vectors and of whole tiles.
+TEST(selective_scan_by_tiles_gives_the_same_bits_however_rows_are_passed) {
+  for (const Sizes& sizes : {Sizes{1, 1, 9, 112}, {2, 2, 6, 80}, {2, 1, 3, 48}}) {
+    const Case one = made(75, sizes);
+    check_oracle(op_of(one), 75, one.state, oracle(one), 5e-6F, named(sizes));
+    check_same_bits(op_of(one), 75, one.state, named(sizes));
+  }
+}
+
 /// More rows than are prepared at a time.
 TEST(selective_scan_of_many_rows_gives_the_same_bits_however_they_are_passed) {
   for (const Sizes& sizes : {Sizes{2, 1, 5, 8}}) {
