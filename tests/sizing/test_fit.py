@@ -326,7 +326,7 @@ def test_a_system_that_does_not_tell_refuses_nothing(
     cm.Engine.load(tmp_path / "m").close()
 
 
-SPARSE = ("qwen3-30b-a3b-2507", "qwen3-coder-30b-a3b")
+SPARSE = ("gemma-4-26b-a4b", "qwen3-coder-30b-a3b")
 
 
 @dataclass(frozen=True)
@@ -346,9 +346,9 @@ class Machine:
     [
         Machine(96 * GB, 128 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
         Machine(48 * GB, 64 * GB, True, "gemma-4-31b", "devstral-small-2-24b", "gemma-4-31b"),
-        Machine(11.4 * GB, 17.2 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
+        Machine(11.4 * GB, 17.2 * GB, True, "qwen3.5-9b", "qwen2.5-coder-7b", "qwen3.5-9b"),
         Machine(5.7 * GB, 8.6 * GB, True, "gemma-4-e4b", "qwen2.5-coder-7b", "gemma-4-e4b"),
-        Machine(22 * GB, 25 * GB, False, *SPARSE, "gemma-4-e2b"),
+        Machine(22 * GB, 25 * GB, False, *SPARSE, "gemma-4-26b-a4b"),
         Machine(3 * GB, 4 * GB, True, "qwen3-1.7b", None, "qwen3-1.7b"),
         Machine(1.2 * GB, 2 * GB, False, "smollm2-135m", None, None),
     ],
